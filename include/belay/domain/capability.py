@@ -1,0 +1,136 @@
+"""What a capability may do: the policy of one YAML file, as frozen data.
+
+Durations are seconds of *data time* (the warehouse's event time) unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from belay.domain.metrics import Guardrail, Metric, Primary
+from belay.domain.oversight import OversightTable
+from belay.domain.scope import Ramp
+from belay.domain.stages import DecisionClass, Stage, lower
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """How long a step is watched before it is reviewed.
+
+    Attributes
+    ----------
+    minimum_seconds, maximum_seconds : float
+        Data time since the scope went live.
+    minimum_units : int
+        Units in the smallest treatment arm.
+    looks : int
+        Planned looks over ``maximum_seconds``; the monitor stays valid under more.
+    poll_seconds : float
+        Wall-clock seconds between two looks.
+    """
+
+    minimum_seconds: float
+    maximum_seconds: float
+    minimum_units: int
+    looks: int
+    poll_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRates:
+    """The errors a decision may make: ``alpha`` one-sided, ``power`` for the minimum effect."""
+
+    alpha: float = 0.05
+    power: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """Who answers for a step.
+
+    Attributes
+    ----------
+    roles : tuple[str, ...]
+        Roles of which each must be among the approvals.
+    quorum : int
+        Approvals needed in all; at least one a role.
+    veto_roles : tuple[str, ...]
+        Roles that may veto at any time.
+    expires_seconds : float
+        Wall-clock seconds until silence means no.
+    notice_seconds : float
+        Wall-clock seconds of notice; where oversight is ``notice``, silence after them means yes.
+    """
+
+    roles: tuple[str, ...]
+    quorum: int
+    veto_roles: tuple[str, ...]
+    expires_seconds: float
+    notice_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may happen at once.
+
+    Attributes
+    ----------
+    max_variants : int
+        Treatment variants of one optimization.
+    max_live : int
+        Live optimizations of the capability.
+    changes_per_day : int
+        Widenings of the capability in 24 hours of wall-clock time.
+    max_open_requests : int
+        Open approval requests, over all capabilities, above which supervision counts as overloaded.
+    blindness_seconds : float
+        How long the guard may miss data before scope shrinks.
+    """
+
+    max_variants: int
+    max_live: int
+    changes_per_day: int
+    max_open_requests: int
+    blindness_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityPolicy:
+    """Everything that one capability's YAML file and the shared files say about it.
+
+    ``digest`` is the SHA-256 of the canonical content; the ledger names the policy in force by it.
+    """
+
+    id: str
+    title: str
+    description: str
+    owner: str
+    surface: str
+    decision_class: DecisionClass
+    ceiling: Stage
+    initial_stage: Stage
+    ramp: Ramp
+    free_scope: int
+    primary: Primary
+    guardrails: tuple[Guardrail, ...]
+    segments: tuple[str, ...]
+    exposure_filters: Mapping[str, str]
+    window: WindowRule
+    errors: ErrorRates
+    approval: ApprovalRule
+    limits: Limits
+    oversight: OversightTable
+    suites: tuple[str, ...]
+    max_data_age_seconds: float
+    agents: tuple[str, ...]
+    digest: str
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The primary metric, then every guardrail."""
+        return (self.primary.metric, *(guardrail.metric for guardrail in self.guardrails))
+
+    def capped(self, stage: Stage) -> Stage:
+        """Return ``stage`` under the ceiling and the decision class, whatever the record says."""
+        return lower(stage, self.ceiling, self.decision_class.ceiling)

@@ -1,0 +1,74 @@
+"""What an agent proposes: one optimization of one capability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from belay.domain.actors import Actor
+
+CONTROL = "control"
+"""The variant of units that do not see the optimization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One treatment: its key in the flag, and the payload that the product receives."""
+
+    key: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The relative effect on the primary metric that the agent predicts, with a 90 % interval."""
+
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One change proposed by one agent.
+
+    Attributes
+    ----------
+    optimization : str
+        Its id, and its flag's key: lower-case letters, digits and dashes.
+    capability : str
+        The kind of decision it is.
+    title, hypothesis : str
+        Untrusted text: shown to people, escaped, never interpreted.
+    variants : tuple[Variant, ...]
+        The treatments; the units exposed are shared evenly among them.
+    rollback : Any
+        What the product shows without the optimization.
+    proposed_by : Actor
+        The agent (or person).
+    agent_owner : str
+        The person who answers for the agent.
+    prediction : Prediction | None
+        What the agent expects, if it says.
+    tags : frozenset[str]
+        Raise the oversight: ``brand``, ``pricing``, ``compliance``.
+    reversible, measurable : bool
+        Whether the payload can be taken back, and whether the effect can be measured.
+    audience : Mapping[str, str]
+        Attributes that a unit must have to be exposed; empty means everybody.
+    """
+
+    optimization: str
+    capability: str
+    title: str
+    hypothesis: str
+    variants: tuple[Variant, ...]
+    rollback: Any
+    proposed_by: Actor
+    agent_owner: str
+    prediction: Prediction | None = None
+    tags: frozenset[str] = frozenset()
+    reversible: bool = True
+    measurable: bool = True
+    audience: Mapping[str, str] = field(default_factory=dict)
