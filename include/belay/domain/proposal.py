@@ -51,7 +51,7 @@ class Proposal:
         The person who answers for the agent.
     prediction : Prediction | None
         What the agent expects, if it says.
-    tags : frozenset[str]
+    tags : tuple[str, ...]
         Raise the oversight: ``brand``, ``pricing``, ``compliance``.
     reversible, measurable : bool
         Whether the payload can be taken back, and whether the effect can be measured.
@@ -68,7 +68,7 @@ class Proposal:
     proposed_by: Actor
     agent_owner: str
     prediction: Prediction | None = None
-    tags: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
     reversible: bool = True
     measurable: bool = True
     audience: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,202 @@
+"""What somebody asks for. A command says what is wanted; ``decide`` says whether it may be.
+
+Who asks, and when, comes beside the command: see ``decide``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.events import Choice
+from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.proposal import Proposal
+from belay.domain.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptPolicy:
+    """Bring a capability's policy into force."""
+
+    policy: CapabilityPolicy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Raise a capability by one stage."""
+
+    capability: str
+    to_stage: Stage
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demote:
+    """Lower a capability to ``to_stage``."""
+
+    capability: str
+    to_stage: Stage
+    rule: str
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
+
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze:
+    """Lift a freeze."""
+
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Put an optimization forward."""
+
+    proposal: Proposal
+    policy: CapabilityPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One measured fact that admission needs: a rule's name, its verdict, and why."""
+
+    rule: str
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartStep:
+    """Take up the next step of the ramp; ``findings`` hold what had to be measured (traffic, roster)."""
+
+    optimization: str
+    run: str
+    policy: CapabilityPolicy
+    findings: tuple[Finding, ...] = ()
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeGate:
+    """Record a gate's verdict on the step under way."""
+
+    optimization: str
+    step: int
+    gate: Gate
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+    review: ReviewVerdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLook:
+    """Record one look of the measurement window."""
+
+    optimization: str
+    step: int
+    look: int
+    data_time: datetime
+    harmful: bool
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOversight:
+    """Ask for the oversight that the step under way needs."""
+
+    optimization: str
+    step: int
+    policy: CapabilityPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """Answer a request. ``digest`` is the digest of what the voter was shown."""
+
+    request: str
+    choice: Choice
+    reason: str
+    roles: frozenset[str]
+    digest: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRequest:
+    """Close a request whose time has come: notice passed, or expired."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """Stop ``target`` (an optimization's id, or ``capability:NAME``) at once."""
+
+    target: str
+    reason: str
+    roles: frozenset[str]
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntendWidening:
+    """Spend the step's grant: the flag writer asks before it widens."""
+
+    optimization: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Narrow an optimization to ``to_scope`` at once; anybody and anything may ask."""
+
+    optimization: str
+    cause: str
+    reason: str
+    to_scope: int = 0
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmScope:
+    """The flag system was read back and shows ``scope`` under ``epoch``."""
+
+    optimization: str
+    scope: int
+    epoch: int
+    target: str
+    effective_at: datetime
+
+
+Command = (
+    AdoptPolicy
+    | Promote
+    | Demote
+    | Freeze
+    | Unfreeze
+    | Propose
+    | StartStep
+    | JudgeGate
+    | TakeLook
+    | RequestOversight
+    | CastVote
+    | SettleRequest
+    | Veto
+    | IntendWidening
+    | RollBack
+    | ConfirmScope
+)

@@ -1,0 +1,306 @@
+"""What has happened. Events are facts: frozen, plain, and only ever added to.
+
+Field names and ``kind`` are the ledger's format: they may be added to, never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from belay.domain.gates import Gate, Verdict
+from belay.domain.oversight import Oversight
+from belay.domain.proposal import Proposal
+from belay.domain.stages import DecisionClass, Stage
+
+
+class Choice(StrEnum):
+    """What a vote says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Outcome(StrEnum):
+    """How an optimization ended."""
+
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+    STOPPED = "stopped"
+    VETOED = "vetoed"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAdopted:
+    """A capability's policy came into force; the first one registers the capability."""
+
+    kind: ClassVar[str] = "policy.adopted"
+    capability: str
+    digest: str
+    title: str
+    owner: str
+    surface: str
+    decision_class: DecisionClass
+    ceiling: Stage
+    initial_stage: Stage
+    veto_roles: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagePromoted:
+    """A capability went up one stage, by people."""
+
+    kind: ClassVar[str] = "capability.promoted"
+    capability: str
+    from_stage: Stage
+    to_stage: Stage
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageDemoted:
+    """A capability went down, by a rule or by a person."""
+
+    kind: ClassVar[str] = "capability.demoted"
+    capability: str
+    from_stage: Stage
+    to_stage: Stage
+    rule: str
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Nothing widens in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
+
+    kind: ClassVar[str] = "freeze.set"
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfrozen:
+    """A freeze was lifted."""
+
+    kind: ClassVar[str] = "freeze.lifted"
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """An optimization was proposed; ``digest`` names its exact content."""
+
+    kind: ClassVar[str] = "optimization.proposed"
+    optimization: str
+    capability: str
+    surface: str
+    proposal: Proposal
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A run took up one step of the ramp (scopes in basis points)."""
+
+    kind: ClassVar[str] = "step.started"
+    optimization: str
+    step: int
+    run: str
+    from_scope: int
+    to_scope: int
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateJudged:
+    """A gate gave its verdict on a step; ``evidence`` names the document it rests on."""
+
+    kind: ClassVar[str] = "gate.judged"
+    optimization: str
+    step: int
+    gate: Gate
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookTaken:
+    """All metrics were read once during the measurement window."""
+
+    kind: ClassVar[str] = "window.look"
+    optimization: str
+    step: int
+    look: int
+    data_time: datetime
+    harmful: bool
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OversightRequested:
+    """People were asked about a step; votes count for ``digest`` only, until ``expires_at``."""
+
+    kind: ClassVar[str] = "approval.requested"
+    request: str
+    optimization: str
+    step: int
+    from_scope: int
+    to_scope: int
+    oversight: Oversight
+    rules: tuple[str, ...]
+    digest: str
+    evidence: str | None
+    roles: tuple[str, ...]
+    quorum: int
+    conflicted: tuple[str, ...]
+    owner: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCast:
+    """A person answered. ``counted`` is False when segregation of duties keeps it out of the quorum."""
+
+    kind: ClassVar[str] = "approval.voted"
+    request: str
+    optimization: str
+    voter: str
+    roles: tuple[str, ...]
+    choice: Choice
+    reason: str
+    via: str
+    digest: str
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestClosed:
+    """A request ended without a grant: rejected, expired, or void because what was shown changed."""
+
+    kind: ClassVar[str] = "approval.closed"
+    request: str
+    optimization: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OversightGranted:
+    """The oversight that a step needs was given: bound to a digest, to be used once."""
+
+    kind: ClassVar[str] = "approval.granted"
+    grant: str
+    optimization: str
+    step: int
+    from_scope: int
+    to_scope: int
+    oversight: Oversight
+    digest: str
+    request: str | None
+    evidence: str | None
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """A person with the right stopped an optimization or a capability."""
+
+    kind: ClassVar[str] = "veto.cast"
+    target: str
+    reason: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class WideningIntended:
+    """The flag system is about to be asked for more scope, under ``epoch`` (a fencing token)."""
+
+    kind: ClassVar[str] = "scope.widening"
+    optimization: str
+    step: int
+    grant: str
+    from_scope: int
+    to_scope: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowingIntended:
+    """The flag system is about to be asked for less scope; it needs no grant."""
+
+    kind: ClassVar[str] = "scope.narrowing"
+    optimization: str
+    from_scope: int
+    to_scope: int
+    epoch: int
+    cause: str
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeConfirmed:
+    """The flag system was read back and shows this scope; ``effective_at`` is in data time."""
+
+    kind: ClassVar[str] = "scope.confirmed"
+    optimization: str
+    scope: int
+    epoch: int
+    target: str
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationEnded:
+    """An optimization reached its end."""
+
+    kind: ClassVar[str] = "optimization.ended"
+    optimization: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """Somebody asked for what the rules do not allow; kept because attempts are part of the record."""
+
+    kind: ClassVar[str] = "command.refused"
+    command: str
+    subject: str
+    rule: str
+    message: str
+
+
+Event = (
+    PolicyAdopted
+    | StagePromoted
+    | StageDemoted
+    | Frozen
+    | Unfrozen
+    | Proposed
+    | StepStarted
+    | GateJudged
+    | LookTaken
+    | OversightRequested
+    | VoteCast
+    | RequestClosed
+    | OversightGranted
+    | Vetoed
+    | WideningIntended
+    | NarrowingIntended
+    | ScopeConfirmed
+    | OptimizationEnded
+    | CommandRefused
+)
+
+EVENTS: Mapping[str, type[Event]] = {event.kind: event for event in Event.__args__}
+"""Every event type by its ``kind``."""

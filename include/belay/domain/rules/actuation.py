@@ -1,0 +1,159 @@
+"""Changing scope: the last door. Widening asks for its grant; narrowing asks nobody."""
+
+from __future__ import annotations
+
+from belay.domain import commands as c
+from belay.domain import events as e
+from belay.domain.actors import ActorKind
+from belay.domain.gates import Gate
+from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.requests import void_open_requests
+from belay.domain.scope import FULL_SCOPE, percent
+from belay.domain.stages import Stage
+from belay.domain.state import OptimizationState, State
+
+
+def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> Answer:
+    """Spend the grant of the step under way (I1, I2, I3). A refusal here is kept: somebody tried."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    step, grant = optimization.step, optimization.grant
+    if step and step.number == command.step and grant and grant.used and optimization.scope == step.to_scope:
+        return ()  # done already
+    if optimization.status.ended:
+        return Refusal(
+            "ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}", kept=True
+        )
+    if step is None or step.number != command.step:
+        return Refusal("no-such-step", f"{optimization.id} has no step {command.step} under way", kept=True)
+    capability = state.capabilities[optimization.capability]
+    for freeze in state.freezes_of(capability.id, capability.surface):
+        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+    if optimization.pending and optimization.pending.widening:
+        return ()  # intended already, by a writer that did not get to the end: go on and apply it
+    if not step.passed(Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
+        return Refusal("gates", "not every gate of this step has passed", kept=True)
+    if grant is None or grant.used or grant.step != step.number:
+        return Refusal("no-grant", "the ledger holds no unused grant of oversight for this step", kept=True)
+    review = step.gates[Gate.REVIEW]
+    bound = (grant.from_scope, grant.to_scope) == (optimization.scope, step.to_scope)
+    if not bound or grant.seq < review.seq or capability.policy != step.policy:
+        return Refusal("grant-void", "what was granted is not what would be widened now", kept=True)
+    if optimization.pending is not None:
+        return Refusal("pending", "a narrowing is under way", kept=True)
+    return (
+        e.WideningIntended(
+            optimization.id, step.number, grant.id, grant.from_scope, grant.to_scope, optimization.epoch + 1
+        ),
+    )
+
+
+def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
+    """Narrow at once. Anybody and anything may ask; nothing but a wider scope is refused."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    wide = max(optimization.scope, optimization.pending.to_scope if optimization.pending else 0)
+    if command.to_scope > wide:
+        return Refusal("only-narrows", f"a roll back to {percent(command.to_scope)} would widen", kept=True)
+    outcome = e.Outcome.ROLLED_BACK if command.to_scope == 0 else None
+    return narrow(
+        state,
+        optimization,
+        to_scope=command.to_scope,
+        cause=command.cause,
+        reason=command.reason,
+        evidence=command.evidence,
+        outcome=outcome,
+    )
+
+
+def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
+    """Stop an optimization, or a whole capability, whatever was approved (I3)."""
+    if asked.by.kind is not ActorKind.HUMAN:
+        return Refusal("people-veto", f"{asked.by} cannot veto: only people can", kept=True)
+    if not command.reason.strip():
+        return Refusal("reason", "a veto needs a reason")
+    kind, _, name = command.target.partition(":")
+    capability_id = name if kind == "capability" else None
+    optimization = state.optimizations.get(command.target)
+    if capability_id is None and optimization is not None:
+        capability_id = optimization.capability
+    capability = state.capabilities.get(capability_id or "")
+    if capability is None:
+        return Refusal("unknown-target", f"there is nothing called {command.target!r} to veto")
+    if not command.roles & set(capability.veto_roles):
+        roles = " or ".join(capability.veto_roles)
+        return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+    cast = e.Vetoed(command.target, command.reason, command.via)
+    reason = f"veto by {asked.by.id}: {command.reason}"
+    if optimization is not None:
+        if optimization.status.ended and not optimization.live:
+            return Refusal(
+                "ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
+            )
+        return (cast, *narrow(state, optimization, 0, "veto", reason, None, e.Outcome.VETOED))
+    events: list[e.Event] = [cast]
+    for live in [o for o in state.optimizations.values() if o.capability == capability.id]:
+        if live.live or not live.status.ended:
+            events += narrow(state, live, 0, "veto", reason, None, e.Outcome.VETOED)
+    if capability.stage is not Stage.OBSERVE:
+        below = capability.stage.below or Stage.OBSERVE
+        events.append(e.StageDemoted(capability.id, capability.stage, below, "veto", reason))
+    return tuple(events)
+
+
+def confirm_scope(state: State, command: c.ConfirmScope, _asked: Asked) -> Answer:
+    """Record what the flag system was read back to show; a late writer's epoch is refused."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    pending = optimization.pending
+    if pending is None:
+        if (command.epoch, command.scope) == (optimization.epoch, optimization.scope):
+            return ()
+        return Refusal("stale-epoch", f"nothing is pending for {optimization.id}", kept=True)
+    if (command.epoch, command.scope) != (pending.epoch, pending.to_scope):
+        return Refusal(
+            "stale-epoch",
+            f"{optimization.id} waits for {percent(pending.to_scope)} under epoch {pending.epoch}; "
+            f"confirmed was {percent(command.scope)} under epoch {command.epoch}",
+            kept=True,
+        )
+    confirmed = e.ScopeConfirmed(
+        optimization.id, command.scope, command.epoch, command.target, command.effective_at
+    )
+    if pending.widening and command.scope == FULL_SCOPE:
+        ended = e.OptimizationEnded(optimization.id, e.Outcome.COMPLETED, "it climbed its whole ramp")
+        return (confirmed, ended)
+    return (confirmed,)
+
+
+def narrow(
+    state: State,
+    optimization: OptimizationState,
+    to_scope: int,
+    cause: str,
+    reason: str,
+    evidence: str | None,
+    outcome: e.Outcome | None,
+) -> tuple[e.Event, ...]:
+    """Return the events of a narrowing: open requests void, the scope intended, the end if it is one."""
+    events: list[e.Event] = list(void_open_requests(state, reason, optimization=optimization.id))
+    pending_to = optimization.pending.to_scope if optimization.pending else optimization.scope
+    if max(optimization.scope, pending_to) > to_scope:
+        events.append(
+            e.NarrowingIntended(
+                optimization.id,
+                from_scope=optimization.scope,
+                to_scope=to_scope,
+                epoch=optimization.epoch + 1,
+                cause=cause,
+                reason=reason,
+                evidence=evidence,
+            )
+        )
+    if outcome is not None and optimization.status.value != outcome.value:
+        events.append(e.OptimizationEnded(optimization.id, outcome, reason))
+    return tuple(events)

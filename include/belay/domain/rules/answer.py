@@ -1,0 +1,34 @@
+"""What a rule answers: events, or a refusal that says which rule and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from belay.domain.actors import Actor
+from belay.domain.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command that the rules do not allow.
+
+    ``kept`` says whether the attempt itself belongs in the record: it does when somebody tried to
+    pass a limit (a widening without a grant, a vote without the right).
+    """
+
+    rule: str
+    message: str
+    kept: bool = False
+
+
+Answer = tuple[Event, ...] | Refusal
+"""Nothing to add (an empty tuple) means that it is so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and when (wall-clock, UTC, aware)."""
+
+    by: Actor
+    at: datetime

@@ -1,0 +1,116 @@
+"""Policies, stages and freezes."""
+
+from __future__ import annotations
+
+from belay.domain import commands as c
+from belay.domain import events as e
+from belay.domain.actors import ActorKind
+from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.requests import void_open_requests
+from belay.domain.stages import DecisionClass
+from belay.domain.state import State
+
+
+def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
+    """Bring a policy into force; requests that rest on the old one are void.
+
+    A ``human_only`` capability stays so unless a person changes it (I8).
+    """
+    policy = command.policy
+    known = state.capabilities.get(policy.id)
+    if known and known.policy == policy.digest:
+        return ()
+    loosens = (
+        known is not None
+        and known.decision_class is DecisionClass.HUMAN_ONLY
+        and policy.decision_class is not DecisionClass.HUMAN_ONLY
+    )
+    if loosens and asked.by.kind is not ActorKind.HUMAN:
+        return Refusal(
+            "human-only",
+            f"the policy file of {policy.id} no longer says human_only; only a person may change that: "
+            f"run `belay policy adopt {policy.id} --reason …`",
+            kept=True,
+        )
+    adopted = e.PolicyAdopted(
+        capability=policy.id,
+        digest=policy.digest,
+        title=policy.title,
+        owner=policy.owner,
+        surface=policy.surface,
+        decision_class=policy.decision_class,
+        ceiling=policy.ceiling,
+        initial_stage=policy.initial_stage,
+        veto_roles=policy.approval.veto_roles,
+        reason=command.reason,
+    )
+    return (adopted, *void_open_requests(state, "the policy changed", capability=policy.id))
+
+
+def promote(state: State, command: c.Promote, asked: Asked) -> Answer:
+    """Raise a capability one stage: by a person, one step, never past the ceiling (I1)."""
+    capability = state.capabilities.get(command.capability)
+    if capability is None:
+        return _unknown(command.capability)
+    if asked.by.kind is not ActorKind.HUMAN:
+        return Refusal("people-promote", f"{asked.by} cannot promote: only people can", kept=True)
+    if command.to_stage is not capability.stage.above:
+        return Refusal(
+            "one-stage-at-a-time",
+            f"{capability.id} is at {capability.stage}; it cannot go to {command.to_stage} in one step",
+            kept=True,
+        )
+    if command.to_stage.rank > capability.ceiling.rank:
+        return Refusal(
+            "ceiling",
+            f"{capability.id} never passes {capability.ceiling} ({capability.decision_class})",
+            kept=True,
+        )
+    return (
+        e.StagePromoted(capability.id, capability.stage, command.to_stage, command.reason, command.evidence),
+    )
+
+
+def demote(state: State, command: c.Demote, _asked: Asked) -> Answer:
+    """Lower a capability: no meeting needed."""
+    capability = state.capabilities.get(command.capability)
+    if capability is None:
+        return _unknown(command.capability)
+    if command.to_stage.rank >= capability.stage.rank:
+        return ()
+    demoted = e.StageDemoted(
+        capability.id, capability.stage, command.to_stage, command.rule, command.reason, command.evidence
+    )
+    return (demoted, *void_open_requests(state, "the capability was demoted", capability=capability.id))
+
+
+def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
+    """Let nothing widen in a target."""
+    if refusal := _bad_target(state, command.target):
+        return refusal
+    return () if command.target in state.freezes else (e.Frozen(command.target, command.reason),)
+
+
+def unfreeze(state: State, command: c.Unfreeze, asked: Asked) -> Answer:
+    """Lift a freeze; widening something again takes a person."""
+    if asked.by.kind is not ActorKind.HUMAN:
+        return Refusal("people-unfreeze", f"{asked.by} cannot lift a freeze: only people can", kept=True)
+    if command.target not in state.freezes:
+        return Refusal("not-frozen", f"{command.target} is not frozen")
+    return (e.Unfrozen(command.target, command.reason),)
+
+
+def _bad_target(state: State, target: str) -> Refusal | None:
+    kind, _, name = target.partition(":")
+    known = {
+        "capability": set(state.capabilities),
+        "surface": {capability.surface for capability in state.capabilities.values()},
+    }
+    if target == "all" or name in known.get(kind, ()):
+        return None
+    choices = ", ".join(["all", *sorted(f"{kind}:{name}" for kind, names in known.items() for name in names)])
+    return Refusal("unknown-target", f"there is nothing called {target!r} to freeze; there is: {choices}")
+
+
+def _unknown(capability: str) -> Refusal:
+    return Refusal("unknown-capability", f"the ledger knows no capability {capability!r}")

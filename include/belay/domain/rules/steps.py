@@ -1,0 +1,165 @@
+"""Proposals, and the steps of a run: admit, the gates in order, the looks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from belay.domain import commands as c
+from belay.domain import events as e
+from belay.domain.actors import ActorKind
+from belay.domain.digest import sha256_of
+from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.proposal import Proposal
+from belay.domain.rules.actuation import narrow
+from belay.domain.rules.admission import admission
+from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.requests import void_open_requests
+from belay.domain.state import OptimizationState, RequestStatus, State, Step
+
+_ORDER = tuple(Gate)
+
+
+def proposal_digest(proposal: Proposal) -> str:
+    """Return the digest of a proposal's exact content."""
+    return sha256_of(asdict(proposal))
+
+
+def propose(state: State, command: c.Propose, asked: Asked) -> Answer:
+    """Record a proposal. The same one twice is one; another one under its name is refused."""
+    proposal, policy = command.proposal, command.policy
+    capability = state.capabilities.get(proposal.capability)
+    if capability is None or policy.id != proposal.capability:
+        return Refusal("unknown-capability", f"the ledger knows no capability {proposal.capability!r}")
+    digest = proposal_digest(proposal)
+    known = state.optimizations.get(proposal.optimization)
+    if known and known.digest == digest:
+        return ()
+    if known:
+        return Refusal(
+            "taken",
+            f"{proposal.optimization!r} was proposed at {known.proposed_at:%Y-%m-%d %H:%M} with another "
+            "content: give the changed proposal a name of its own",
+        )
+    if asked.by.kind is ActorKind.AGENT and asked.by != proposal.proposed_by:
+        return Refusal("agent", f"{asked.by} cannot propose in the name of {proposal.proposed_by}", kept=True)
+    if asked.by.kind is ActorKind.AGENT and policy.agents and asked.by.id not in policy.agents:
+        return Refusal(
+            "agent",
+            f"agent {asked.by.id!r} may not propose for {policy.id}; it allows {', '.join(policy.agents)}",
+            kept=True,
+        )
+    return (e.Proposed(proposal.optimization, capability.id, capability.surface, proposal, digest),)
+
+
+def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
+    """Take up the next step, or say why not now. Asked twice by one run, it answers once."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    if optimization.step and optimization.step.run == command.run:
+        return ()
+    if optimization.status.ended:
+        return Refusal("ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}")
+    policy = command.policy
+    to_scope = policy.ramp.step_after(optimization.scope)
+    if to_scope is None:
+        return Refusal("top-of-ramp", f"{optimization.id} is at the top of its ramp")
+    number = optimization.step.number + 1 if optimization.step else 1
+    step = Step(number, command.run, optimization.scope, to_scope, policy.digest, asked.at)
+    findings = (*admission(state, optimization, step, policy, asked), *command.findings)
+    against = [finding for finding in findings if finding.verdict is not Verdict.PASS]
+    verdict = Verdict.HOLD if against else Verdict.PASS
+    sentence = "; ".join(finding.sentence for finding in against or findings[2:3])
+    return (
+        *void_open_requests(state, "a new run took up the step", optimization=optimization.id),
+        e.StepStarted(optimization.id, number, command.run, step.from_scope, to_scope, policy.digest),
+        e.GateJudged(optimization.id, number, Gate.ADMIT, verdict, sentence, command.evidence),
+    )
+
+
+def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
+    """Record a verdict, in the order of the gates; harm rolls back in the same breath."""
+    optimization, refusal = _step_under_way(state, command.optimization, command.step)
+    if refusal or optimization is None or optimization.step is None:
+        return refusal or ()
+    step = optimization.step
+    before = _ORDER[: _ORDER.index(command.gate)]
+    if not step.passed(*before):
+        missing = next(gate for gate in before if not step.passed(gate))
+        return Refusal(
+            "gates-in-order", f"{command.gate} comes after {missing}, which has not passed", kept=True
+        )
+    grant = optimization.grant
+    granted = grant is not None and grant.step == step.number
+    if command.gate is Gate.APPROVAL and command.verdict is Verdict.PASS and not granted:
+        return Refusal("no-grant", "the ledger holds no grant of oversight for this step", kept=True)
+    known = step.gates.get(command.gate)
+    judged = e.GateJudged(
+        optimization.id, step.number, command.gate, command.verdict, command.sentence, command.evidence
+    )
+    request = state.requests.get(step.request) if step.request else None
+    if known and known.verdict is command.verdict:
+        if known.evidence == command.evidence:
+            return ()
+        if command.verdict is Verdict.PASS and request and request.status is RequestStatus.OPEN:
+            return ()  # what people were shown still holds; a repeated gate does not make them answer again
+    events: list[e.Event] = [judged]
+    if known and request and request.status is RequestStatus.OPEN:
+        events += void_open_requests(
+            state, f"{command.gate} was judged again: {command.sentence}", optimization=optimization.id
+        )
+    events += _consequences(state, optimization, command)
+    return tuple(events)
+
+
+def _consequences(state: State, optimization: OptimizationState, command: c.JudgeGate) -> tuple[e.Event, ...]:
+    """What a verdict sets off by itself: harm rolls back, no benefit stops."""
+    harm = command.gate is Gate.WINDOW and command.verdict is Verdict.FAIL
+    if harm or command.review is ReviewVerdict.ROLL_BACK:
+        outcome = e.Outcome.ROLLED_BACK
+    elif command.review is ReviewVerdict.STOP:
+        outcome = e.Outcome.STOPPED
+    else:
+        return ()
+    return narrow(
+        state,
+        optimization,
+        to_scope=0,
+        cause=str(outcome),
+        reason=command.sentence,
+        evidence=command.evidence,
+        outcome=outcome,
+    )
+
+
+def take_look(state: State, command: c.TakeLook, _asked: Asked) -> Answer:
+    """Record a look; one that was recorded already is not recorded again."""
+    optimization, refusal = _step_under_way(state, command.optimization, command.step)
+    if refusal or optimization is None or optimization.step is None:
+        return refusal or ()
+    if command.look <= optimization.step.looks:
+        return ()
+    return (
+        e.LookTaken(
+            optimization.id,
+            command.step,
+            command.look,
+            command.data_time,
+            command.harmful,
+            command.sentence,
+            command.evidence,
+        ),
+    )
+
+
+def _step_under_way(
+    state: State, optimization: str, step: int
+) -> tuple[OptimizationState | None, Refusal | None]:
+    known = state.optimizations.get(optimization)
+    if known is None:
+        return None, Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
+    if known.step is None or known.step.number != step:
+        return None, Refusal("no-such-step", f"{optimization} has no step {step} under way")
+    if known.status.ended:
+        return None, Refusal("ended", f"{optimization} has ended: {known.status}, {known.reason}")
+    return known, None

@@ -1,0 +1,213 @@
+"""What the ledger says is so. ``evolve`` folds events into it; nothing else changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from belay.domain.events import Choice
+from belay.domain.gates import Gate, Verdict
+from belay.domain.oversight import Oversight
+from belay.domain.proposal import Proposal
+from belay.domain.stages import DecisionClass, Stage
+
+
+class Status(StrEnum):
+    """Where an optimization stands."""
+
+    PROPOSED = "proposed"
+    CLIMBING = "climbing"
+    HELD = "held"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+    STOPPED = "stopped"
+    VETOED = "vetoed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will widen this optimization any more."""
+        return self in {Status.COMPLETED, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED}
+
+
+class RequestStatus(StrEnum):
+    """Where a request for oversight stands."""
+
+    OPEN = "open"
+    GRANTED = "granted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityState:
+    """A capability: the policy in force and the stage it has earned."""
+
+    id: str
+    title: str
+    owner: str
+    surface: str
+    decision_class: DecisionClass
+    ceiling: Stage
+    stage: Stage
+    stage_since: datetime
+    policy: str
+    veto_roles: tuple[str, ...]
+    widened_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """A gate's last verdict on a step; ``seq`` is its entry in the ledger."""
+
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a ramp under way (scopes in basis points)."""
+
+    number: int
+    run: str
+    from_scope: int
+    to_scope: int
+    policy: str
+    started_at: datetime
+    gates: Mapping[Gate, GateResult] = field(default_factory=dict)
+    looks: int = 0
+    request: str | None = None
+
+    def passed(self, *gates: Gate) -> bool:
+        """Return whether every one of ``gates`` said pass."""
+        return all(gate in self.gates and self.gates[gate].verdict is Verdict.PASS for gate in gates)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Oversight that was given for exactly one step of one content."""
+
+    id: str
+    step: int
+    from_scope: int
+    to_scope: int
+    digest: str
+    oversight: Oversight
+    seq: int
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PendingScope:
+    """A change of scope that was intended and is not yet confirmed."""
+
+    to_scope: int
+    epoch: int
+    widening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScopePhase:
+    """A period of constant scope; it ends where the next one starts (data time)."""
+
+    scope: int
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizationState:
+    """An optimization: what was proposed, how far it climbed, and what it waits for."""
+
+    id: str
+    capability: str
+    surface: str
+    proposal: Proposal
+    digest: str
+    status: Status
+    proposed_at: datetime
+    scope: int = 0
+    epoch: int = 0
+    shown_harmless: int = 0
+    pending: PendingScope | None = None
+    step: Step | None = None
+    grant: Grant | None = None
+    phases: tuple[ScopePhase, ...] = ()
+    reason: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether any unit sees it, or may see it when a pending change goes through."""
+        return self.scope > 0 or (self.pending is not None and self.pending.to_scope > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One recorded answer."""
+
+    voter: str
+    roles: tuple[str, ...]
+    choice: Choice
+    reason: str
+    via: str
+    at: datetime
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestState:
+    """A request for oversight and its votes."""
+
+    id: str
+    optimization: str
+    capability: str
+    step: int
+    from_scope: int
+    to_scope: int
+    oversight: Oversight
+    rules: tuple[str, ...]
+    digest: str
+    evidence: str | None
+    roles: tuple[str, ...]
+    quorum: int
+    conflicted: tuple[str, ...]
+    owner: str
+    asked_at: datetime
+    expires_at: datetime
+    status: RequestStatus = RequestStatus.OPEN
+    votes: tuple[Vote, ...] = ()
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeState:
+    """A freeze in force."""
+
+    target: str
+    reason: str
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that decisions rest on, as of ledger entry ``seq``."""
+
+    seq: int = 0
+    capabilities: Mapping[str, CapabilityState] = field(default_factory=dict)
+    optimizations: Mapping[str, OptimizationState] = field(default_factory=dict)
+    requests: Mapping[str, RequestState] = field(default_factory=dict)
+    freezes: Mapping[str, FreezeState] = field(default_factory=dict)
+
+    def freezes_of(self, capability: str, surface: str) -> Iterable[FreezeState]:
+        """Return the freezes that hold ``capability`` on ``surface``."""
+        targets = ("all", f"surface:{surface}", f"capability:{capability}")
+        return [self.freezes[target] for target in targets if target in self.freezes]
+
+    def open_requests(self) -> list[RequestState]:
+        """Return the requests that wait for an answer, oldest first."""
+        waiting = [r for r in self.requests.values() if r.status is RequestStatus.OPEN]
+        return sorted(waiting, key=lambda request: request.asked_at)

@@ -1,0 +1,64 @@
+"""The hash chain: each entry is bound to the one before, so no row can change, vanish, appear or move."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+GENESIS = "0" * 64
+"""What the first entry follows."""
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger, as stored.
+
+    Attributes
+    ----------
+    seq : int
+        Number, from 1, without gaps.
+    at : str
+        Wall-clock time, UTC, ISO 8601.
+    kind : str
+        The event's kind.
+    actor : str
+        ``human:…``, ``agent:…`` or ``service:…``.
+    capability, optimization : str
+        What it is about; empty where it is about neither.
+    key : str
+        Idempotency key of the command that led to it; empty when it had none.
+    body : str
+        The event as canonical JSON.
+    prev, hash : str
+        SHA-256 of the entry before, and of this one.
+    """
+
+    seq: int
+    at: str
+    kind: str
+    actor: str
+    capability: str
+    optimization: str
+    key: str
+    body: str
+    prev: str
+    hash: str
+
+
+def hash_of(
+    seq: int,
+    at: str,
+    kind: str,
+    actor: str,
+    capability: str,
+    optimization: str,
+    key: str,
+    body: str,
+    prev: str,
+) -> str:
+    """Return the SHA-256 (FIPS 180-4) of an entry's columns, written as one canonical JSON array."""
+    text = _ENCODER.encode([seq, at, kind, actor, capability, optimization, key, body, prev])
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
