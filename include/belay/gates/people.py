@@ -1,0 +1,97 @@
+"""What people answer: votes, vetoes and freezes. Whatever the channel, it ends here.
+
+A channel (Slack, Airflow's Required Actions, the board, the command line) says who somebody is; the
+roster says what they may do; the rules decide; the ledger remembers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from belay.domain import commands as c
+from belay.domain.actors import human
+from belay.domain.events import Choice
+from belay.domain.roster import Person
+from belay.domain.rules.answer import Refusal
+from belay.domain.state import RequestState
+from belay.gates.outcome import RefusedError
+from belay.gates.widen import settle_scope
+
+if TYPE_CHECKING:
+    from belay.ledger.store import Outcome
+    from belay.services import Services
+
+
+def vote(
+    belay: Services,
+    request: str,
+    choice: Choice,
+    *,
+    person: Person,
+    reason: str,
+    via: str,
+    digest: str | None = None,
+) -> RequestState:
+    """Record ``person``'s answer to ``request``, and return the request after it.
+
+    Parameters
+    ----------
+    digest
+        Digest of what the person was shown; where the channel shows the request as it is now
+        (the command line), None takes the request's own.
+
+    Raises
+    ------
+    RefusedError
+        When the person may not answer, has answered, is late, or was shown something else.
+    """
+    known = belay.ledger.state().requests.get(request)
+    if known is None:
+        raise RefusedError(Refusal("no-such-request", f"there is no request {request!r}"))
+    command = c.CastVote(
+        request=request,
+        choice=choice,
+        reason=reason,
+        roles=person.roles,
+        digest=known.digest if digest is None else digest,
+        via=via,
+    )
+    return _as_person(belay, command, person).state.requests[request]
+
+
+def veto(belay: Services, target: str, *, person: Person, reason: str, via: str) -> list[str]:
+    """Stop ``target`` (an optimization, or ``capability:NAME``) at once; return what was taken down.
+
+    Works without Airflow: the ledger first, then the flags, optimization by optimization.
+
+    Raises
+    ------
+    RefusedError
+        When the person holds no veto there.
+    FlagsUnavailable
+        When the flags cannot be written; the veto stands, and narrowing can be repeated.
+    """
+    outcome = _as_person(belay, c.Veto(target, reason, person.roles, via), person)
+    pending = [o.id for o in outcome.state.optimizations.values() if o.pending and not o.pending.widening]
+    for optimization in pending:
+        settle_scope(belay, optimization)
+    return pending
+
+
+def freeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
+    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
+    _as_person(belay, c.Freeze(target, reason), person)
+
+
+def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
+    """Lift the freeze of ``target``."""
+    _as_person(belay, c.Unfreeze(target, reason), person)
+
+
+def _as_person(belay: Services, command: c.Command, person: Person) -> Outcome:
+    if not person.active:
+        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
+    outcome = belay.ledger.execute(command, by=human(person.id), at=belay.now())
+    if outcome.refusal is not None:
+        raise RefusedError(outcome.refusal)
+    return outcome
