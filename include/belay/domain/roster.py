@@ -1,0 +1,73 @@
+"""The people who hold the rope, the roles they hold, and who answers for which agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the roster.
+
+    Attributes
+    ----------
+    id : str
+        Short name, used in the ledger.
+    name : str
+        Name for people.
+    email : str
+        Where the person can be reached.
+    roles : frozenset[str]
+        Roles the person holds.
+    airflow_users : tuple[str, ...]
+        User names in Airflow that are this person.
+    slack_id : str | None
+        Member id in Slack (``U…``), if known.
+    active : bool
+        Whether the person may answer now; somebody who left stays known by name.
+    """
+
+    id: str
+    name: str
+    email: str
+    roles: frozenset[str]
+    airflow_users: tuple[str, ...] = ()
+    slack_id: str | None = None
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everybody who may answer, and the agents with the people who answer for them.
+
+    Attributes
+    ----------
+    people : tuple[Person, ...]
+        In the order of the file.
+    agents : Mapping[str, str]
+        Agent's name to the id of its owner.
+    """
+
+    people: tuple[Person, ...] = ()
+    agents: Mapping[str, str] = field(default_factory=dict)
+
+    def person(self, person_id: str) -> Person | None:
+        """Return the person called ``person_id``, active or not."""
+        return next((person for person in self.people if person.id == person_id), None)
+
+    def by_airflow_user(self, user: str) -> Person | None:
+        """Return the person whose Airflow user name is ``user``."""
+        return next((person for person in self.people if user in person.airflow_users), None)
+
+    def by_slack_id(self, slack_id: str) -> Person | None:
+        """Return the person whose Slack member id is ``slack_id``."""
+        return next((person for person in self.people if slack_id and person.slack_id == slack_id), None)
+
+    def holders(self, role: str) -> tuple[Person, ...]:
+        """Return the active people who hold ``role``."""
+        return tuple(person for person in self.people if person.active and role in person.roles)
+
+    def agent_owner(self, agent: str) -> str | None:
+        """Return the id of the person who answers for ``agent``."""
+        return self.agents.get(agent)

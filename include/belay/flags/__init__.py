@@ -1,0 +1,1 @@
+"""What shows a scope to the product. One file a flag system, behind one small protocol."""

@@ -1,0 +1,172 @@
+"""flagd: a JSON file that any OpenFeature SDK evaluates in process, or that flagd itself serves.
+
+Format: flagd's flag definitions (https://flagd.dev/reference/flag-definitions/), assignment by its
+``fractional`` operation: a hash of salt and targeting key falls into buckets in the order listed. The
+treatments come first under a salt of the flag's own, so a unit that is in treatment at one scope is in it
+at every wider one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from belay.clock import write_atomically
+from belay.domain.proposal import CONTROL, Variant
+from belay.domain.scope import FULL_SCOPE
+from belay.flags.target import FlagsUnavailable, ServedFlag, refuse_stale
+
+_SCHEMA = "https://flagd.dev/schema/v0/flags.json"
+_FULL_BUCKETS = FULL_SCOPE
+
+
+class FlagdFile:
+    """Flags in one flagd file. Writers take turns, also across processes; readers never see half a write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = f"flagd:{path.name}"
+
+    def apply(self, flag: ServedFlag) -> None:
+        """Write ``flag`` into the file, unless the file shows it already."""
+        with self._locked():
+            document, wanted = self._load(), _normalised(flag)
+            served = _from_definition(flag.key, document["flags"].get(flag.key))
+            if not refuse_stale(served, wanted):
+                return
+            document["flags"][flag.key] = to_definition(wanted)
+            try:
+                write_atomically(self.path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+            except OSError as error:
+                raise self._unavailable("written", error) from error
+
+    def read(self, key: str) -> ServedFlag | None:
+        """Return what the file serves for ``key``."""
+        definition = self._load()["flags"].get(key)
+        flag = _from_definition(key, definition)
+        if flag is not None and definition != to_definition(flag):
+            raise FlagsUnavailable(
+                f"flag {key} in {self.path} was changed by hand: it is not what epoch {flag.epoch} wrote; "
+                "roll the optimization back, which writes it anew"
+            )
+        return flag
+
+    def read_all(self) -> Mapping[str, ServedFlag]:
+        """Return every flag of the file that Belay wrote."""
+        flags = (self.read(key) for key in self._load()["flags"])
+        return {flag.key: flag for flag in flags if flag is not None}
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            document = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return {"$schema": _SCHEMA, "flags": {}}
+        except (OSError, ValueError) as error:
+            raise self._unavailable("read", error) from error
+        if not isinstance(document, dict) or not isinstance(document.get("flags"), dict):
+            raise self._unavailable("read", ValueError("it has no object of flags"))
+        return document
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the writers' lock: a file beside the flags, because the flags file is replaced at a write."""
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = lock.open("a")
+        except OSError as error:
+            raise self._unavailable("locked", error) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _unavailable(self, verb: str, error: Exception) -> FlagsUnavailable:
+        return FlagsUnavailable(
+            f"the flags at {self.path} cannot be {verb} ({error}): what was served is still served; "
+            "check the folder's rights, its free space and the file's content"
+        )
+
+
+def to_definition(flag: ServedFlag) -> dict[str, Any]:
+    """Return the flagd definition that serves ``flag``."""
+    variants = {CONTROL: _payload(flag.rollback)} | {v.key: _payload(v.payload) for v in flag.variants}
+    return {
+        "state": "ENABLED",
+        "variants": variants,
+        "defaultVariant": CONTROL,
+        "targeting": _targeting(flag),
+        "metadata": {
+            "belay_epoch": flag.epoch,
+            "belay_scope": flag.scope,
+            "belay_holdout": flag.holdout,
+            "belay_holdout_salt": flag.holdout_salt,
+            "belay_audience": json.dumps(dict(flag.audience), sort_keys=True),
+        },
+    }
+
+
+def _targeting(flag: ServedFlag) -> dict[str, Any]:
+    """Holdout first, then the audience, then the split. At scope zero there is nothing to hash."""
+    if flag.scope == 0:
+        return {}
+    rule: dict[str, Any] = _fractional(f"{flag.key}:", _split(flag))
+    for attribute, value in sorted(flag.audience.items(), reverse=True):
+        rule = {"if": [{"==": [{"var": attribute}, value]}, rule, CONTROL]}
+    if flag.holdout:
+        held = _fractional(
+            f"holdout:{flag.holdout_salt}:", [["held", flag.holdout], ["open", _FULL_BUCKETS - flag.holdout]]
+        )
+        rule = {"if": [{"==": [held, "held"]}, CONTROL, rule]}
+    return rule
+
+
+def _split(flag: ServedFlag) -> list[list[Any]]:
+    """Return the buckets. Each treatment keeps a fixed range of the hash and is filled from its start, with
+    control between: that is what keeps widening monotone when there is more than one treatment."""
+    count = len(flag.variants)
+    width, buckets = _FULL_BUCKETS // count, []
+    for index, variant in enumerate(flag.variants):
+        room = width if index < count - 1 else _FULL_BUCKETS - width * (count - 1)
+        filled = room * flag.scope // _FULL_BUCKETS
+        buckets += [[variant.key, filled], [CONTROL, room - filled]]
+    return [bucket for bucket in buckets if bucket[1]]
+
+
+def _fractional(salt: str, buckets: list[list[Any]]) -> dict[str, Any]:
+    return {"fractional": [{"cat": [salt, {"var": "targetingKey"}]}, *buckets]}
+
+
+def _payload(payload: Any) -> Any:
+    """flagd variants of one flag share one type: objects. Anything else is wrapped as ``{"value": …}``."""
+    return payload if isinstance(payload, dict) else {"value": payload}
+
+
+def _from_definition(key: str, definition: Any) -> ServedFlag | None:
+    """Read a definition back; one that Belay did not write is none of its business."""
+    metadata = definition.get("metadata", {}) if isinstance(definition, dict) else {}
+    if "belay_epoch" not in metadata:
+        return None
+    variants = definition["variants"]
+    return ServedFlag(
+        key=key,
+        scope=int(metadata["belay_scope"]),
+        variants=tuple(
+            Variant(name, payload) for name, payload in sorted(variants.items()) if name != CONTROL
+        ),
+        rollback=variants[CONTROL],
+        epoch=int(metadata["belay_epoch"]),
+        holdout=int(metadata["belay_holdout"]),
+        holdout_salt=str(metadata["belay_holdout_salt"]),
+        audience=json.loads(metadata["belay_audience"]),
+    )
+
+
+def _normalised(flag: ServedFlag) -> ServedFlag:
+    """Return ``flag`` as it will read back: variants in the order of their keys, payloads as objects."""
+    variants = sorted((Variant(v.key, _payload(v.payload)) for v in flag.variants), key=lambda v: v.key)
+    return replace(flag, variants=tuple(variants), rollback=_payload(flag.rollback))

@@ -1,0 +1,113 @@
+"""The protocol of every flag system: apply a flag under an epoch, and read back what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from belay.domain.proposal import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFlag:
+    """A flag as it is to be served, or as it was read back.
+
+    Attributes
+    ----------
+    key : str
+        The optimization's id.
+    scope : int
+        Share of units exposed, in basis points.
+    variants : tuple[Variant, ...]
+        The treatments; the units exposed are shared evenly among them.
+    rollback : Any
+        What everybody else receives.
+    epoch : int
+        Fencing token: a writer with a lower one comes too late.
+    holdout : int
+        Share of units that never see any optimization of the capability, in basis points.
+    holdout_salt : str
+        Salt of the holdout; the capability's id, so that all its flags hold out the same units.
+    audience : Mapping[str, str]
+        Attributes that a unit must have to be exposed.
+    """
+
+    key: str
+    scope: int
+    variants: tuple[Variant, ...]
+    rollback: Any
+    epoch: int
+    holdout: int = 0
+    holdout_salt: str = ""
+    audience: Mapping[str, str] = field(default_factory=dict)
+
+
+class FlagsUnavailable(Exception):  # noqa: N818 - it is a state of the world, not a programming error
+    """The flag system cannot be read or written; the message says where, why, and what to do."""
+
+
+class StaleEpoch(Exception):  # noqa: N818 - as above
+    """Something newer is served already: this writer came too late, and nothing was changed."""
+
+
+class FlagTarget(Protocol):
+    """One flag system."""
+
+    name: str
+
+    def apply(self, flag: ServedFlag) -> None:
+        """Serve ``flag``; serving the same again changes nothing.
+
+        Raises
+        ------
+        StaleEpoch
+            When a higher epoch is served, or another content under the same epoch.
+        FlagsUnavailable
+            When it cannot be written; what was served before is still served.
+        """
+
+    def read(self, key: str) -> ServedFlag | None:
+        """Return what is served for ``key``, or None when there is no such flag."""
+
+    def read_all(self) -> Mapping[str, ServedFlag]:
+        """Return everything that is served, by key."""
+
+
+def refuse_stale(served: ServedFlag | None, wanted: ServedFlag) -> bool:
+    """Return whether ``wanted`` must be written, given what is ``served``.
+
+    Raises
+    ------
+    StaleEpoch
+        When ``wanted`` comes too late.
+    """
+    if served is None or wanted.epoch > served.epoch:
+        return True
+    if wanted.epoch == served.epoch and wanted == served:
+        return False
+    raise StaleEpoch(
+        f"{wanted.key}: epoch {served.epoch} with scope {served.scope} is served; "
+        f"epoch {wanted.epoch} with scope {wanted.scope} comes too late"
+    )
+
+
+def open_target(setting: str) -> FlagTarget:
+    """Return the flag system that ``setting`` names: ``flagd:PATH`` or ``dry-run``.
+
+    Raises
+    ------
+    ValueError
+        When it names none.
+    """
+    kind, _, where = setting.partition(":")
+    if kind == "flagd" and where:
+        from belay.flags.flagd import FlagdFile
+
+        return FlagdFile(Path(where))
+    if kind == "dry-run":
+        from belay.flags.dry_run import DryRun
+
+        return DryRun()
+    raise ValueError(f"BELAY_FLAGS={setting!r} names no flag system; use flagd:PATH or dry-run")
