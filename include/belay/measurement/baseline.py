@@ -1,0 +1,155 @@
+"""What the metrics look like without any optimization: the figures that power rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Engine,
+    SmallInteger,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+)
+from sqlalchemy.exc import DBAPIError
+
+from belay.domain.metrics import Metric, MetricKind
+from belay.measurement.plan import naive_utc
+from belay.measurement.sql import AsNumber, UnitKey, finite
+from belay.measurement.warehouse import WarehouseUnavailableError, first_line
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One metric over recent traffic.
+
+    Attributes
+    ----------
+    units : int
+        Units that were read.
+    mean : float
+        Value per unit (for a ratio: Σy/Σd).
+    variance : float
+        Variance of what one unit adds to it, after CUPED where the metric has a covariate.
+    explained : float
+        Share of the variance that the covariate took off; 0 without one.
+    """
+
+    units: int
+    mean: float
+    variance: float
+    explained: float = 0.0
+
+
+def read_baselines(
+    engine: Engine, metrics: Sequence[Metric], surface: str, since: datetime, until: datetime
+) -> Mapping[str, Baseline]:
+    """Return the baseline of each metric over the units that came to ``surface`` in [since, until).
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the warehouse cannot be read.
+    """
+    found: dict[str, Baseline] = {}
+    try:
+        with engine.connect() as connection:
+            for metric in metrics:
+                row = (
+                    connection.execute(_statement(metric, surface, naive_utc(since), naive_utc(until)))
+                    .mappings()
+                    .one()
+                )
+                found[metric.id] = _baseline(metric, row)
+    except DBAPIError as error:
+        raise WarehouseUnavailableError(
+            f"the metrics of {surface} cannot be read: {first_line(error)}"
+        ) from error
+    return found
+
+
+def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -> Any:
+    names = [name for name in (metric.value, metric.denominator) if name]
+    events = table(
+        metric.source,
+        column("unit_id"),
+        column("surface"),
+        column("event_time", DateTime()),
+        *map(column, names),
+    )
+    parts: list[ColumnElement[Any]] = []
+    for label, name in zip(("y", "d"), names, strict=False):
+        value = finite(events.c[name])
+        if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
+            parts.append(func.max(case((value > 0, cast(literal(1), SmallInteger)))).label(label))
+        else:
+            parts.append(func.sum(value).label(label))
+    per_unit = (
+        select(UnitKey(events.c.unit_id).label("unit"), *parts)
+        .where(
+            events.c.surface == surface,
+            events.c.event_time >= since,
+            events.c.event_time < until,
+            events.c.unit_id.is_not(None),
+        )
+        .group_by(UnitKey(events.c.unit_id))
+        .cte("units_read")
+    )
+    source: Any = per_unit
+    y = func.coalesce(AsNumber(per_unit.c.y), 0.0)
+    if metric.cap is not None:
+        y = case((y > metric.cap, metric.cap), (y < -metric.cap, -metric.cap), else_=y)
+    values: dict[str, ColumnElement[Any]] = {"y": y}
+    if metric.denominator:
+        values["d"] = func.coalesce(AsNumber(per_unit.c.d), 0.0)
+    if metric.covariate:
+        units = table("units", column("unit_id"), column(metric.covariate))
+        source = per_unit.outerjoin(units, UnitKey(units.c.unit_id) == per_unit.c.unit)
+        values["x"] = func.coalesce(finite(units.c[metric.covariate]), 0.0)
+    rows = (
+        select(*(value.label(label) for label, value in values.items())).select_from(source).cte("rows_read")
+    )
+    means = select(*(func.avg(rows.c[label]).label(f"k_{label}") for label in values)).cte("means")
+    labels = list(values)
+    columns: list[ColumnElement[Any]] = [func.count().label("n")]
+    columns += [func.max(means.c[f"k_{label}"]).label(f"k_{label}") for label in labels]
+    columns += [
+        func.sum((rows.c[a] - means.c[f"k_{a}"]) * (rows.c[b] - means.c[f"k_{b}"])).label(f"q_{a}_{b}")
+        for i, a in enumerate(labels)
+        for b in labels[i:]
+    ]
+    return select(*columns).select_from(rows.join(means, literal(1) == 1))
+
+
+def _baseline(metric: Metric, row: Mapping[str, Any]) -> Baseline:
+    n = int(row["n"])
+    if n < 2:
+        return Baseline(n, math.nan, math.nan)
+    ratio = metric.kind is MetricKind.RATIO
+
+    def moment(a: str, b: str) -> float:
+        return float(row.get(f"q_{a}_{b}", row.get(f"q_{b}_{a}", 0.0)) or 0.0) / (n - 1)
+
+    mean, scale = float(row["k_y"]), 1.0
+    if ratio:
+        scale = float(row["k_d"])
+        if scale <= 0:
+            return Baseline(n, math.nan, math.nan)
+        mean /= scale
+    level = mean if ratio else 0.0
+    variance = (moment("y", "y") - 2 * level * moment("y", "d") + level**2 * moment("d", "d")) / scale**2
+    if not metric.covariate or moment("x", "x") <= 0 or variance <= 0:
+        return Baseline(n, mean, variance)
+    shared = (moment("y", "x") - level * moment("d", "x")) / scale
+    explained = min(shared**2 / moment("x", "x") / variance, 1.0)
+    return Baseline(n, mean, variance * (1.0 - explained), explained)

@@ -1,0 +1,371 @@
+"""Cells: the sufficient statistics of one look, and the only thing that leaves the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from belay.domain.metrics import MetricKind
+from belay.measurement.findings import to_plain
+from belay.measurement.plan import MeasurementPlan, naive_utc
+from belay.measurement.query import (
+    MAX_CODES,
+    day_zero,
+    exposure_audit,
+    exposures_of,
+    filters_of,
+    look,
+    outcome_audit,
+    values_of,
+)
+from belay.measurement.warehouse import first_line
+
+Floats = NDArray[np.float64]
+
+ALL = "all"
+"""The segment that holds every unit."""
+MAX_SEGMENT_VALUES = 20
+"""Values of one segment column that are judged; the smallest beyond them are put together as ``(other)``."""
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """One exposure day in one phase: units in it saw the same split in the same time."""
+
+    day: date
+    phase: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One value of one declared segment column; ``all`` of ``all`` is everybody."""
+
+    column: str
+    value: str
+
+    @property
+    def is_all(self) -> bool:
+        """Whether this is everybody."""
+        return self.column == ALL
+
+    def __str__(self) -> str:
+        return "all units" if self.is_all else f"{self.column} = {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCells:
+    """Moments of one metric's values per unit (y, then d of a ratio, then x of a covariate).
+
+    Attributes
+    ----------
+    mean : ndarray
+        Means, shape (segment, stratum, arm, value).
+    scatter : ndarray
+        Sums of products of deviations from the cell's mean, shape (segment, stratum, arm, value, value).
+    events : ndarray
+        Units whose y is not zero, shape (segment, stratum, arm).
+    ratio, covariate : bool
+        Whether there is a d, an x.
+    rows, missing, broken : int
+        Outcome rows read; those without a value; those whose value is no finite number.
+    """
+
+    mean: Floats
+    scatter: Floats
+    events: Floats
+    ratio: bool = False
+    covariate: bool = False
+    rows: int = 0
+    missing: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, what was left out, and by which rule (rows of exposures unless it says units).
+
+    Attributes
+    ----------
+    rows : int
+        Exposures of the optimization on its surface.
+    filtered : Mapping[str, int]
+        Left out by each declared filter.
+    late_exposures, late_outcomes : int
+        Arrived after the look: a later look must not change what an earlier one saw.
+    outside : int
+        Before the plan's start or after the look.
+    clock_ahead : int
+        Event time later than arrival: the sender's clock is wrong.
+    unknown_variants, without_unit : int
+        A variant that the plan does not know; no unit.
+    duplicate_outcomes : int | None
+        Outcome events that came more than once; None when the plan does not ask.
+    units : int
+        Units measured.
+    two_arms : int
+        Units seen in two arms of one phase: left out.
+    crossed : int
+        Units that a later change of scope moved to another arm: measured until then.
+    """
+
+    rows: int = 0
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    late_exposures: int = 0
+    late_outcomes: int = 0
+    outside: int = 0
+    clock_ahead: int = 0
+    unknown_variants: int = 0
+    without_unit: int = 0
+    duplicate_outcomes: int | None = None
+    units: int = 0
+    two_arms: int = 0
+    crossed: int = 0
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What people should know about the reading, in words; empty when nothing was left out."""
+        said = [f"{n:,} exposures left out by the filter {name}" for name, n in self.filtered.items() if n]
+        for n, words in (
+            (self.two_arms, "units left out: seen in two arms of one phase"),
+            (self.crossed, "units measured only until a change of scope moved them to another arm"),
+            (self.late_exposures, "exposures left out: they arrived after the look"),
+            (self.late_outcomes, "outcomes left out: they arrived after the look"),
+            (self.outside, "exposures left out: before the first phase or after the look"),
+            (self.clock_ahead, "exposures claim to be later than their arrival: a clock is wrong"),
+            (self.unknown_variants, "exposures left out: of a variant that was not proposed"),
+            (self.without_unit, "exposures left out: without a unit"),
+            (self.duplicate_outcomes or 0, "repeated outcome events counted once"),
+        ):
+            if n:
+                said.append(f"{n:,} {words}")
+        return tuple(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One look: counts and moments by segment × (exposure day × phase) × arm × metric.
+
+    ``problem`` says in words why there is nothing to measure, and is None when there is.
+    """
+
+    until: datetime
+    arms: tuple[str, ...]
+    strata: tuple[Stratum, ...]
+    segments: tuple[Segment, ...]
+    units: Floats
+    metrics: Mapping[str, MetricCells]
+    reading: Reading
+    problem: str | None = None
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Units per arm."""
+        return {arm: int(n) for arm, n in zip(self.arms, self.units[0].sum(axis=0), strict=True)}
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the look as plain data: every stratum of all units, and each segment over all strata."""
+        rows = [
+            {
+                "day": stratum.day.isoformat(),
+                "phase": stratum.phase,
+                "arm": arm,
+                "units": int(self.units[0, h, a]),
+                "metrics": {
+                    name: {
+                        "mean": m.mean[0, h, a],
+                        "scatter": m.scatter[0, h, a],
+                        "events": m.events[0, h, a],
+                    }
+                    for name, m in self.metrics.items()
+                },
+            }
+            for h, stratum in enumerate(self.strata)
+            for a, arm in enumerate(self.arms)
+        ]
+        segments = [
+            {"column": segment.column, "value": segment.value, "units": self.units[g].sum(axis=0)}
+            for g, segment in enumerate(self.segments)
+        ]
+        document: dict[str, Any] = to_plain(
+            {
+                "until": self.until,
+                "problem": self.problem,
+                "units": self.totals,
+                "reading": self.reading,
+                "notes": self.reading.sentences,
+                "values": {
+                    name: {"rows": m.rows, "missing": m.missing, "broken": m.broken}
+                    for name, m in self.metrics.items()
+                },
+                "strata": rows,
+                "segments": segments,
+            }
+        )
+        return document
+
+
+def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
+    """Take one look: read everything that happened, and had arrived, by ``until``.
+
+    Never raises for what the data holds: a warehouse that cannot be read gives cells with a ``problem``,
+    and every finding on them is unknown.
+
+    Parameters
+    ----------
+    engine
+        From ``open_warehouse``.
+    plan
+        What to measure.
+    until
+        Moment of the look (data time). The same plan and moment give the same cells again.
+    """
+    moment = naive_utc(until)
+    if plan.start is None or moment <= plan.start:
+        return no_cells(plan, moment, "no unit was exposed yet: the first phase has not started")
+    try:
+        with engine.connect() as connection:
+            rows = [dict(row) for row in connection.execute(look(plan, moment)).mappings()]
+            exposures = dict(connection.execute(exposure_audit(plan, moment)).mappings().one())
+            outcomes = {
+                source: dict(connection.execute(outcome_audit(plan, source, moment)).mappings().one())
+                for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
+            }
+    except DBAPIError as error:
+        return no_cells(plan, moment, f"the warehouse cannot be read: {first_line(error)}")
+    if rows and int(rows[0]["combinations"]) > MAX_CODES:
+        return no_cells(plan, moment, f"the segments {', '.join(plan.segments)} have too many combinations")
+    return assemble(plan, moment, rows, exposures, outcomes)
+
+
+def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Reading | None = None) -> Cells:
+    """Return cells without a unit, and why."""
+    return Cells(
+        until,
+        plan.arms,
+        (),
+        (Segment(ALL, ALL),),
+        np.zeros((1, 0, len(plan.arms))),
+        {},
+        reading or Reading(),
+        problem,
+    )
+
+
+def assemble(
+    plan: MeasurementPlan,
+    until: datetime,
+    rows: Sequence[Mapping[str, Any]],
+    exposures: Mapping[str, Any],
+    outcomes: Mapping[str, Mapping[str, Any]],
+) -> Cells:
+    """Return the cells of the rows that one look read: combinations added up to marginal segments."""
+    measured = [row for row in rows if row["arms"] != 2]
+    reading = _reading(plan, rows, exposures, outcomes)
+    if not measured:
+        return no_cells(plan, until, _why_empty(reading), reading)
+    zero = day_zero(plan).date()
+    strata = sorted({(int(row["phase"]), int(row["day"])) for row in measured})
+    where = {stratum: h for h, stratum in enumerate(strata)}
+    segments, members = _segments(plan, measured)
+    place = np.array(
+        [where[int(row["phase"]), int(row["day"])] * len(plan.arms) + int(row["arm"]) for row in measured]
+    )
+    size = len(strata) * len(plan.arms)
+
+    def add(values: Sequence[Any]) -> Floats:
+        column = np.array([float(v) if v is not None else 0.0 for v in values])
+        summed = [np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members]
+        return np.stack(summed).reshape(len(segments), len(strata), len(plan.arms))
+
+    units = add([row["n"] for row in measured])
+    metrics = {}
+    for i, (planned, values) in enumerate(zip(plan.metrics, values_of(plan), strict=True)):
+        audit = outcomes[planned.metric.source]
+        names = [name for name in (planned.metric.value, planned.metric.denominator) if name]
+        mean, scatter = _moments([value.name for value in values], measured, add, units)
+        metrics[planned.metric.id] = MetricCells(
+            mean,
+            scatter,
+            add([row[f"e_y{i}"] for row in measured]),
+            ratio=planned.metric.kind is MetricKind.RATIO,
+            covariate=planned.metric.covariate is not None,
+            rows=int(audit["rows"]),
+            missing=sum(int(audit[f"null_{name}"]) for name in names),
+            broken=sum(int(audit[f"broken_{name}"]) for name in names),
+        )
+    days = tuple(Stratum(zero + timedelta(days=day), phase) for phase, day in strata)
+    return Cells(until, plan.arms, days, segments, units, metrics, reading)
+
+
+def _moments(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats
+) -> tuple[Floats, Floats]:
+    """Return means and centred scatter from sums around the shift k: S²/n is taken off once, near zero."""
+    n = np.maximum(units, 1.0)
+    sums = np.stack([add([row[f"s_{name}"] for row in rows]) for name in names], axis=-1)
+    shift = np.array([float(rows[0][f"k_{name}"]) for name in names])
+    scatter = np.empty((*units.shape, len(names), len(names)))
+    for a, name in enumerate(names):
+        for b, other in enumerate(names):
+            low, high = (name, other) if a <= b else (other, name)
+            products = add([row[f"q_{low}_{high}"] for row in rows])
+            scatter[..., a, b] = products - sums[..., a] * sums[..., b] / n
+    return np.where(units[..., None] > 0, shift + sums / n[..., None], 0.0), scatter
+
+
+def _segments(
+    plan: MeasurementPlan, rows: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[Segment, ...], list[NDArray[np.intp]]]:
+    """Return the marginal segments, and the rows that belong to each."""
+    segments, members = [Segment(ALL, ALL)], [np.arange(len(rows))]
+    for name in plan.segments:
+        values = [str(row[f"g_{name}"]) for row in rows]
+        weight: dict[str, int] = {}
+        for value, row in zip(values, rows, strict=True):
+            weight[value] = weight.get(value, 0) + int(row["n"])
+        ranked = sorted(weight, key=lambda value: (-weight[value], value))
+        kept = set(ranked[:MAX_SEGMENT_VALUES])
+        labels = np.array([value if value in kept else OTHER for value in values])
+        for value in sorted(set(labels.tolist())):
+            segments.append(Segment(name, value))
+            members.append(np.flatnonzero(labels == value))
+    return tuple(segments), members
+
+
+def _reading(
+    plan: MeasurementPlan,
+    rows: Sequence[Mapping[str, Any]],
+    exposures: Mapping[str, Any],
+    outcomes: Mapping[str, Mapping[str, Any]],
+) -> Reading:
+    by_arms = {code: sum(int(row["n"]) for row in rows if row["arms"] == code) for code in (0, 1, 2)}
+    twice = [int(audit["twice"]) for audit in outcomes.values() if "twice" in audit]
+    return Reading(
+        rows=int(exposures["rows"]),
+        filtered={name: int(exposures[f"f_{name}"]) for name in filters_of(plan, exposures_of(plan))},
+        late_exposures=int(exposures["late"]),
+        late_outcomes=sum(int(audit["late"]) for audit in outcomes.values()),
+        outside=int(exposures["outside"]),
+        clock_ahead=int(exposures["ahead"]),
+        unknown_variants=int(exposures["variants"]),
+        without_unit=int(exposures["units"]),
+        duplicate_outcomes=sum(twice) if twice else None,
+        units=by_arms[0] + by_arms[1],
+        two_arms=by_arms[2],
+        crossed=by_arms[1],
+    )
+
+
+def _why_empty(reading: Reading) -> str:
+    if not reading.rows:
+        return "no exposure was logged: does the product evaluate the flag, and does its log arrive?"
+    reasons = "; ".join(reading.sentences)
+    return f"none of {reading.rows:,} exposures counts: {reasons}"

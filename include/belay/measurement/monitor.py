@@ -1,0 +1,280 @@
+"""The monitor: harm at a look, with error rates that hold however often one looks.
+
+Each metric in each treatment has an e-value of harm; all overall tests together cry wolf with
+probability at most α (half of it where segments are watched too; those share the other half by e-BH).
+Stopping for harm does not touch the error rate of the decision at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from belay.measurement.cells import Cells
+from belay.measurement.compare import Comparison, compare
+from belay.measurement.effects import Effect, effect_of, shows_harm
+from belay.measurement.findings import Finding, combine, to_plain
+from belay.measurement.plan import SRM_ALPHA, MeasurementPlan
+from belay.measurement.sequences import e_benjamini_hochberg
+from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, chi_square, log_e_split
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSplit:
+    """The split of one phase: units per arm, seen and expected."""
+
+    phase: int
+    observed: tuple[float, ...]
+    expected: tuple[float, ...]
+    p: float
+    e_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFinding:
+    """Whether the split observed is the split asked for, over all phases and all looks.
+
+    ``finding`` is harmless (the split is as asked) or unknown (it is not, or there is nothing to see):
+    a broken split harms the measurement, not the customers.
+    """
+
+    finding: Finding
+    sentence: str
+    e_value: float
+    e_threshold: float
+    p: float
+    phases: tuple[PhaseSplit, ...]
+
+    @property
+    def alarm(self) -> bool:
+        """Whether a sample ratio mismatch was found."""
+        return self.e_value >= self.e_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """What one look found.
+
+    Attributes
+    ----------
+    until : datetime
+        Moment of the look (data time).
+    finding : Finding
+        Harmful when any metric or segment is; harmless when every metric is shown to stay within its
+        margin at any look; else unknown.
+    sentence : str
+        The same for people.
+    effects : tuple[Effect, ...]
+        Every metric in every treatment, over all units.
+    segments : tuple[Effect, ...]
+        Every metric in every treatment and segment.
+    split : SplitFinding
+        The sequential sample ratio check.
+    enough : bool
+        Whether the smallest treatment arm has its minimum of units, and the phase its minimum duration.
+    decided : bool
+        Whether looking longer can change nothing that matters: harmful, or everything shown, or the
+        primary metric shown to have no benefit worth having. Valid at every look.
+    notes : tuple[str, ...]
+        What the reading left out, in words.
+    """
+
+    until: datetime
+    finding: Finding
+    sentence: str
+    effects: tuple[Effect, ...]
+    segments: tuple[Effect, ...]
+    split: SplitFinding
+    enough: bool
+    decided: bool
+    notes: tuple[str, ...]
+
+    @property
+    def harms(self) -> tuple[Effect, ...]:
+        """Everything shown harmful."""
+        return tuple(e for e in (*self.effects, *self.segments) if e.finding is Finding.HARMFUL)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the look's findings as plain data."""
+        document: dict[str, Any] = to_plain(self) | {"harms": to_plain(self.harms)}
+        return document
+
+
+def monitor(cells: Cells, plan: MeasurementPlan) -> Monitoring:
+    """Return what one look shows. Never raises for what the data holds.
+
+    Parameters
+    ----------
+    cells
+        One look, from ``read_cells``.
+    plan
+        Its plan.
+    """
+    split = split_of(cells, plan)
+    if cells.problem is not None:
+        return Monitoring(
+            cells.until, Finding.UNKNOWN, f"Unknown: {cells.problem}.", (), (), split,
+            enough=False, decided=False, notes=cells.reading.sentences,
+        )  # fmt: skip
+    overall = overall_harm(cells, plan)
+    segments = segment_harm(cells, plan)
+    harms = [e for e in (*overall, *segments) if e.finding is Finding.HARMFUL]
+    enough = has_enough(cells, plan)
+    finding = combine([e.finding for e in overall])
+    if harms:
+        finding = Finding.HARMFUL
+    elif split.alarm or not enough:
+        finding = Finding.UNKNOWN
+    return Monitoring(
+        cells.until,
+        finding,
+        _sentence(cells, plan, finding, harms, split, enough=enough),
+        overall,
+        segments,
+        split,
+        enough,
+        bool(harms) or (enough and not split.alarm and _decided(overall, plan)),
+        cells.reading.sentences,
+    )
+
+
+def has_enough(cells: Cells, plan: MeasurementPlan) -> bool:
+    """Return whether the minimum of units and of time is there."""
+    smallest = min((cells.totals[arm] for arm in plan.treatments), default=0)
+    in_time = plan.minimum_end is None or cells.until >= plan.minimum_end
+    return in_time and smallest >= plan.minimum_units
+
+
+def overall_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
+    """Return every metric in every treatment, with harm by e-values at α over the number of tests."""
+    level = plan.overall_alpha / max(plan.overall_tests, 1)
+    threshold = -math.log(level)
+    found = []
+    for comparison in _comparisons(cells, plan, 0):
+        log_e = comparison.log_e_harm(level)
+        harmful = shows_harm(comparison, significant=log_e >= threshold)
+        found.append(
+            effect_of(
+                comparison,
+                cells.segments[0],
+                alpha=plan.alpha,
+                anytime=True,
+                harmful=harmful,
+                log_e=log_e,
+                log_threshold=threshold,
+            )  # fmt: skip
+        )
+    return tuple(found)
+
+
+def segment_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
+    """Return every metric in every treatment and segment, with harm by e-BH over all of them."""
+    members = [
+        (segment, comparison)
+        for g, segment in enumerate(cells.segments)
+        if not segment.is_all
+        for comparison in _comparisons(cells, plan, g)
+    ]
+    if not members:
+        return ()
+    level = plan.segment_alpha / len(members)
+    logs = np.array([comparison.log_e_harm(level) for _, comparison in members])
+    rejected = e_benjamini_hochberg(logs, plan.segment_alpha)
+    return tuple(
+        effect_of(
+            comparison,
+            segment,
+            alpha=plan.alpha,
+            anytime=True,
+            harmful=shows_harm(comparison, significant=bool(rejected[i])),
+            log_e=float(logs[i]),
+            log_threshold=-math.log(level),
+        )  # fmt: skip
+        for i, (segment, comparison) in enumerate(members)
+    )
+
+
+def _comparisons(cells: Cells, plan: MeasurementPlan, segment: int) -> list[Comparison]:
+    return [
+        compare(cells, plan, planned, arm, segment)
+        for arm in range(1, len(plan.arms))
+        for planned in plan.metrics
+    ]
+
+
+def _decided(effects: tuple[Effect, ...], plan: MeasurementPlan) -> bool:
+    """Return whether, in some treatment, everything is shown, or nowhere is a benefit left possible."""
+    by_arm = {arm: [e for e in effects if e.arm == arm] for arm in plan.treatments}
+    shown = any(all(e.finding is Finding.HARMLESS for e in found) for found in by_arm.values())
+    hopeless = all(any(e.conclusion.value == "no_benefit" for e in found) for found in by_arm.values())
+    return shown or hopeless
+
+
+def split_of(cells: Cells, plan: MeasurementPlan) -> SplitFinding:
+    """Return the sequential sample ratio check: the mean of the phases' e-values against 1/α."""
+    threshold = 1.0 / SRM_ALPHA
+    member = np.array([stratum.phase for stratum in cells.strata], dtype=np.int64)
+    planned = plan.planned_units or plan.minimum_units
+    prior = LARGE if planned >= LARGE_SAMPLE else SMALL
+    phases, logs = [], []
+    statistic_p = 1.0
+    for index, phase in enumerate(plan.phases):
+        seen = cells.units[0][member == index].sum(axis=0) if cells.strata else np.zeros(len(plan.arms))
+        arms = [a for a, arm in enumerate(plan.arms) if phase.shares.get(arm, 0.0) > 0]
+        if seen.sum() == 0 or len(arms) < 2:
+            continue
+        shares = np.array([phase.shares[plan.arms[a]] for a in arms])
+        shares = shares / shares.sum()
+        test = chi_square(seen[arms].tolist(), shares.tolist())
+        logs.append(float(log_e_split(seen[arms], shares, prior)))
+        phases.append(PhaseSplit(index, test.observed, test.expected, test.p, math.exp(min(logs[-1], 700.0))))
+        statistic_p = min(statistic_p, test.p)
+    if not phases:
+        return SplitFinding(Finding.UNKNOWN, "Split: no units to compare.", 1.0, threshold, 1.0, ())
+    peak = max(logs)
+    mean = peak + math.log(sum(math.exp(value - peak) for value in logs) / len(logs))
+    e_value = math.exp(min(mean, 700.0))
+    worst = min(phases, key=lambda split: split.p)
+    figures = ", ".join(
+        f"{seen:,.0f} units where {expected:,.0f} were expected"
+        for seen, expected in zip(worst.observed, worst.expected, strict=True)
+    )
+    if e_value >= threshold:
+        sentence = (
+            f"Split: not the one asked for in phase {worst.phase + 1} ({figures}); no effect can be believed."
+        )
+        return SplitFinding(Finding.UNKNOWN, sentence, e_value, threshold, statistic_p, tuple(phases))
+    return SplitFinding(
+        Finding.HARMLESS, f"Split: as asked ({figures}).", e_value, threshold, statistic_p, tuple(phases)
+    )
+
+
+def _sentence(
+    cells: Cells,
+    plan: MeasurementPlan,
+    finding: Finding,
+    harms: list[Effect],
+    split: SplitFinding,
+    *,
+    enough: bool,
+) -> str:
+    if harms:
+        more = f" {len(harms) - 1} more shown harmful." if len(harms) > 1 else ""
+        doubt = f" {split.sentence}" if split.alarm else ""
+        return f"Harm: {harms[0].sentence}{more}{doubt}"
+    if split.alarm:
+        return split.sentence
+    sample = f"{sum(cells.totals.values()):,} units measured"
+    if not enough:
+        smallest = min((cells.totals[arm] for arm in plan.treatments), default=0)
+        return (
+            f"Unknown: too early; {sample}, {smallest:,} of at least {plan.minimum_units:,} in the smallest "
+            f"treatment, minimum duration {'reached' if plan.minimum_end is None or cells.until >= plan.minimum_end else 'not reached'}."
+        )
+    if finding is Finding.HARMLESS:
+        return f"No harm: {sample}, every metric is shown to stay within its margin."
+    return f"No harm shown, and not yet shown harmless: {sample}."

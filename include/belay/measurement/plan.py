@@ -1,0 +1,268 @@
+"""What will be measured, fixed before the data is seen.
+
+The plan is the pre-registration: metrics, margins, error rates, phases and the planned end. Two looks
+with the same plan and the same data give the same findings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.metrics import Metric, PrimaryRule
+from belay.domain.proposal import CONTROL, Proposal
+from belay.measurement.findings import to_plain
+
+SRM_ALPHA = 0.001
+"""Error rate of the sample ratio check: an alarm stops everything, so it must be rare."""
+
+
+class Role(StrEnum):
+    """What a metric is for in this plan."""
+
+    PRIMARY = "primary"
+    GUARDRAIL = "guardrail"
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """Return ``moment`` as the warehouse stores it: UTC without a time zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A period of constant scope, in data time.
+
+    Attributes
+    ----------
+    index : int
+        Position in the list of phases, from 0.
+    start : datetime
+        First moment of the phase.
+    end : datetime | None
+        First moment after it; None while it lasts.
+    scope : int
+        Units exposed to a treatment, in basis points.
+    shares : Mapping[str, float]
+        Expected share of each arm among the units logged, ``control`` included; they sum to 1.
+
+    Raises
+    ------
+    ValueError
+        When the shares are not shares, or the phase ends before it starts.
+    """
+
+    index: int
+    start: datetime
+    end: datetime | None
+    scope: int
+    shares: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if any(share < 0 for share in self.shares.values()) or not math.isclose(
+            sum(self.shares.values()), 1.0, abs_tol=1e-6
+        ):
+            raise ValueError(f"phase {self.index}: the arms' shares must sum to 1: {dict(self.shares)}")
+        if self.end is not None and naive_utc(self.end) < naive_utc(self.start):
+            raise ValueError(f"phase {self.index}: it ends ({self.end}) before it starts ({self.start})")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMetric:
+    """One metric and what it must show.
+
+    Attributes
+    ----------
+    metric : Metric
+        What is measured.
+    role : Role
+        Primary or guardrail.
+    margin : float
+        Relative margin in the bad direction (0.02 = 2 % of the control's value).
+    rule : PrimaryRule
+        What it must show; guardrails must be non-inferior.
+    minimum_effect : float
+        Relative effect worth having; 0 for guardrails.
+    """
+
+    metric: Metric
+    role: Role
+    margin: float
+    rule: PrimaryRule
+    minimum_effect: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementPlan:
+    """Everything a look needs to know, frozen before the first one.
+
+    Attributes
+    ----------
+    capability, optimization, surface : str
+        What is measured, and where.
+    arms : tuple[str, ...]
+        ``control`` first, then every treatment.
+    phases : tuple[Phase, ...]
+        Periods of constant scope, in order of time. A unit belongs to the phase of its first exposure,
+        and its outcomes count until that phase ends: a unit that a later widening moves from control to
+        treatment is not counted on both sides.
+    metrics : tuple[PlannedMetric, ...]
+        The primary first.
+    segments : tuple[str, ...]
+        Columns of the exposures table; each is judged on its own, not in combination.
+    filters : Mapping[str, str]
+        Column of the exposures table to the value it must have (``is_bot: "false"``), and the word
+        ``duplicate_events: drop``, which counts an outcome event once.
+    alpha, power : float
+        One-sided error rate and power of the decision.
+    primary_alpha : float
+        Level of the primary test; smaller than ``alpha`` when the capability's portfolio has spent some.
+    minimum_units : int
+        Units in the smallest treatment arm before a decision.
+    minimum_end, planned_end : datetime | None
+        When the current phase has its minimum and its pre-registered duration (data time).
+    looks : int
+        Planned looks until the planned end.
+    planned_units : int | None
+        Units expected by the planned end, all arms together; None when traffic was not estimated.
+    policy : str
+        Digest of the policy in force.
+    """
+
+    capability: str
+    optimization: str
+    surface: str
+    arms: tuple[str, ...]
+    phases: tuple[Phase, ...]
+    metrics: tuple[PlannedMetric, ...]
+    segments: tuple[str, ...]
+    filters: Mapping[str, str]
+    alpha: float
+    power: float
+    primary_alpha: float
+    minimum_units: int
+    minimum_end: datetime | None
+    planned_end: datetime | None
+    looks: int
+    planned_units: int | None
+    policy: str
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Every arm but control."""
+        return self.arms[1:]
+
+    @property
+    def primary(self) -> PlannedMetric:
+        """The primary metric."""
+        return self.metrics[0]
+
+    @property
+    def start(self) -> datetime | None:
+        """First moment whose exposures count."""
+        return naive_utc(self.phases[0].start) if self.phases else None
+
+    @property
+    def overall_alpha(self) -> float:
+        """Error rate of all overall harm tests together: half of ``alpha`` where segments are watched too."""
+        return self.alpha / 2 if self.segments else self.alpha
+
+    @property
+    def segment_alpha(self) -> float:
+        """Error rate of all segment harm tests together."""
+        return self.alpha / 2
+
+    @property
+    def overall_tests(self) -> int:
+        """Overall harm tests: every metric in every treatment."""
+        return len(self.metrics) * len(self.treatments)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long after the planned end a look still counts as the planned one: one look interval."""
+        if not self.phases or self.planned_end is None:
+            return timedelta(0)
+        return (self.planned_end - naive_utc(self.phases[-1].start)) / max(self.looks, 1)
+
+    def planned_information(self, arm: str) -> float:
+        """Return the information planned for ``arm`` against control: units, on the scale of an even split."""
+        shares = self.phases[-1].shares if self.phases else {}
+        treated, control = shares.get(arm, 0.0), shares.get(CONTROL, 0.0)
+        if treated <= 0 or control <= 0:
+            return float(max(4 * self.minimum_units, 1))
+        units = self.planned_units or math.ceil(self.minimum_units / min(treated, control))
+        return max(4.0 * units * treated * control / (treated + control), 1.0)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the plan as plain data."""
+        document: dict[str, Any] = to_plain(self)
+        return document
+
+
+def plan_for(
+    policy: CapabilityPolicy,
+    proposal: Proposal,
+    phases: Sequence[Phase],
+    *,
+    planned_units: int | None = None,
+    primary_alpha: float | None = None,
+) -> MeasurementPlan:
+    """Return the measurement plan of ``proposal`` under ``policy``.
+
+    Parameters
+    ----------
+    policy
+        The capability's policy in force.
+    proposal
+        What is measured.
+    phases
+        Periods of constant scope so far, oldest first; the last one is the step under way. Pass only
+        the last one to judge a step on its own.
+    planned_units
+        Units expected by the planned end, all arms together (see ``power``); tunes the monitor, and
+        does not touch its error rate.
+    primary_alpha
+        Level that the portfolio gives this proposal; the policy's ``alpha`` when None.
+    """
+    ordered = tuple(sorted(phases, key=lambda phase: naive_utc(phase.start)))
+    start = naive_utc(ordered[-1].start) if ordered else None
+    window = policy.window
+    metrics = (
+        PlannedMetric(
+            policy.primary.metric,
+            Role.PRIMARY,
+            policy.primary.margin if policy.primary.rule is PrimaryRule.NON_INFERIOR else 0.0,
+            policy.primary.rule,
+            policy.primary.minimum_effect,
+        ),
+        *(
+            PlannedMetric(guardrail.metric, Role.GUARDRAIL, guardrail.margin, PrimaryRule.NON_INFERIOR)
+            for guardrail in policy.guardrails
+        ),
+    )
+    treatments = tuple(variant.key for variant in proposal.variants)
+    return MeasurementPlan(
+        capability=policy.id,
+        optimization=proposal.optimization,
+        surface=policy.surface,
+        arms=(CONTROL, *treatments),
+        phases=ordered,
+        metrics=metrics,
+        segments=policy.segments,
+        filters=dict(policy.exposure_filters),
+        alpha=policy.errors.alpha,
+        power=policy.errors.power,
+        primary_alpha=(policy.errors.alpha if primary_alpha is None else primary_alpha)
+        / max(len(treatments), 1),
+        minimum_units=window.minimum_units,
+        minimum_end=start and start + timedelta(seconds=window.minimum_seconds),
+        planned_end=start and start + timedelta(seconds=window.maximum_seconds),
+        looks=window.looks,
+        planned_units=planned_units,
+        policy=policy.digest,
+    )

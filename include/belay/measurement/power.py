@@ -1,0 +1,351 @@
+"""Power before exposure: how long a step must be watched, and what would make it measurable.
+
+Every test is sized for power 1 − β/(G+1), G guardrails: all of them must pass together, so each must
+be surer than the whole (Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from sqlalchemy import Engine
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
+from belay.domain.proposal import CONTROL
+from belay.domain.scope import percent
+from belay.measurement.baseline import Baseline, read_baselines
+from belay.measurement.compare import MIN_EVENTS
+from belay.measurement.findings import to_plain
+from belay.measurement.warehouse import daily_units
+from belay.measurement.words import relative
+
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test that the decision must pass: the relative effect it must tell apart, and its errors."""
+
+    metric: Metric
+    distance: float
+    factor: float
+    alpha: float
+    power: float
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPower:
+    """What one metric needs.
+
+    Attributes
+    ----------
+    metric, title : str
+        Which metric.
+    distance : float
+        Relative effect (primary) or margin (guardrail) that must be told apart.
+    units_needed : float
+        Units, all arms together; infinite when no number is enough.
+    days_needed : float
+        Days at the traffic seen; infinite when it never suffices.
+    smallest : float
+        Smallest relative effect or margin that the maximum window could tell apart.
+    sentence : str
+        The same for people.
+    """
+
+    metric: str
+    title: str
+    distance: float
+    units_needed: float
+    days_needed: float
+    smallest: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurability:
+    """Whether a step can be measured within its maximum window.
+
+    Attributes
+    ----------
+    measurable : bool
+        Whether every metric can.
+    scope : int
+        Scope at which it is measured (basis points).
+    units_needed, days_needed : float
+        What the most demanding metric needs.
+    units_expected : int
+        Units, all arms together, expected within the maximum window.
+    maximum_days : float
+        The maximum window.
+    metrics : tuple[MetricPower, ...]
+        Each metric's need, the primary first.
+    suggestions : tuple[str, ...]
+        What would make it measurable; empty when it is.
+    sentence : str
+        The same for people.
+    """
+
+    measurable: bool
+    scope: int
+    units_needed: float
+    days_needed: float
+    units_expected: int
+    maximum_days: float
+    metrics: tuple[MetricPower, ...]
+    suggestions: tuple[str, ...]
+    sentence: str
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        document: dict[str, Any] = to_plain(self)
+        return document
+
+
+def shares_at(scope: int, treatments: Sequence[str], holdout: int = 0) -> dict[str, float]:
+    """Return the expected share of each arm at ``scope`` and ``holdout`` (basis points): treatments share evenly."""
+    treated = (1.0 - holdout / 10_000) * scope / 10_000
+    return {CONTROL: 1.0 - treated} | {name: treated / len(treatments) for name in treatments}
+
+
+def tests_of(policy: CapabilityPolicy, primary_alpha: float | None = None) -> list[Test]:
+    """Return the tests that a decision under ``policy`` must pass."""
+    power = 1.0 - (1.0 - policy.errors.power) / (len(policy.guardrails) + 1)
+    alpha = policy.errors.alpha if primary_alpha is None else primary_alpha
+    tests = []
+    if policy.primary.rule is PrimaryRule.SUPERIOR:
+        tests.append(
+            Test(policy.primary.metric, policy.primary.minimum_effect, 1.0, alpha, power, primary=True)
+        )
+    else:
+        tests.append(_non_inferior(policy.primary.metric, policy.primary.margin, alpha, power, primary=True))
+    return tests + [
+        _non_inferior(g.metric, g.margin, policy.errors.alpha, power, primary=False)
+        for g in policy.guardrails
+    ]
+
+
+def _non_inferior(metric: Metric, margin: float, alpha: float, power: float, *, primary: bool) -> Test:
+    factor = 1.0 - margin if metric.direction is Direction.INCREASE else 1.0 + margin
+    return Test(metric, margin, factor, alpha, power, primary)
+
+
+def units_needed(test: Test, baseline: Baseline, treated: float, control: float) -> float:
+    """Return the units, all arms together, that ``test`` needs.
+
+    Parameters
+    ----------
+    test
+        What must be told apart.
+    baseline
+        Mean and variance of one unit.
+    treated, control
+        Shares of the smallest treatment and of control among all units.
+    """
+    if (
+        treated <= 0
+        or control <= 0
+        or test.distance <= 0
+        or not baseline.mean > 0
+        or not math.isfinite(baseline.variance)
+    ):
+        return math.inf
+    quantiles = norm.isf(test.alpha) + norm.isf(1.0 - test.power)
+    if test.metric.kind is MetricKind.RARE_COUNT:
+        gap = abs(
+            math.log1p(test.distance if test.metric.direction is Direction.DECREASE else -test.distance)
+        )
+        return float(quantiles**2 * (1.0 / treated + 1.0 / control) / baseline.mean / gap**2)
+    spread = baseline.variance * (1.0 / treated + test.factor**2 / control)
+    units = float(quantiles**2 * spread / (test.distance * baseline.mean) ** 2)
+    if test.metric.kind is MetricKind.PROPORTION:
+        units = max(units, MIN_EVENTS / (baseline.mean * min(treated, control)))
+    return units
+
+
+def smallest_effect(test: Test, baseline: Baseline, treated: float, control: float, units: float) -> float:
+    """Return the smallest relative effect (or margin) that ``units`` could tell apart."""
+    if units <= 0 or treated <= 0 or control <= 0 or not baseline.mean > 0:
+        return math.inf
+    quantiles = norm.isf(test.alpha) + norm.isf(1.0 - test.power)
+    if test.metric.kind is MetricKind.RARE_COUNT:
+        return float(
+            math.expm1(quantiles * math.sqrt((1.0 / treated + 1.0 / control) / (baseline.mean * units)))
+        )
+    spread = baseline.variance * (1.0 / treated + 1.0 / control) / units
+    return float(quantiles * math.sqrt(spread) / baseline.mean)
+
+
+def days_until(units: float, arrivals: NDArray[np.int64]) -> float:
+    """Return after how many days ``units`` have come, the last week's newcomers repeating after the days seen."""
+    if not math.isfinite(units) or arrivals.sum() <= 0:
+        return math.inf
+    seen = np.concatenate([[0], np.cumsum(arrivals)]).astype(np.float64)
+    if units <= seen[-1]:
+        return float(np.interp(units, seen, np.arange(len(seen))))
+    pace = float(arrivals[-7:].mean())
+    return math.inf if pace <= 0 else len(arrivals) + (units - float(seen[-1])) / pace
+
+
+def units_after(days: float, arrivals: NDArray[np.int64]) -> float:
+    """Return how many units have come after ``days`` (the inverse of ``days_until``)."""
+    seen = np.concatenate([[0], np.cumsum(arrivals)]).astype(np.float64)
+    if days <= len(arrivals):
+        return float(np.interp(days, np.arange(len(seen)), seen))
+    return float(seen[-1]) + (days - len(arrivals)) * (float(arrivals[-7:].mean()) if arrivals.size else 0.0)
+
+
+def measurability(
+    policy: CapabilityPolicy,
+    scope: int,
+    shares: Mapping[str, float],
+    baselines: Mapping[str, Baseline],
+    arrivals: NDArray[np.int64],
+    *,
+    primary_alpha: float | None = None,
+) -> Measurability:
+    """Return whether a step of ``policy`` can be measured at ``scope`` within its maximum window.
+
+    Parameters
+    ----------
+    policy
+        The capability's policy.
+    scope
+        Scope at which the step is measured (basis points); 0 when nothing is exposed yet.
+    shares
+        Expected share of each arm, ``control`` included.
+    baselines
+        From ``read_baselines``.
+    arrivals
+        Units that came for the first time, by day since the start of a period like the window's.
+    primary_alpha
+        Level of the primary test, where the portfolio sets one.
+    """
+    maximum = policy.window.maximum_seconds / _DAY
+    expected = units_after(maximum, arrivals)
+    if scope == 0:
+        sentence = "Nothing is exposed yet, so there is nothing to measure before this step."
+        return Measurability(True, 0, 0.0, 0.0, int(expected), maximum, (), (), sentence)  # noqa: FBT003
+    treated = min((share for arm, share in shares.items() if arm != CONTROL), default=0.0)
+    control = shares.get(CONTROL, 0.0)
+    tests = tests_of(policy, primary_alpha)
+    needs = tuple(
+        _need(test, baselines[test.metric.id], treated, control, arrivals, expected) for test in tests
+    )
+    floor = policy.window.minimum_units / treated if treated > 0 else math.inf
+    units = max([need.units_needed for need in needs] + [floor])
+    days = max([need.days_needed for need in needs] + [days_until(floor, arrivals)])
+    measurable = days <= maximum
+    hardest = max(needs, key=lambda need: need.units_needed)
+    where = f"at {percent(scope)} of the traffic ({arrivals.sum():,} units in the {len(arrivals)} days read)"
+    if measurable:
+        sentence = (
+            f"Measurable: {units:,.0f} units, {days:.1f} days {where}; the maximum is {maximum:.1f} days."
+        )
+        return Measurability(measurable, scope, units, days, int(expected), maximum, needs, (), sentence)
+    suggestions = _suggestions(policy, scope, shares, tests, baselines, arrivals, maximum, days, needs)
+    sentence = f"Not measurable within {maximum:.1f} days {where}: {hardest.sentence}" + (
+        f" What would help: {'; or '.join(suggestions)}." if suggestions else ""
+    )
+    return Measurability(measurable, scope, units, days, int(expected), maximum, needs, suggestions, sentence)
+
+
+def _need(
+    test: Test,
+    baseline: Baseline,
+    treated: float,
+    control: float,
+    arrivals: NDArray[np.int64],
+    expected: float,
+) -> MetricPower:
+    units = units_needed(test, baseline, treated, control)
+    days = days_until(units, arrivals)
+    smallest = smallest_effect(test, baseline, treated, control, expected)
+    what = "an effect" if test.primary and test.factor == 1.0 else "a margin"
+    if not baseline.mean > 0:
+        said = f"{test.metric.title} was zero or missing in the {baseline.units:,} units read."
+    elif math.isinf(units):
+        said = f"{test.metric.title} cannot be compared without units in both arms."
+    else:
+        lasts = "never" if math.isinf(days) else f"{days:.1f} days"
+        said = (
+            f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {relative(test.distance)}."
+        )
+    return MetricPower(test.metric.id, test.metric.title, test.distance, units, days, smallest, said)
+
+
+def _suggestions(
+    policy: CapabilityPolicy,
+    scope: int,
+    shares: Mapping[str, float],
+    tests: list[Test],
+    baselines: Mapping[str, Baseline],
+    arrivals: NDArray[np.int64],
+    maximum: float,
+    days: float,
+    needs: tuple[MetricPower, ...],
+) -> tuple[str, ...]:
+    treatments = [arm for arm in shares if arm != CONTROL]
+    said = []
+    for step in policy.ramp.steps:
+        wider = shares_at(step, treatments)
+        if step <= scope or wider[CONTROL] <= 0:
+            continue
+        most = max(
+            units_needed(test, baselines[test.metric.id], wider[treatments[0]], wider[CONTROL])
+            for test in tests
+        )
+        if days_until(most, arrivals) <= maximum:
+            said.append(f"a bigger step: at {percent(step)} it takes {days_until(most, arrivals):.1f} days")
+            break
+    if math.isfinite(days):
+        said.append(f"a longer window: {days:.1f} days")
+    short = [need for need in needs if need.days_needed > maximum and math.isfinite(need.smallest)]
+    if short:
+        wishes = ", ".join(f"{need.title} {relative(need.smallest)}" for need in short)
+        said.append(f"a larger effect or margin to tell apart: {wishes}")
+    expected = units_after(maximum, arrivals)
+    for need, test in zip(needs, tests, strict=True):
+        reduction = 1.0 - expected / need.units_needed if need.units_needed > 0 else 0.0
+        if need in short and test.metric.covariate is None and reduction < 0.75 and test.metric.kind in {
+            MetricKind.MEAN,
+            MetricKind.RATIO,
+        }:  # fmt: skip
+            said.append(
+                f"a pre-exposure covariate for {need.title} (CUPED) that correlates at {math.sqrt(reduction):.2f} or more"
+            )
+    return tuple(said)
+
+
+def power_of(
+    engine: Engine,
+    policy: CapabilityPolicy,
+    scope: int,
+    shares: Mapping[str, float],
+    now: datetime,
+    *,
+    primary_alpha: float | None = None,
+) -> Measurability:
+    """Return whether a step can be measured, from the surface's real traffic before ``now``.
+
+    Reads a period as long as the maximum window (at least a day), because units that come back are new
+    only once.
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the warehouse cannot be read.
+    """
+    since = now - timedelta(seconds=max(policy.window.maximum_seconds, _DAY))
+    baselines = read_baselines(engine, policy.metrics, policy.surface, since, now)
+    arrivals = daily_units(engine, policy.surface, since, now)
+    return measurability(policy, scope, shares, baselines, arrivals, primary_alpha=primary_alpha)

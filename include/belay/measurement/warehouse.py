@@ -1,0 +1,151 @@
+"""Opening a warehouse, and the two questions that need no plan: how fresh, and how much traffic."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import DateTime, Engine, column, create_engine, event, func, select, table
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from belay.measurement.plan import naive_utc
+from belay.measurement.query import DAY_MS
+from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
+
+DIALECTS = ("duckdb", "sqlite", "postgresql")
+"""Warehouses that the tests hold to the same figures."""
+
+
+class WarehouseUnavailableError(RuntimeError):
+    """The warehouse could not be opened or read; the message says where and what to do."""
+
+
+def open_warehouse(url: str) -> Engine:
+    """Return an engine on the warehouse at ``url``; a DuckDB catalogue is opened read-only.
+
+    Parameters
+    ----------
+    url
+        ``duckdb:///PATH``, ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the URL is not one of these, or names a file that does not exist.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WarehouseUnavailableError(f"warehouse {url!r} is no database URL: {error}") from error
+    backend = parsed.get_backend_name()
+    if backend not in DIALECTS:
+        raise WarehouseUnavailableError(
+            f"warehouse {parsed.render_as_string()} is {backend}; Belay reads {', '.join(DIALECTS)}"
+        )
+    if backend == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True)
+    path = parsed.database
+    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).exists():
+        raise WarehouseUnavailableError(
+            f"warehouse file {path} does not exist: start the storefront (or your loader) once, or set BELAY_HOME"
+        )
+    if backend == "duckdb":
+        if path and path != ":memory:":
+            parsed = parsed.update_query_dict({"access_mode": "read_only"})
+        engine = create_engine(parsed, poolclass=NullPool if path and path != ":memory:" else None)
+        event.listen(engine, "connect", _frugal)
+        return engine
+    return create_engine(parsed)
+
+
+def _frugal(connection: Any, _record: Any) -> None:
+    """Let DuckDB reorder rows: a look only sums, and keeping the order costs memory."""
+    connection.execute("SET preserve_insertion_order = false")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a driver says, for a sentence."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def watermark(engine: Engine, surface: str) -> datetime | None:
+    """Return the event time (UTC) up to which data of ``surface`` has arrived, or None without data.
+
+    The earlier of exposures and outcomes: when either stream stops, the guard is blind. Events that
+    claim to be later than their own arrival come from a clock that is wrong, and are not believed.
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the warehouse cannot be read.
+    """
+    newest: list[datetime | None] = []
+    for name in ("exposures", "outcomes"):
+        events = table(
+            name, column("surface"), column("event_time", DateTime()), column("ingested_at", DateTime())
+        )
+        statement = select(func.max(events.c.event_time)).where(
+            events.c.surface == surface, events.c.event_time <= events.c.ingested_at
+        )
+        newest.append(_scalar(engine, statement))
+    return None if None in newest else min(moment for moment in newest if moment is not None)
+
+
+def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) -> NDArray[np.int64]:
+    """Return how many units came to ``surface`` for the first time on each day since ``since``.
+
+    Days are periods of 24 hours from ``since``; the sum is the number of distinct units. Units are
+    counted in the outcomes, which are logged whether or not an optimization is live.
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the warehouse cannot be read.
+    """
+    since, until = naive_utc(since), naive_utc(until)
+    days = max(-((since - until) // timedelta(days=1)), 0)
+    outcomes = table("outcomes", column("unit_id"), column("surface"), column("event_time", DateTime()))
+    started = _ms(since)
+    first = (
+        select(func.min(EpochMs(outcomes.c.event_time)).label("first"))
+        .where(
+            outcomes.c.surface == surface,
+            outcomes.c.event_time >= since,
+            outcomes.c.event_time < until,
+            outcomes.c.unit_id.is_not(None),
+        )
+        .group_by(UnitKey(outcomes.c.unit_id))
+        .subquery()
+    )
+    # The day is computed in a subquery: Postgres does not see that two bound parameters are the same.
+    by_day = select(WholeDivision(first.c.first - started, DAY_MS).label("day")).subquery()
+    statement = select(by_day.c.day, func.count()).group_by(by_day.c.day)
+    counts = np.zeros(days, dtype=np.int64)
+    try:
+        with engine.connect() as connection:
+            for day, units in connection.execute(statement):
+                counts[int(day)] = units
+    except DBAPIError as error:
+        raise WarehouseUnavailableError(
+            f"traffic of {surface} cannot be read: {first_line(error)}"
+        ) from error
+    return counts
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - naive UTC, as stored
+
+
+def _scalar(engine: Engine, statement: Any) -> datetime | None:
+    try:
+        with engine.connect() as connection:
+            found: datetime | None = connection.execute(statement).scalar()
+            return found
+    except DBAPIError as error:
+        raise WarehouseUnavailableError(f"the warehouse cannot be read: {first_line(error)}") from error

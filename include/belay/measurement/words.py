@@ -1,0 +1,44 @@
+"""Figures as people read them: every number with its unit."""
+
+from __future__ import annotations
+
+import math
+
+from belay.domain.metrics import Metric
+
+_PER_THOUSAND = "per 1,000"
+
+
+def scale_of(unit: str) -> float:
+    """Return what a value per unit is multiplied by to be shown in ``unit``: 100 for %, 1,000 for per 1,000."""
+    if unit.strip().startswith("%"):
+        return 100.0
+    return 1000.0 if _PER_THOUSAND in unit else 1.0
+
+
+def amount(value: float | None, metric: Metric) -> str:
+    """Return ``value`` of ``metric`` with its unit: ``3.21 %``, ``4.87 EUR``."""
+    if value is None or not math.isfinite(value):
+        return "no value"
+    shown = value * scale_of(metric.unit)
+    digits = 2 if abs(shown) < 1000 else 0
+    return f"{shown:,.{digits}f} {metric.unit}".strip()
+
+
+def relative(value: float | None) -> str:
+    """Return a relative effect: ``+5.2 %``, ``−0.4 %``."""
+    if value is None or not math.isfinite(value):
+        return "unbounded"
+    return f"{'−' if value < 0 else '+'}{abs(100 * value):.1f} %"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return an interval of relative effects: ``−1.0 % to +4.2 %``."""
+    return f"{relative(low)} to {relative(high)}"
+
+
+def names(values: list[str]) -> str:
+    """Return ``values`` as a list in a sentence: ``a, b and c``."""
+    return (
+        values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}" if values else "none"
+    )
