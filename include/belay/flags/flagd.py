@@ -105,6 +105,7 @@ def to_definition(flag: ServedFlag) -> dict[str, Any]:
             "belay_scope": flag.scope,
             "belay_holdout": flag.holdout,
             "belay_holdout_salt": flag.holdout_salt,
+            "belay_surface": flag.surface,
             "belay_audience": json.dumps(dict(flag.audience), sort_keys=True),
         },
     }
@@ -163,6 +164,7 @@ def _from_definition(key: str, definition: Any) -> ServedFlag | None:
         holdout=int(metadata["belay_holdout"]),
         holdout_salt=str(metadata["belay_holdout_salt"]),
         audience=json.loads(metadata["belay_audience"]),
+        surface=str(metadata.get("belay_surface", "")),
     )
 
 

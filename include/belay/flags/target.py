@@ -32,6 +32,8 @@ class ServedFlag:
         Salt of the holdout; the capability's id, so that all its flags hold out the same units.
     audience : Mapping[str, str]
         Attributes that a unit must have to be exposed.
+    surface : str
+        Where in the product it shows; written along for those who read the flags.
     """
 
     key: str
@@ -42,6 +44,7 @@ class ServedFlag:
     holdout: int = 0
     holdout_salt: str = ""
     audience: Mapping[str, str] = field(default_factory=dict)
+    surface: str = ""
 
 
 class FlagsUnavailable(Exception):  # noqa: N818 - it is a state of the world, not a programming error

@@ -1,0 +1,283 @@
+"""The simulated shop: visitors arrive, see what the flags say, and leave exposures and outcomes.
+
+Deterministic: the hour, the surface and the scenario's seed fix every visitor and every draw, whatever the
+speed and however often it is stopped and started. Only what the flags say comes from outside.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from belay.clock import data_now, set_data_now
+from belay.domain.proposal import CONTROL
+from belay.storefront.assign import Assigner
+from belay.storefront.lake import Lake, naive, schemas
+from belay.storefront.scenario import Behaviour, Effect, Faults, Scenario, Surface
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TICK = timedelta(hours=1)
+"""Data time that is written at once."""
+
+_COUNTRIES = (("DE", 0.4), ("FR", 0.3), ("NL", 0.2), ("SE", 0.1))
+_RETURNING = 0.3
+_BOTS = 0.02
+
+
+class Storefront:
+    """A shop in a home folder: it continues where the lake's clock says it stopped."""
+
+    def __init__(self, home: Path, scenario: Scenario, flags: Path) -> None:
+        self.home = home
+        self.scenario = scenario
+        self.lake = Lake(home)
+        self.assigner = Assigner(flags)
+
+    def open(self) -> datetime:
+        """Create the lake and its history before any change, where that is missing; return data time."""
+        self.lake.create()
+        if not (self.home / "clock.json").exists():
+            begins, history = self.scenario.begins, timedelta(days=self.scenario.history_days)
+            self.write(begins, begins + history)
+            set_data_now(self.home, begins + history)
+        return data_now(self.home)
+
+    def run(
+        self,
+        *,
+        until: datetime | None = None,
+        seconds_per_tick: float = 0.0,
+        progress: Callable[[datetime], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> datetime:
+        """Let data time run to ``until`` (or until ``stop``), and return where it stopped.
+
+        Parameters
+        ----------
+        seconds_per_tick
+            Least wall-clock seconds an hour of data time takes; 0 is as fast as it goes.
+        """
+        now = self.open()
+        while not stop() and (until is None or now < until):
+            began = time.monotonic()
+            self.write(now, now + TICK)
+            now += TICK
+            # The clock follows the data: it never says an hour that is not written yet.
+            set_data_now(self.home, now)
+            progress(now)
+            time.sleep(max(0.0, seconds_per_tick - (time.monotonic() - began)))
+        return now
+
+    def write(self, since: datetime, until: datetime) -> None:
+        """Write the visits of ``[since, until)`` on every surface as one part of each table."""
+        live = self.assigner.live()
+        exposures, outcomes, units = [], [], []
+        for name, surface in sorted(self.scenario.surfaces.items()):
+            hour = since
+            while hour < until:
+                visits = self._visits(name, surface, hour)
+                tables = self._record(name, surface, hour, visits, live)
+                exposures.append(tables["exposures"])
+                outcomes.append(tables["outcomes"])
+                units.append(tables["units"])
+                hour += TICK
+        import pyarrow as pa
+
+        part = f"{naive(since):%Y%m%dT%H}"
+        self.lake.write("units", part, pa.concat_tables(units))
+        self.lake.write("outcomes", part, pa.concat_tables(outcomes))
+        self.lake.write("exposures", part, pa.concat_tables(exposures))
+
+    def close(self) -> None:
+        """Release the flag provider."""
+        self.assigner.close()
+
+    # -- visitors -------------------------------------------------------------------------------
+
+    def _visits(self, name: str, surface: Surface, hour: datetime) -> dict[str, Any]:
+        """Draw an hour's visitors: who comes, when, and with which attributes."""
+        number = int((hour - self.scenario.begins).total_seconds() // 3600)
+        surfaces = sorted(self.scenario.surfaces)
+        rng = np.random.default_rng([self.scenario.seed, surfaces.index(name), number])
+        count = int(rng.poisson(surface.visitors_per_day / 24 * rhythm(hour)))
+        fresh = rng.random(count) >= _RETURNING
+        serial = np.arange(count)
+        returning_from = rng.integers(0, max(number, 1), count)
+        came_as = rng.integers(0, max(int(surface.visitors_per_day / 48), 1), count)
+        units = [
+            f"{name}-{number}-{serial[i]}"
+            if fresh[i] or number == 0
+            else f"{name}-{returning_from[i]}-{came_as[i]}"
+            for i in range(count)
+        ]
+        offsets = np.sort(rng.random(count) * TICK.total_seconds() * 1e6).astype("timedelta64[us]")
+        return {
+            "rng": rng,
+            "number": number,
+            "count": count,
+            "units": units,
+            "fresh": fresh,
+            "times": np.datetime64(naive(hour), "us") + offsets,
+            "device": _stable(units, "device", (("mobile", 0.65), ("desktop", 0.35))),
+            "country": _stable(units, "country", _COUNTRIES),
+            "spender": _spending(units),
+            "bot": rng.random(count) < _BOTS,
+        }
+
+    def _record(
+        self, name: str, surface: Surface, hour: datetime, visits: dict[str, Any], live: dict[str, str]
+    ) -> dict[str, pa.Table]:
+        """Let the visitors see what the flags say, act, and leave their traces."""
+        import pyarrow as pa
+
+        rng, count, units = visits["rng"], visits["count"], visits["units"]
+        age = (hour - self.scenario.begins) / timedelta(days=1)
+        flag = live.get(name, "")
+        own = {"device": visits["device"], "country": visits["country"]}
+        seen = self.assigner.variants(flag, units, own) if flag else [CONTROL] * count
+        variants = np.array(seen, dtype=object)
+        treated = variants != CONTROL
+        effect = _effect_at(self.scenario.effects.get(flag, []), age)
+        acts = _acts(rng, surface.behaviour, effect, treated, visits)
+        ids = np.array([f"{name}-{visits['number']}-{i}" for i in range(count)], dtype=object)
+        faults = surface.faults if surface.faults and age >= surface.faults.since else None
+        arrival = visits["times"] + np.timedelta64(30, "s")
+        exposures = pa.table(
+            {
+                "event_id": [f"e-{i}" for i in ids],
+                "unit_id": units,
+                "optimization": [flag] * count,
+                "variant": variants.tolist(),
+                "surface": [name] * count,
+                "event_time": visits["times"],
+                "ingested_at": arrival,
+                "device": visits["device"],
+                "country": visits["country"],
+                "visitor": np.where(visits["fresh"], "new", "returning").tolist(),
+                "is_bot": visits["bot"],
+            },
+            schema=schemas()["exposures"],
+        )
+        outcomes = pa.table(
+            {
+                "event_id": [f"o-{i}" for i in ids],
+                "unit_id": units,
+                "surface": [name] * count,
+                # A visit's outcomes follow its exposure, within the same tick: data time is complete.
+                "event_time": visits["times"] + np.timedelta64(1, "ms"),
+                "ingested_at": arrival,
+                **acts,
+            },
+            schema=schemas()["outcomes"],
+        )
+        if faults is not None:
+            exposures, outcomes = _break(rng, faults, exposures, outcomes, treated)
+        newcomers = np.flatnonzero(visits["fresh"])
+        people = pa.table(
+            {
+                "unit_id": [units[i] for i in newcomers],
+                "pre_revenue": (visits["spender"][newcomers] * surface.behaviour.revenue).round(2),
+                "pre_visits": (visits["spender"][newcomers] * 3).astype(np.int32),
+            },
+            schema=schemas()["units"],
+        )
+        return {"exposures": exposures, "outcomes": outcomes, "units": people}
+
+
+def rhythm(hour: datetime) -> float:
+    """Return the traffic of an hour relative to the average: busy evenings, quiet nights, strong weekends."""
+    of_day = 1 + 0.6 * math.sin((hour.hour - 13) / 24 * 2 * math.pi)
+    of_week = (0.95, 0.9, 0.9, 0.95, 1.0, 1.15, 1.15)[hour.weekday()]
+    return of_day * of_week
+
+
+def _acts(
+    rng: np.random.Generator, usual: Behaviour, effect: Effect, treated: Any, visits: dict[str, Any]
+) -> dict[str, Any]:
+    """Draw what the visitors do, given what they see."""
+    count = visits["count"]
+
+    def lifted(base: float, lift: float) -> Any:
+        return np.clip(np.where(treated, base * (1 + lift), base), 0, 1)
+
+    converts = rng.random(count) < lifted(usual.conversion, effect.conversion)
+    basket = usual.revenue * visits["spender"] * rng.lognormal(-0.125, 0.5, count)
+    revenue = np.where(converts, basket * np.where(treated, 1 + effect.revenue, 1.0), 0.0)
+    return {
+        "converted": converts.astype(np.int32),
+        "revenue": revenue.round(2),
+        "support_tickets": (rng.random(count) < lifted(usual.support_tickets, effect.support_tickets)).astype(
+            np.int32
+        ),
+        "unsubscribed": (rng.random(count) < lifted(usual.unsubscribes, effect.unsubscribes)).astype(
+            np.int32
+        ),
+        "page_errors": (rng.random(count) < lifted(usual.page_errors, effect.page_errors)).astype(np.int32),
+        "page_views": (1 + rng.poisson(3, count)).astype(np.int32),
+    }
+
+
+def _effect_at(effects: list[Effect], age: float) -> Effect:
+    """Return the effect in force ``age`` days after the start."""
+    begun = [effect for effect in effects if effect.since <= age]
+    return max(begun, key=lambda effect: effect.since) if begun else Effect()
+
+
+def _break(
+    rng: np.random.Generator, faults: Faults, exposures: pa.Table, outcomes: pa.Table, treated: Any
+) -> tuple[pa.Table, pa.Table]:
+    """Do to the data what broken tracking does."""
+    import pyarrow as pa
+
+    def replaced(table: pa.Table, column: str, share: float, value: Any) -> pa.Table:
+        mask = rng.random(table.num_rows) < share
+        index = table.schema.get_field_index(column)
+        values = [
+            value(old) if hit else old for old, hit in zip(table[column].to_pylist(), mask, strict=True)
+        ]
+        return table.set_column(index, column, pa.array(values, table.schema.field(column).type))
+
+    if faults.lost_treatment:
+        exposures = exposures.filter(
+            pa.array(~(treated & (rng.random(len(treated)) < faults.lost_treatment)))
+        )
+    if faults.missing_units:
+        outcomes = replaced(outcomes, "unit_id", faults.missing_units, lambda _: None)
+    if faults.impossible_revenue:
+        outcomes = replaced(outcomes, "revenue", faults.impossible_revenue, lambda _: -1.0)
+    if faults.future_times:
+        ahead = timedelta(days=30)
+        outcomes = replaced(outcomes, "event_time", faults.future_times, lambda at: at + ahead)
+    if faults.duplicate_events:
+        again = pa.array(rng.random(outcomes.num_rows) < faults.duplicate_events)
+        outcomes = pa.concat_tables([outcomes, outcomes.filter(again)])
+    return exposures, outcomes
+
+
+def _hash01(units: list[str], salt: str) -> Any:
+    """Return a stable number in [0, 1) for each unit: an attribute that a person keeps."""
+    import zlib
+
+    return np.array([zlib.crc32(f"{salt}:{unit}".encode()) for unit in units], dtype=np.float64) / 2**32
+
+
+def _stable(units: list[str], attribute: str, choices: tuple[tuple[str, float], ...]) -> list[str]:
+    names, shares = zip(*choices, strict=True)
+    index = np.searchsorted(np.cumsum(shares), _hash01(units, attribute), side="right")
+    return [names[min(i, len(names) - 1)] for i in index]
+
+
+def _spending(units: list[str]) -> Any:
+    """Return how much a person usually spends, relative to the average: what CUPED can use."""
+    from scipy.special import ndtri
+
+    drawn = np.clip(_hash01(units, "spending"), 1e-9, 1 - 1e-9)
+    return np.exp(0.6 * ndtri(drawn) - 0.18)
