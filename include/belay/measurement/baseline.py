@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Engine,
+    RowMapping,
     SmallInteger,
     case,
     cast,
@@ -106,7 +107,7 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -
         .cte("units_read")
     )
     source: Any = per_unit
-    y = func.coalesce(AsNumber(per_unit.c.y), 0.0)
+    y: ColumnElement[Any] = func.coalesce(AsNumber(per_unit.c.y), 0.0)
     if metric.cap is not None:
         y = case((y > metric.cap, metric.cap), (y < -metric.cap, -metric.cap), else_=y)
     values: dict[str, ColumnElement[Any]] = {"y": y}
@@ -131,7 +132,7 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -
     return select(*columns).select_from(rows.join(means, literal(1) == 1))
 
 
-def _baseline(metric: Metric, row: Mapping[str, Any]) -> Baseline:
+def _baseline(metric: Metric, row: RowMapping) -> Baseline:
     n = int(row["n"])
     if n < 2:
         return Baseline(n, math.nan, math.nan)

@@ -170,6 +170,11 @@ class Cells:
         """Units per arm."""
         return {arm: int(n) for arm, n in zip(self.arms, self.units[0].sum(axis=0), strict=True)}
 
+    @property
+    def smallest_treatment_units(self) -> int:
+        """Units in the treatment that has the fewest."""
+        return min((self.totals[arm] for arm in self.arms[1:]), default=0)
+
     def to_document(self) -> dict[str, Any]:
         """Return the look as plain data: every stratum of all units, and each segment over all strata."""
         rows = [
@@ -282,8 +287,10 @@ def assemble(
 
     def add(values: Sequence[Any]) -> Floats:
         column = np.array([float(v) if v is not None else 0.0 for v in values])
-        summed = [np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members]
-        return np.stack(summed).reshape(len(segments), len(strata), len(plan.arms))
+        summed: list[Floats] = [
+            np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members
+        ]
+        return np.stack(summed).astype(np.float64).reshape(len(segments), len(strata), len(plan.arms))
 
     units = add([row["n"] for row in measured])
     metrics = {}

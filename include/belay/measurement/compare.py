@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,7 +57,7 @@ class Comparison:
     found: Contrast
     units: tuple[float, float]
     events: tuple[float, float]
-    phase_events: NDArray[np.int64]
+    phase_events: Floats
     phase_units: Floats
     phase_shares: Floats
     unusable: float
@@ -103,7 +104,7 @@ class Comparison:
         if self.units[0] <= 0 or self.units[1] <= 0:
             empty = self.arm if self.units[0] <= 0 else CONTROL
             return f"no unit of {empty} was measured"
-        if not sum(self.events):
+        if sum(self.events) == 0:
             return "every value is zero in both arms"
         if self.rare:
             return None
@@ -126,7 +127,7 @@ class Comparison:
         alpha
             Level of this one test; it only tunes where the monitor is sharpest.
         """
-        if self.why_silent is not None and not (self.rare and sum(self.events)):
+        if self.why_silent is not None and not (self.rare and sum(self.events) > 0):
             return 0.0
         if self.rare:
             used = (self.phase_shares > 0) & (self.phase_shares < 1)
@@ -172,12 +173,12 @@ class Comparison:
         if not anytime:
             return rate_ratio_bounds(seen[:, 0], seen[:, 1], odds, alpha)
 
-        def excess(log_rate: float, more: bool) -> float:  # noqa: FBT001 - which side
+        def excess(log_rate: float, *, more: bool) -> float:
             share = odds * math.exp(log_rate) / (1.0 + odds * math.exp(log_rate))
             return float(log_e_counts(seen[:, 0], seen[:, 1], share, more=more).sum()) + math.log(alpha)
 
-        low = _crossing(lambda rate: excess(rate, True), rising=False)
-        high = _crossing(lambda rate: excess(rate, False), rising=True)
+        low = _crossing(lambda rate: excess(rate, more=True), rising=False)
+        high = _crossing(lambda rate: excess(rate, more=False), rising=True)
         return (0.0 if low is None else math.exp(low)), (math.inf if high is None else math.exp(high))
 
     def good(self, bounds: tuple[float, float]) -> tuple[float, float]:
@@ -191,14 +192,14 @@ class Comparison:
         return self.effect if self.increase_is_good else -self.effect
 
 
-def _crossing(function: object, *, rising: bool) -> float | None:
-    """Return where an e-value test starts or stops rejecting a log rate ratio, or None when it never rejects."""
+def _crossing(function: Callable[[float], float], *, rising: bool) -> float | None:
+    """Return where an e-value test starts or stops rejecting a log rate ratio; None when it never does."""
     low, high = -12.0, 12.0
     edge = high if rising else low
-    if function(edge) <= 0:  # type: ignore[operator]
+    if function(edge) <= 0:
         return None
     other = low if rising else high
-    if function(other) > 0:  # type: ignore[operator]
+    if function(other) > 0:
         return other
     return float(brentq(function, low, high, xtol=1e-10))
 
@@ -237,7 +238,7 @@ def compare(
         contrast(sums, ratio=metric.ratio, covariate=metric.covariate),
         (float(totals[0]), float(totals[1])),
         (float(events[:, 0].sum()), float(events[:, 1].sum())),
-        np.array([events[member == p].sum(axis=0) for p in phases]).astype(np.int64),
+        np.array([events[member == p].sum(axis=0) for p in phases]),
         np.array([n[member == p].sum(axis=0) for p in phases]),
         np.array([t / (t + c) if t + c > 0 else 0.0 for t, c in shares]),
         (metric.missing + metric.broken) / metric.rows if metric.rows else 0.0,
@@ -247,7 +248,7 @@ def compare(
 def sequence(
     comparison: Comparison, sums: Pieces, cells: Cells, alpha: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the relative effect and its two-sided confidence sequence for running ``sums`` (one a stratum)."""
+    """Return the relative effect and its two-sided confidence sequence, for each of the running ``sums``."""
     metric = cells.metrics[comparison.planned.metric.id]
     found = contrast(sums, ratio=metric.ratio, covariate=metric.covariate)
     critical = critical_two_sided(found.information, comparison.rho2(alpha, sided=2), alpha)

@@ -10,6 +10,7 @@ for the interval, here over phases with different splits.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,19 +62,17 @@ def log_e_counts(
     return np.where(tiny, edge, found)
 
 
-def _distribution(events: NDArray[np.int64], odds: Floats, rate: float) -> Floats:
+def _distribution(events: Floats, odds: Floats, rate: float) -> Floats:
     """Distribution of the treatment's events when its rate is ``rate`` times control's."""
     found = np.ones(1)
-    for total, odd in zip(events, odds, strict=True):
-        if total:
+    for total, odd in zip(events.astype(np.int64), odds, strict=True):
+        if total > 0:
             share = odd * rate / (1.0 + odd * rate)
             found = np.convolve(found, binom.pmf(np.arange(total + 1), total, share))
     return found
 
 
-def rate_ratio_tail(
-    treated: NDArray[np.int64], control: NDArray[np.int64], odds: Floats, rate: float, *, more: bool
-) -> float:
+def rate_ratio_tail(treated: Floats, control: Floats, odds: Floats, rate: float, *, more: bool) -> float:
     """Return P(at least, or at most, the observed treatment events) when the rate ratio is ``rate``.
 
     Parameters
@@ -92,9 +91,7 @@ def rate_ratio_tail(
     return float(min(spread[seen:].sum() if more else spread[: seen + 1].sum(), 1.0))
 
 
-def rate_ratio_bounds(
-    treated: NDArray[np.int64], control: NDArray[np.int64], odds: Floats, alpha: float
-) -> tuple[float, float]:
+def rate_ratio_bounds(treated: Floats, control: Floats, odds: Floats, alpha: float) -> tuple[float, float]:
     """Return the exact interval of the rate ratio, each side at ``alpha``."""
     low, high = 0.0, math.inf
     if treated.sum() > 0:
@@ -104,7 +101,6 @@ def rate_ratio_bounds(
     return low, high
 
 
-def _solve(increasing: object) -> float:
+def _solve(increasing: Callable[[float], float]) -> float:
     """Return the positive rate at which ``increasing`` is zero, looked for on a logarithmic scale."""
-    function = lambda log_rate: increasing(math.exp(log_rate))  # type: ignore[operator]  # noqa: E731
-    return float(math.exp(brentq(function, -25.0, 25.0, xtol=1e-12)))
+    return float(math.exp(brentq(lambda log_rate: increasing(math.exp(log_rate)), -25.0, 25.0, xtol=1e-12)))

@@ -102,7 +102,7 @@ class Findings:
 
     @property
     def best(self) -> ArmFindings | None:
-        """The treatment to widen: harmless with the largest primary effect; else the one that is least bad."""
+        """The treatment to widen: harmless with the largest primary effect; else the least bad."""
         order = {Finding.HARMLESS: 0, Finding.UNKNOWN: 1, Finding.HARMFUL: 2}
 
         def key(found: ArmFindings) -> tuple[int, float]:
@@ -122,14 +122,16 @@ class Findings:
         return document
 
 
-def basis_of(until: datetime, plan: MeasurementPlan) -> Basis:
-    """Return the rule that applies at ``until``: the fixed-horizon test at the planned end, and only there."""
+def basis_of(until: datetime, plan: MeasurementPlan, *, extended: bool = False) -> Basis:
+    """Return the rule that applies at ``until``: the fixed-horizon test at the planned end, there only."""
+    if extended:
+        return Basis.EXTENDED
     if plan.planned_end is None or until < plan.planned_end:
         return Basis.EARLY
     return Basis.PLANNED if until <= plan.planned_end + plan.grace else Basis.EXTENDED
 
 
-def decide_effects(cells: Cells, plan: MeasurementPlan) -> Findings:
+def decide_effects(cells: Cells, plan: MeasurementPlan, *, extended: bool = False) -> Findings:
     """Return what the look shows about every metric, treatment and segment. Never raises for its data.
 
     Parameters
@@ -138,14 +140,27 @@ def decide_effects(cells: Cells, plan: MeasurementPlan) -> Findings:
         One look; read it ``until`` the planned end for the pre-registered test.
     plan
         Its plan.
+    extended
+        The planned look was taken before this one, whatever the time: only the confidence sequence
+        keeps its error rate now. A look after the planned end is treated so by itself.
     """
-    basis = basis_of(cells.until, plan)
+    basis = basis_of(cells.until, plan, extended=extended)
     split = split_of(cells, plan)
     if cells.problem is not None:
         return Findings(
-            cells.until, basis, Finding.UNKNOWN, f"Unknown: {cells.problem}.", (), (), (), (), (), split,
-            plan.planned_units, cells.reading.sentences,
-        )  # fmt: skip
+            cells.until,
+            basis,
+            Finding.UNKNOWN,
+            f"Unknown: {cells.problem}.",
+            (),
+            (),
+            (),
+            (),
+            (),
+            split,
+            plan.planned_units,
+            cells.reading.sentences,
+        )
     segments = segment_harm(cells, plan)
     mismatch = split.alarm or split.p < SRM_ALPHA
     enough = has_enough(cells, plan)
@@ -215,6 +230,11 @@ def _effect(comparison: Comparison, cells: Cells, plan: MeasurementPlan, basis: 
         significant = significant or comparison.good(comparison.bounds(level, anytime=False))[1] < 0
     alpha = plan.primary_alpha if comparison.planned.role is Role.PRIMARY else plan.alpha
     return effect_of(
-        comparison, cells.segments[0], alpha=alpha, anytime=basis.anytime,
-        harmful=shows_harm(comparison, significant=significant), log_e=log_e, log_threshold=-math.log(level),
-    )  # fmt: skip
+        comparison,
+        cells.segments[0],
+        alpha=alpha,
+        anytime=basis.anytime,
+        harmful=shows_harm(comparison, significant=significant),
+        log_e=log_e,
+        log_threshold=-math.log(level),
+    )

@@ -24,7 +24,7 @@ class Finding(StrEnum):
 
 
 def combine(findings: Iterable[Finding]) -> Finding:
-    """Return what ``findings`` say together: one harm is harm, and harmless needs every one (and at least one)."""
+    """Return what ``findings`` say together: one harm is harm; harmless needs all (and at least one)."""
     values = list(findings)
     if Finding.HARMFUL in values:
         return Finding.HARMFUL

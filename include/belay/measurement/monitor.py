@@ -98,6 +98,11 @@ class Monitoring:
         """Everything shown harmful."""
         return tuple(e for e in (*self.effects, *self.segments) if e.finding is Finding.HARMFUL)
 
+    @property
+    def harm_sentence(self) -> str | None:
+        """What is shown harmful, in words; None when nothing is."""
+        return self.sentence if self.finding is Finding.HARMFUL else None
+
     def to_document(self) -> dict[str, Any]:
         """Return the look's findings as plain data."""
         document: dict[str, Any] = to_plain(self) | {"harms": to_plain(self.harms)}
@@ -117,9 +122,16 @@ def monitor(cells: Cells, plan: MeasurementPlan) -> Monitoring:
     split = split_of(cells, plan)
     if cells.problem is not None:
         return Monitoring(
-            cells.until, Finding.UNKNOWN, f"Unknown: {cells.problem}.", (), (), split,
-            enough=False, decided=False, notes=cells.reading.sentences,
-        )  # fmt: skip
+            cells.until,
+            Finding.UNKNOWN,
+            f"Unknown: {cells.problem}.",
+            (),
+            (),
+            split,
+            enough=False,
+            decided=False,
+            notes=cells.reading.sentences,
+        )
     overall = overall_harm(cells, plan)
     segments = segment_harm(cells, plan)
     harms = [e for e in (*overall, *segments) if e.finding is Finding.HARMFUL]
@@ -144,9 +156,11 @@ def monitor(cells: Cells, plan: MeasurementPlan) -> Monitoring:
 
 def has_enough(cells: Cells, plan: MeasurementPlan) -> bool:
     """Return whether the minimum of units and of time is there."""
-    smallest = min((cells.totals[arm] for arm in plan.treatments), default=0)
-    in_time = plan.minimum_end is None or cells.until >= plan.minimum_end
-    return in_time and smallest >= plan.minimum_units
+    return cells.smallest_treatment_units >= plan.minimum_units and not _too_soon(cells, plan)
+
+
+def _too_soon(cells: Cells, plan: MeasurementPlan) -> bool:
+    return plan.minimum_end is not None and cells.until < plan.minimum_end
 
 
 def overall_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
@@ -166,7 +180,7 @@ def overall_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
                 harmful=harmful,
                 log_e=log_e,
                 log_threshold=threshold,
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 
@@ -193,7 +207,7 @@ def segment_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
             harmful=shows_harm(comparison, significant=bool(rejected[i])),
             log_e=float(logs[i]),
             log_threshold=-math.log(level),
-        )  # fmt: skip
+        )
         for i, (segment, comparison) in enumerate(members)
     )
 
@@ -270,10 +284,9 @@ def _sentence(
         return split.sentence
     sample = f"{sum(cells.totals.values()):,} units measured"
     if not enough:
-        smallest = min((cells.totals[arm] for arm in plan.treatments), default=0)
         return (
-            f"Unknown: too early; {sample}, {smallest:,} of at least {plan.minimum_units:,} in the smallest "
-            f"treatment, minimum duration {'reached' if plan.minimum_end is None or cells.until >= plan.minimum_end else 'not reached'}."
+            f"Unknown: too early; {sample}, {cells.smallest_treatment_units:,} of at least {plan.minimum_units:,} in the smallest "
+            f"treatment, minimum duration {'not ' if _too_soon(cells, plan) else ''}reached."
         )
     if finding is Finding.HARMLESS:
         return f"No harm: {sample}, every metric is shown to stay within its margin."

@@ -146,8 +146,8 @@ def _over_days(
     if within * pooled >= 0:
         return []
     sentence = (
-        f"{planned.metric.title}: pooled over days {plan.arms[arm]} looks {relative(pooled)}, but within days it is "
-        f"{relative(whole.effect)}; the split changed while the base rate moved, and the second figure is the one to believe."
+        f"{planned.metric.title}: pooled over days {plan.arms[arm]} looks {relative(pooled)}, within "
+        f"days it is {relative(whole.effect)}; the split changed while the base rate moved: believe the latter."
     )
     return [Reversal(plan.arms[arm], planned.metric.id, "day", sentence)]
 
@@ -189,7 +189,7 @@ class Point:
 
 
 def over_time(cells: Cells, plan: MeasurementPlan) -> tuple[Point, ...]:
-    """Return the running effect and confidence sequence of every metric in every treatment, by exposure day."""
+    """Return the running effect and confidence sequence of every metric in every treatment."""
     points = []
     for arm in range(1, len(plan.arms)):
         for planned in plan.metrics:

@@ -184,13 +184,13 @@ class MeasurementPlan:
 
     @property
     def grace(self) -> timedelta:
-        """How long after the planned end a look still counts as the planned one: one look interval."""
+        """How long after the planned end a look still counts as the planned one: a look interval, or 5 %."""
         if not self.phases or self.planned_end is None:
             return timedelta(0)
-        return (self.planned_end - naive_utc(self.phases[-1].start)) / max(self.looks, 1)
+        return (self.planned_end - naive_utc(self.phases[-1].start)) / min(max(self.looks, 1), 20)
 
     def planned_information(self, arm: str) -> float:
-        """Return the information planned for ``arm`` against control: units, on the scale of an even split."""
+        """Return the planned information of ``arm`` against control: units, on an even split's scale."""
         shares = self.phases[-1].shares if self.phases else {}
         treated, control = shares.get(arm, 0.0), shares.get(CONTROL, 0.0)
         if treated <= 0 or control <= 0:
@@ -209,6 +209,7 @@ def plan_for(
     proposal: Proposal,
     phases: Sequence[Phase],
     *,
+    window: timedelta | None = None,
     planned_units: int | None = None,
     primary_alpha: float | None = None,
 ) -> MeasurementPlan:
@@ -223,6 +224,8 @@ def plan_for(
     phases
         Periods of constant scope so far, oldest first; the last one is the step under way. Pass only
         the last one to judge a step on its own.
+    window
+        Planned duration of the last phase, as admission fixed it; the policy's maximum when None.
     planned_units
         Units expected by the planned end, all arms together (see ``power``); tunes the monitor, and
         does not touch its error rate.
@@ -231,7 +234,8 @@ def plan_for(
     """
     ordered = tuple(sorted(phases, key=lambda phase: naive_utc(phase.start)))
     start = naive_utc(ordered[-1].start) if ordered else None
-    window = policy.window
+    rule = policy.window
+    planned = window if window is not None else timedelta(seconds=rule.maximum_seconds)
     metrics = (
         PlannedMetric(
             policy.primary.metric,
@@ -246,6 +250,7 @@ def plan_for(
         ),
     )
     treatments = tuple(variant.key for variant in proposal.variants)
+    level = policy.errors.alpha if primary_alpha is None else primary_alpha
     return MeasurementPlan(
         capability=policy.id,
         optimization=proposal.optimization,
@@ -257,12 +262,11 @@ def plan_for(
         filters=dict(policy.exposure_filters),
         alpha=policy.errors.alpha,
         power=policy.errors.power,
-        primary_alpha=(policy.errors.alpha if primary_alpha is None else primary_alpha)
-        / max(len(treatments), 1),
-        minimum_units=window.minimum_units,
-        minimum_end=start and start + timedelta(seconds=window.minimum_seconds),
-        planned_end=start and start + timedelta(seconds=window.maximum_seconds),
-        looks=window.looks,
+        primary_alpha=level / max(len(treatments), 1),
+        minimum_units=rule.minimum_units,
+        minimum_end=start and start + timedelta(seconds=rule.minimum_seconds),
+        planned_end=start and start + planned,
+        looks=rule.looks,
         planned_units=planned_units,
         policy=policy.digest,
     )

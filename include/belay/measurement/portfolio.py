@@ -115,6 +115,7 @@ def next_level(shown_better: Sequence[bool], *, fdr: float) -> PortfolioLevel:
     number, level = len(shown_better) + 1, float(found[-1])
     sentence = (
         f"Proposal {number} of this capability is tested at {100 * level:.2g} %: {100 * spent:.2g} % of "
-        f"{100 * earned:.2g} % spent, {winners} shown better; at most {100 * fdr:g} % false winners in the long run."
+        f"{100 * earned:.2g} % spent, {winners} shown better; at most {100 * fdr:g} % "
+        "false winners in the long run."
     )
     return PortfolioLevel(number, level, spent, earned, earned - spent, winners, fdr, sentence)

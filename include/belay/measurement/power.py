@@ -31,7 +31,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Sizing:
     """One test that the decision must pass: the relative effect it must tell apart, and its errors."""
 
     metric: Metric
@@ -112,19 +112,19 @@ class Measurability:
 
 
 def shares_at(scope: int, treatments: Sequence[str], holdout: int = 0) -> dict[str, float]:
-    """Return the expected share of each arm at ``scope`` and ``holdout`` (basis points): treatments share evenly."""
+    """Return the expected share of each arm at ``scope`` (basis points); treatments share evenly."""
     treated = (1.0 - holdout / 10_000) * scope / 10_000
     return {CONTROL: 1.0 - treated} | {name: treated / len(treatments) for name in treatments}
 
 
-def tests_of(policy: CapabilityPolicy, primary_alpha: float | None = None) -> list[Test]:
+def sizings(policy: CapabilityPolicy, primary_alpha: float | None = None) -> list[Sizing]:
     """Return the tests that a decision under ``policy`` must pass."""
     power = 1.0 - (1.0 - policy.errors.power) / (len(policy.guardrails) + 1)
     alpha = policy.errors.alpha if primary_alpha is None else primary_alpha
     tests = []
     if policy.primary.rule is PrimaryRule.SUPERIOR:
         tests.append(
-            Test(policy.primary.metric, policy.primary.minimum_effect, 1.0, alpha, power, primary=True)
+            Sizing(policy.primary.metric, policy.primary.minimum_effect, 1.0, alpha, power, primary=True)
         )
     else:
         tests.append(_non_inferior(policy.primary.metric, policy.primary.margin, alpha, power, primary=True))
@@ -134,12 +134,12 @@ def tests_of(policy: CapabilityPolicy, primary_alpha: float | None = None) -> li
     ]
 
 
-def _non_inferior(metric: Metric, margin: float, alpha: float, power: float, *, primary: bool) -> Test:
+def _non_inferior(metric: Metric, margin: float, alpha: float, power: float, *, primary: bool) -> Sizing:
     factor = 1.0 - margin if metric.direction is Direction.INCREASE else 1.0 + margin
-    return Test(metric, margin, factor, alpha, power, primary)
+    return Sizing(metric, margin, factor, alpha, power, primary)
 
 
-def units_needed(test: Test, baseline: Baseline, treated: float, control: float) -> float:
+def units_needed(test: Sizing, baseline: Baseline, treated: float, control: float) -> float:
     """Return the units, all arms together, that ``test`` needs.
 
     Parameters
@@ -172,7 +172,7 @@ def units_needed(test: Test, baseline: Baseline, treated: float, control: float)
     return units
 
 
-def smallest_effect(test: Test, baseline: Baseline, treated: float, control: float, units: float) -> float:
+def smallest_effect(test: Sizing, baseline: Baseline, treated: float, control: float, units: float) -> float:
     """Return the smallest relative effect (or margin) that ``units`` could tell apart."""
     if units <= 0 or treated <= 0 or control <= 0 or not baseline.mean > 0:
         return math.inf
@@ -186,7 +186,7 @@ def smallest_effect(test: Test, baseline: Baseline, treated: float, control: flo
 
 
 def days_until(units: float, arrivals: NDArray[np.int64]) -> float:
-    """Return after how many days ``units`` have come, the last week's newcomers repeating after the days seen."""
+    """Return the days until ``units`` have come; after the days seen, the last week's pace goes on."""
     if not math.isfinite(units) or arrivals.sum() <= 0:
         return math.inf
     seen = np.concatenate([[0], np.cumsum(arrivals)]).astype(np.float64)
@@ -237,7 +237,7 @@ def measurability(
         return Measurability(True, 0, 0.0, 0.0, int(expected), maximum, (), (), sentence)  # noqa: FBT003
     treated = min((share for arm, share in shares.items() if arm != CONTROL), default=0.0)
     control = shares.get(CONTROL, 0.0)
-    tests = tests_of(policy, primary_alpha)
+    tests = sizings(policy, primary_alpha)
     needs = tuple(
         _need(test, baselines[test.metric.id], treated, control, arrivals, expected) for test in tests
     )
@@ -260,7 +260,7 @@ def measurability(
 
 
 def _need(
-    test: Test,
+    test: Sizing,
     baseline: Baseline,
     treated: float,
     control: float,
@@ -287,7 +287,7 @@ def _suggestions(
     policy: CapabilityPolicy,
     scope: int,
     shares: Mapping[str, float],
-    tests: list[Test],
+    tests: list[Sizing],
     baselines: Mapping[str, Baseline],
     arrivals: NDArray[np.int64],
     maximum: float,
@@ -316,12 +316,19 @@ def _suggestions(
     expected = units_after(maximum, arrivals)
     for need, test in zip(needs, tests, strict=True):
         reduction = 1.0 - expected / need.units_needed if need.units_needed > 0 else 0.0
-        if need in short and test.metric.covariate is None and reduction < 0.75 and test.metric.kind in {
-            MetricKind.MEAN,
-            MetricKind.RATIO,
-        }:  # fmt: skip
+        if (
+            need in short
+            and test.metric.covariate is None
+            and reduction < 0.75
+            and test.metric.kind
+            in {
+                MetricKind.MEAN,
+                MetricKind.RATIO,
+            }
+        ):
             said.append(
-                f"a pre-exposure covariate for {need.title} (CUPED) that correlates at {math.sqrt(reduction):.2f} or more"
+                f"a pre-exposure covariate for {need.title} (CUPED) "
+                f"that correlates at {math.sqrt(reduction):.2f} or more"
             )
     return tuple(said)
 

@@ -182,7 +182,7 @@ def _by_phase(plan: MeasurementPlan, first: FromClause, values: Sequence[Any]) -
     if len(values) == 1:
         found: ColumnElement[Any] = values[0]
         return found
-    return case({i: value for i, value in enumerate(values)}, value=_phase(plan, first))
+    return case(dict(enumerate(values)), value=_phase(plan, first))
 
 
 def _outcomes(plan: MeasurementPlan, source: str, metrics: dict[int, Metric], until: datetime) -> FromClause:
@@ -264,7 +264,7 @@ def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
                 raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
-            known = func.coalesce(raw, 0.0)
+            known: ColumnElement[Any] = func.coalesce(raw, 0.0)
             if value.part == "y" and metric.cap is not None:
                 known = case(
                     (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known

@@ -36,7 +36,7 @@ class WholeDivision(FunctionElement[int]):
 
 
 class AsNumber(FunctionElement[float]):
-    """The value as a double; NULL when it is text, so that a column that changed type is counted, not summed."""
+    """The value as a double; NULL when it is text: a column that changed type is counted, not summed."""
 
     type: TypeEngine[float] = Float()
     inherit_cache = True

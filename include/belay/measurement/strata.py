@@ -12,6 +12,7 @@ Cochran 1977, *Sampling techniques*, ch. 6 (combined ratio); Fieller 1954 (inter
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +45,14 @@ class Pieces:
         """Return the pieces of the strata up to each one, in order."""
         return self._over(lambda values, axis: values.cumsum(axis=axis))
 
-    def _over(self, fold: object) -> Pieces:
-        apply = fold  # one callable for arrays with a different number of trailing axes
+    def _over(self, fold: Callable[[Floats, int], Floats]) -> Pieces:
         return Pieces(
-            apply(self.weight, -1),  # type: ignore[operator]
-            apply(self.means, -3),  # type: ignore[operator]
-            apply(self.null, -3),  # type: ignore[operator]
-            apply(self.apart, -4),  # type: ignore[operator]
-            apply(self.within, -3),  # type: ignore[operator]
-            apply(self.size, -2),  # type: ignore[operator]
+            fold(self.weight, -1),
+            fold(self.means, -3),
+            fold(self.null, -3),
+            fold(self.apart, -4),
+            fold(self.within, -3),
+            fold(self.size, -2),
         )
 
 

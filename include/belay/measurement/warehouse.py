@@ -52,7 +52,8 @@ def open_warehouse(url: str) -> Engine:
     path = parsed.database
     if path and path != ":memory:" and not path.startswith("file:") and not Path(path).exists():
         raise WarehouseUnavailableError(
-            f"warehouse file {path} does not exist: start the storefront (or your loader) once, or set BELAY_HOME"
+            f"warehouse file {path} does not exist: "
+            "start the storefront (or your loader) once, or set BELAY_HOME"
         )
     if backend == "duckdb":
         if path and path != ":memory:":

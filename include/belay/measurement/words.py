@@ -10,7 +10,7 @@ _PER_THOUSAND = "per 1,000"
 
 
 def scale_of(unit: str) -> float:
-    """Return what a value per unit is multiplied by to be shown in ``unit``: 100 for %, 1,000 for per 1,000."""
+    """Return what a value is multiplied by to be shown in ``unit``: 100 for %, 1,000 for per 1,000."""
     if unit.strip().startswith("%"):
         return 100.0
     return 1000.0 if _PER_THOUSAND in unit else 1.0
