@@ -1,0 +1,242 @@
+"""What the policy files may say, as strict Pydantic models.
+
+Every field may be left out as far as these models go: what is missing after the defaults were filled in
+is reported by ``checks.missing``, so that all errors of a file come at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from belay.domain.metrics import Direction, MetricKind, PrimaryRule
+from belay.domain.oversight import Oversight, StepKind
+from belay.domain.scope import FULL_SCOPE
+from belay.domain.stages import DecisionClass, Stage
+from belay.policy.durations import seconds_of
+
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+_TABLE_COLUMN = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _as_word(value: Any) -> Any:
+    """Filters compare words: a bare ``false`` is the word ``false``."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Name = Annotated[str, Field(pattern=NAME)]
+Words = Annotated[str, Field(min_length=1, max_length=2_000)]
+Word = Annotated[str, Field(min_length=1, max_length=150)]
+FilterValue = Annotated[Word, BeforeValidator(_as_word)]
+Account = Annotated[str, Field(min_length=1, max_length=254, pattern=r"^\S+$")]
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds_of),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[dhms]$", "examples": ["7d", "12h"]}),
+]
+Scope = Annotated[int, Field(ge=1, le=FULL_SCOPE)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Margin = Annotated[float, Field(gt=0, le=10)]
+
+# Enumerations are read from their words; strict mode would ask for the Python object.
+StageWord = Annotated[Stage, Field(strict=False)]
+ClassWord = Annotated[DecisionClass, Field(strict=False)]
+StepWord = Annotated[StepKind, Field(strict=False)]
+OversightWord = Annotated[Oversight, Field(strict=False)]
+KindWord = Annotated[MetricKind, Field(strict=False)]
+DirectionWord = Annotated[Direction, Field(strict=False)]
+RuleWord = Annotated[PrimaryRule, Field(strict=False)]
+
+OversightCells = dict[StageWord, dict[StepWord, OversightWord]]
+
+
+class Strict(BaseModel):
+    """No unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PrimaryFile(Strict):
+    """The metric that must not lose."""
+
+    metric: Name | None = Field(None, description="a metric of _metrics.yaml")
+    rule: RuleWord | None = Field(None, description="superior (when left out) or non_inferior")
+    minimum_effect: Margin | None = Field(
+        None, description="relative effect worth having, 0.05 is 5 %; power is computed for it"
+    )
+    margin: Margin | None = Field(None, description="relative loss that non_inferior tolerates, 0.1 is 10 %")
+
+
+class WindowFile(Strict):
+    """How long a step is watched."""
+
+    minimum: Duration | None = Field(None, description="data time before a review, such as 3d")
+    maximum: Duration | None = Field(None, description="data time after which the window ends, such as 14d")
+    minimum_units: Count | None = Field(None, description="units in the smallest treatment arm")
+    looks: Annotated[int, Field(ge=1, le=1_000)] | None = Field(None, description="planned looks")
+    poll: Duration | None = Field(None, description="wall-clock time between two looks, such as 10m")
+
+
+class ErrorsFile(Strict):
+    """The errors a decision may make."""
+
+    alpha: Annotated[float, Field(gt=0, le=0.2)] | None = Field(
+        None, description="one-sided error rate, such as 0.05"
+    )
+    power: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="chance to see minimum_effect, such as 0.8"
+    )
+
+
+class ApprovalFile(Strict):
+    """Who answers for a step."""
+
+    roles: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="roles that must each approve"
+    )
+    quorum: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="approvals needed in all")
+    veto_roles: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="roles that may veto at any time"
+    )
+    expires: Duration | None = Field(None, description="wall-clock time until silence means no, such as 24h")
+    notice: Duration | None = Field(
+        None, description="wall-clock time of notice before silence means yes, where notice is enough"
+    )
+
+
+class LimitsFile(Strict):
+    """How much may happen at once."""
+
+    max_variants: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        None, description="treatment variants of one optimization"
+    )
+    max_live: Count | None = Field(None, description="live optimizations of the capability")
+    changes_per_day: Count | None = Field(None, description="widenings in 24 hours of wall-clock time")
+    max_open_requests: Count | None = Field(
+        None, description="open requests of all capabilities, above which supervision is overloaded"
+    )
+    blindness: Duration | None = Field(
+        None, description="how long the guard may miss data before scope shrinks, such as 24h"
+    )
+
+
+class DefaultsFile(Strict):
+    """What holds for every capability that does not say otherwise (``_defaults.yaml``)."""
+
+    initial_stage: StageWord | None = Field(None, description="observe, suggest or supervised")
+    ramp: Annotated[list[Scope], Field(min_length=1, max_length=50)] | None = Field(
+        None, description="increasing scope steps in basis points, such as [100, 500, 2500, 10000]"
+    )
+    free_scope: Annotated[int, Field(ge=0, le=FULL_SCOPE)] | None = Field(
+        None, description="scope in basis points up to which higher stages widen with less oversight"
+    )
+    segments: list[Name] | None = Field(None, description="columns of exposures that are judged one by one")
+    exposure_filters: dict[Name, FilterValue] | None = Field(
+        None, description="column of exposures to the value it must have, such as is_bot: false"
+    )
+    window: WindowFile | None = Field(None, description="how long a step is watched")
+    errors: ErrorsFile | None = Field(None, description="the errors a decision may make")
+    approval: ApprovalFile | None = Field(None, description="who answers for a step")
+    limits: LimitsFile | None = Field(None, description="how much may happen at once")
+    suites: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="suites of expectations/ that the data must pass"
+    )
+    max_data_age: Duration | None = Field(None, description="how old the newest data may be, such as 12h")
+
+
+class CapabilityFile(DefaultsFile):
+    """One capability: a kind of decision that AI may make. The file's name is its id."""
+
+    title: Word | None = Field(None, description="its name for people")
+    description: Words | None = Field(None, description="what AI decides here, in a sentence or two")
+    owner: Account | None = Field(None, description="the accountable person, by id in _people.yaml")
+    surface: Name | None = Field(None, description="where in the product it shows, such as checkout")
+    decision_class: ClassWord | None = Field(
+        None, description="human_only, bounded or reversible; it caps the stage"
+    )
+    ceiling: StageWord | None = Field(
+        None, description="highest stage it may reach; by default its decision class's"
+    )
+    primary: PrimaryFile | None = Field(None, description="the metric that must not lose")
+    guardrails: dict[Name, Margin] | None = Field(
+        None, description="metric to the relative worsening it tolerates, such as support_tickets: 0.25"
+    )
+    agents: list[Account] | None = Field(
+        None, description="agents that may propose, by name in _people.yaml; none listed means any"
+    )
+    oversight: OversightCells | None = Field(
+        None, description="cells of _ladder.yaml to make stricter, such as {bounded: {canary: notice}}"
+    )
+
+
+class MetricFile(Strict):
+    """One metric of the catalogue."""
+
+    title: Word | None = Field(None, description="its name for people")
+    kind: KindWord | None = Field(None, description="proportion, mean, ratio or rare_count")
+    unit: Word | None = Field(None, description="unit shown beside every figure, such as EUR")
+    direction: DirectionWord | None = Field(
+        None, description="which way is good: increase or decrease; a margin means nothing without it"
+    )
+    value: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+        None, description="source and column that is summed per unit, such as outcomes.converted"
+    )
+    denominator: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+        None, description="source and column of a ratio's denominator, such as outcomes.page_views"
+    )
+    cap: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="winsorising cap per unit, in the metric's unit"
+    )
+    covariate: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+        None, description="pre-exposure column of units for CUPED, such as units.pre_revenue"
+    )
+    outcome_days: Annotated[float, Field(gt=0, le=366)] | None = Field(
+        None, description="days after a unit's first exposure in which outcomes count"
+    )
+
+
+class SourceFile(Strict):
+    """One table of the warehouse."""
+
+    columns: Annotated[list[Word], Field(min_length=1)] | None = Field(
+        None, description="columns that metrics, segments and filters may name"
+    )
+
+
+class CatalogueFile(Strict):
+    """``_metrics.yaml``."""
+
+    sources: dict[Word, SourceFile] | None = Field(None, description="tables and their columns")
+    metrics: dict[Name, MetricFile] | None = Field(None, description="metric id to what it is")
+
+
+class PersonFile(Strict):
+    """One person."""
+
+    name: Word | None = Field(None, description="name for people")
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = Field(
+        None, description="e-mail address"
+    )
+    roles: list[Name] | None = Field(None, description="roles of this file that the person holds")
+    airflow: list[Account] | None = Field(None, description="user names in Airflow; by default the id")
+    slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,30}$")] | None = Field(
+        None, description="Slack member id, such as U0123ABCD"
+    )
+    active: bool | None = Field(None, description="false for somebody who may not answer (any more)")
+
+
+class PeopleFile(Strict):
+    """``_people.yaml``."""
+
+    roles: dict[Name, Words] | None = Field(None, description="role to what its holders answer for")
+    people: dict[Account, PersonFile] | None = Field(None, description="person's id to who that is")
+    agents: dict[Account, Account] | None = Field(
+        None, description="agent's name to the person who answers for it"
+    )
+
+
+class LadderFile(Strict):
+    """``_ladder.yaml``."""
+
+    oversight: OversightCells | None = Field(None, description="stage to the oversight of each kind of step")

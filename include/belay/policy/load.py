@@ -1,0 +1,94 @@
+"""All policy files of a folder, as they are now. A broken file never takes the others down."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.roster import Roster
+from belay.policy.errors import PolicyError
+from belay.policy.resolve import read_capability
+from belay.policy.shared import SHARED, read_shared
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the policy files say.
+
+    Attributes
+    ----------
+    capabilities : Mapping[str, CapabilityPolicy]
+        The usable ones, by id.
+    errors : tuple[PolicyError, ...]
+        Everything that is wrong, by file and line, each thing once.
+    roster : Roster
+        The people.
+    broken : Mapping[str, tuple[PolicyError, ...]]
+        Capability to why it cannot be used; errors of shared files stand here when it needs them.
+    """
+
+    capabilities: Mapping[str, CapabilityPolicy]
+    errors: tuple[PolicyError, ...]
+    roster: Roster
+    broken: Mapping[str, tuple[PolicyError, ...]] = field(default_factory=dict)
+
+    def errors_of(self, capability: str) -> tuple[PolicyError, ...]:
+        """Return why ``capability`` cannot be used; empty when it can, or when there is no such file."""
+        return self.broken.get(capability, ())
+
+
+def load_policies(folder: FilePath, *, expectations: FilePath | None = None) -> Policies:
+    """Read every policy file of ``folder``. Never raises: what is wrong is in ``errors``.
+
+    Parameters
+    ----------
+    folder
+        One YAML file a capability; names with a leading ``_`` are shared files.
+    expectations
+        Folder of suites, to check that the suites exist. By default ``expectations/`` two levels above
+        ``folder``, as in the checkout; when there is none, suites are not checked here (the quality gate
+        holds on a suite that does not exist).
+    """
+    folder = FilePath(folder)
+    if not folder.is_dir():
+        right = "set BELAY_POLICIES to the folder that holds the capability files"
+        missing = PolicyError(str(folder), 1, "", "", "the folder of policies does not exist", right)
+        return Policies({}, (missing,), Roster())
+    shared = read_shared(folder)
+    suites = _suites(expectations or folder.resolve().parents[1] / "expectations")
+    capabilities, broken = {}, {}
+    errors = [*shared.errors, *_stray(folder)]
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name.startswith("_"):
+            continue
+        policy, wrong = read_capability(path, shared, suites)
+        if policy is None:
+            broken[path.stem] = tuple(wrong)
+            errors += wrong
+        else:
+            capabilities[path.stem] = policy
+    return Policies(capabilities, tuple(sorted(set(errors))), shared.roster, broken)
+
+
+def check_policies(folder: FilePath, *, expectations: FilePath | None = None) -> list[PolicyError]:
+    """Return everything that is wrong in ``folder``, by file and line; empty when all is well."""
+    return list(load_policies(folder, expectations=expectations).errors)
+
+
+def _suites(folder: FilePath) -> Collection[str] | None:
+    return {path.stem for path in folder.glob("*.yaml")} if folder.is_dir() else None
+
+
+def _stray(folder: FilePath) -> list[PolicyError]:
+    """Return errors for files that would be silently ignored."""
+    errors = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".yml":
+            right = f"rename it to {path.stem}.yaml"
+            errors.append(PolicyError(path.name, 1, "", "", "files that end in .yml are not read", right))
+        elif path.name.startswith("_") and path.suffix == ".yaml" and path.name not in SHARED:
+            right = f"shared files are {', '.join(SHARED)}; a capability's name starts with a letter"
+            errors.append(PolicyError(path.name, 1, "", "", "there is no such shared file", right))
+    return errors

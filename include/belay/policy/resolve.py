@@ -1,0 +1,153 @@
+"""One capability file, over the defaults, as the domain knows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import asdict, replace
+from pathlib import Path as FilePath
+from typing import TypeVar
+
+from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, Limits, WindowRule
+from belay.domain.digest import sha256_of
+from belay.domain.metrics import Guardrail, Primary, PrimaryRule
+from belay.domain.scope import Ramp
+from belay.policy.checks import missing, validate
+from belay.policy.document import Document, read_document
+from belay.policy.errors import PolicyError
+from belay.policy.files import (
+    NAME,
+    ApprovalFile,
+    CapabilityFile,
+    DefaultsFile,
+    ErrorsFile,
+    LimitsFile,
+    WindowFile,
+)
+from belay.policy.rules import Checked, capability_errors, ceiling_of
+from belay.policy.shared import DEFAULTS, Shared, merged
+
+_OPTIONAL = {"description", "agents", "oversight", "guardrails", "ceiling", "segments", "exposure_filters"}
+_SECTIONS = {"window": WindowFile, "errors": ErrorsFile, "approval": ApprovalFile, "limits": LimitsFile}
+
+T = TypeVar("T")
+
+
+def read_capability(
+    path: FilePath, shared: Shared, suites: Collection[str] | None
+) -> tuple[CapabilityPolicy | None, list[PolicyError]]:
+    """Return the policy that ``path`` holds, or None, and everything that is wrong with it.
+
+    Parameters
+    ----------
+    path
+        The capability's file; its stem is the capability's id.
+    shared
+        What the shared files say.
+    suites
+        Names of the suites that exist, or None when that is not known here.
+    """
+    own = read_document(path)
+    errors = list(own.errors)
+    if not re.match(NAME, path.stem):
+        right = "rename it: lower-case letters, digits and _, starting with a letter"
+        errors.append(
+            PolicyError(path.name, 1, "", repr(path.stem), "the file's name is no capability id", right)
+        )
+    if not own.readable:
+        return None, errors
+    document = replace(own, value=merged(own.value, shared.defaults.value), under=shared.defaults)
+    file, wrong = validate(CapabilityFile, document, document.value)
+    errors += wrong
+    errors += _missing(file, document, shared, wrong)
+    errors += capability_errors(Checked(file, document, shared, suites))
+    errors = list(dict.fromkeys(errors))
+    return (None if errors else _policy(path.stem, file, shared)), errors
+
+
+def _missing(
+    file: CapabilityFile, document: Document, shared: Shared, wrong: list[PolicyError]
+) -> list[PolicyError]:
+    found = missing(file, document, optional={*_OPTIONAL, *_SECTIONS}, reported=wrong)
+    lacking = [error for name, error in found.items() if name not in DefaultsFile.model_fields]
+    shared_lacking = [error for name, error in found.items() if name in DefaultsFile.model_fields]
+    if file.primary is not None:
+        optional = {"rule", "margin"} if file.primary.rule in (None, PrimaryRule.SUPERIOR) else {"rule"}
+        lacking += missing(file.primary, document, ("primary",), optional=optional, reported=wrong).values()
+    written_sections = {error.where for error in wrong}
+    for name, section in _SECTIONS.items():
+        if name not in written_sections:
+            model = getattr(file, name) or section()
+            shared_lacking += missing(model, document, (name,), optional=(), reported=wrong).values()
+    if shared_lacking and (whole := shared.whole(DEFAULTS)):
+        return [*lacking, *whole]
+    return [*lacking, *shared_lacking]
+
+
+def _policy(capability: str, file: CapabilityFile, shared: Shared) -> CapabilityPolicy:
+    """Return the policy of a file in which nothing is wrong."""
+    window, approval = _there(file.window), _there(file.approval)
+    limits, errors, primary = _there(file.limits), _there(file.errors), _there(file.primary)
+    rule = primary.rule or PrimaryRule.SUPERIOR
+    table = {stage: dict(row) for stage, row in _there(shared.table).items()}
+    for stage, row in (file.oversight or {}).items():
+        table[stage].update(row)
+    policy = CapabilityPolicy(
+        id=capability,
+        title=_there(file.title),
+        description=file.description or "",
+        owner=_there(file.owner),
+        surface=_there(file.surface),
+        decision_class=_there(file.decision_class),
+        ceiling=_there(ceiling_of(file)),
+        initial_stage=_there(file.initial_stage),
+        ramp=Ramp(tuple(_there(file.ramp))),
+        free_scope=_there(file.free_scope),
+        primary=Primary(
+            metric=shared.metrics[_there(primary.metric)],
+            rule=rule,
+            minimum_effect=_there(primary.minimum_effect),
+            margin=primary.margin or 0.0,
+        ),
+        guardrails=tuple(
+            Guardrail(shared.metrics[name], margin) for name, margin in (file.guardrails or {}).items()
+        ),
+        segments=tuple(file.segments or ()),
+        exposure_filters=dict(file.exposure_filters or {}),
+        window=WindowRule(
+            minimum_seconds=_there(window.minimum),
+            maximum_seconds=_there(window.maximum),
+            minimum_units=_there(window.minimum_units),
+            looks=_there(window.looks),
+            poll_seconds=_there(window.poll),
+        ),
+        errors=ErrorRates(alpha=_there(errors.alpha), power=_there(errors.power)),
+        approval=ApprovalRule(
+            roles=tuple(_there(approval.roles)),
+            quorum=_there(approval.quorum),
+            veto_roles=tuple(_there(approval.veto_roles)),
+            expires_seconds=_there(approval.expires),
+            notice_seconds=_there(approval.notice),
+        ),
+        limits=Limits(
+            max_variants=_there(limits.max_variants),
+            max_live=_there(limits.max_live),
+            changes_per_day=_there(limits.changes_per_day),
+            max_open_requests=_there(limits.max_open_requests),
+            blindness_seconds=_there(limits.blindness),
+        ),
+        oversight=table,
+        suites=tuple(_there(file.suites)),
+        max_data_age_seconds=_there(file.max_data_age),
+        agents=tuple(file.agents or ()),
+        digest="",
+    )
+    content = asdict(policy)
+    del content["digest"]
+    return replace(policy, digest=sha256_of(content))
+
+
+def _there(value: T | None) -> T:
+    """Return a value that ``_missing`` has already insisted on."""
+    assert value is not None
+    return value

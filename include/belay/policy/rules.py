@@ -1,0 +1,307 @@
+"""What must hold inside one capability file beyond the form of each value.
+
+Every rule speaks about what is there: a field that is missing or malformed is reported elsewhere, and
+rules that need it stay silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from belay.domain.metrics import Direction, PrimaryRule
+from belay.domain.scope import FULL_SCOPE
+from belay.domain.stages import DecisionClass, Stage
+from belay.policy.document import Document
+from belay.policy.errors import Path, PolicyError, choices, did_you_mean
+from belay.policy.files import CapabilityFile
+from belay.policy.shared import LADDER, METRICS, PEOPLE, Shared, looser
+
+DUPLICATE_EVENTS = "duplicate_events"
+"""A filter that is no column: ``drop`` counts an event id once."""
+
+_MANKIND = 8_500_000_000
+"""More units than this cannot come."""
+
+_NOT_SEGMENTS = frozenset(
+    {"event_id", "unit_id", "optimization", "variant", "surface", "event_time", "ingested_at"}
+)
+"""Columns of exposures that say who, what and when, and so are no segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the rules look at."""
+
+    file: CapabilityFile
+    document: Document
+    shared: Shared
+    suites: Collection[str] | None
+
+
+Found = Iterator[PolicyError]
+
+
+def capability_errors(checked: Checked) -> list[PolicyError]:
+    """Return everything that breaks a rule, rule by rule."""
+    return [error for rule in _RULES for error in rule(checked)]
+
+
+def ceiling_of(file: CapabilityFile) -> Stage | None:
+    """Return the ceiling: the one written, or the decision class's."""
+    return file.ceiling or (file.decision_class.ceiling if file.decision_class else None)
+
+
+def _owner(c: Checked) -> Found:
+    if c.file.owner is not None:
+        yield from _person(c, ("owner",), c.file.owner)
+
+
+def _person(c: Checked, path: Path, name: str) -> Found:
+    if whole := c.shared.whole(PEOPLE):
+        yield from whole
+    elif broken := c.shared.one(PEOPLE, name):
+        yield from broken
+    elif (person := c.shared.roster.person(name)) is None:
+        known = [person.id for person in c.shared.roster.people if person.active]
+        yield c.document.error(
+            path, name, f"nobody called {name!r} is in {PEOPLE}", did_you_mean(name, known, "people")
+        )
+    elif not person.active:
+        known = [person.id for person in c.shared.roster.people if person.active]
+        right = f"name an active person: {choices(known)}"
+        yield c.document.error(
+            path, name, f"{name!r} is not active in {PEOPLE}, so nobody is accountable", right
+        )
+
+
+def _stages(c: Checked) -> Found:
+    kind, ceiling, initial = c.file.decision_class, c.file.ceiling, c.file.initial_stage
+    if kind and ceiling and ceiling.rank > kind.ceiling.rank:
+        problem = f"the ceiling is above what a {kind} decision may ever reach"
+        yield c.document.error(
+            ("ceiling",), str(ceiling), problem, f"write {kind.ceiling} or lower, or leave it out"
+        )
+    if initial is None:
+        return
+    lowest = ceiling_of(c.file)
+    if kind and lowest and lowest.rank > kind.ceiling.rank:
+        lowest = kind.ceiling
+    if lowest and initial.rank > lowest.rank:
+        problem = f"the initial stage is above the ceiling {lowest}" + (
+            " (a human_only decision is never taken by AI)" if kind is DecisionClass.HUMAN_ONLY else ""
+        )
+        yield c.document.error(("initial_stage",), str(initial), problem, f"write {lowest} or lower")
+    elif initial.rank > Stage.SUPERVISED.rank:
+        problem = "more autonomy than supervised is earned, never declared"
+        yield c.document.error(
+            ("initial_stage",), str(initial), problem, "write observe, suggest or supervised"
+        )
+
+
+def _ramp(c: Checked) -> Found:
+    steps = c.file.ramp or []
+    for index in range(1, len(steps)):
+        if steps[index] <= steps[index - 1]:
+            right = f"every step must be above the one before: {sorted(set(steps))}"
+            problem = f"the ramp does not increase: {steps[index]} after {steps[index - 1]}"
+            yield c.document.error(("ramp", index), steps[index], problem, right)
+
+
+def _window(c: Checked) -> Found:
+    window = c.file.window
+    if window is None or window.maximum is None:
+        return
+    if window.minimum is not None and window.minimum > window.maximum:
+        problem = "the window's minimum is longer than its maximum"
+        yield c.document.error(("window", "minimum"), ..., problem, "make it shorter, or the maximum longer")
+    if c.file.max_data_age is not None and c.file.max_data_age >= window.maximum:
+        problem = "data may be older than the whole window, so no guardrail could fire in time"
+        yield c.document.error(("max_data_age",), ..., problem, "write a time well below window.maximum")
+    limits, ramp = c.file.limits, c.file.ramp
+    if limits and limits.max_variants and window.minimum_units and ramp:
+        needed = window.minimum_units * limits.max_variants * FULL_SCOPE / min(ramp)
+        if needed > _MANKIND:
+            most = int(_MANKIND * min(ramp) / FULL_SCOPE / limits.max_variants)
+            problem = (
+                f"the first step, {min(ramp) / 100:g} % shared by {limits.max_variants} variants, would take "
+                f"{needed:,.0f} units: more than there are people, so the window could never pass"
+            )
+            yield c.document.error(
+                ("window", "minimum_units"), window.minimum_units, problem, f"write at most {most:,}"
+            )
+
+
+def _primary(c: Checked) -> Found:
+    primary = c.file.primary
+    if primary is None:
+        return
+    if primary.metric is not None:
+        yield from _metric(c, ("primary", "metric"), primary.metric)
+    superior = primary.rule in (None, PrimaryRule.SUPERIOR)
+    if superior and primary.margin is not None:
+        problem = "a margin cannot apply to a primary metric that must be superior"
+        yield c.document.error(
+            ("primary", "margin"), primary.margin, problem, "remove it, or write rule: non_inferior"
+        )
+    if primary.metric in c.shared.metrics:
+        yield from _can_fire(c, ("primary", "margin"), primary.metric, primary.margin)
+
+
+def _guardrails(c: Checked) -> Found:
+    for name, margin in (c.file.guardrails or {}).items():
+        path = ("guardrails", name)
+        yield from _metric(c, path, name)
+        if c.file.primary and name == c.file.primary.metric:
+            problem = "the primary metric is guarded already, so this guardrail could never fire first"
+            yield c.document.error(path, margin, problem, "remove it, or guard another metric")
+        elif name in c.shared.metrics:
+            yield from _can_fire(c, path, name, margin)
+
+
+def _can_fire(c: Checked, path: Path, name: str | None, margin: float | None) -> Found:
+    """A margin that swallows any loss, or an outcome window that never ends in time, guards nothing."""
+    metric = c.shared.metrics[name or ""]
+    if margin is not None and margin >= 1 and metric.direction is Direction.INCREASE:
+        problem = f"it can never fire: {metric.id} cannot fall by more than {margin * 100:g} %"
+        right = f"margins are shares below 1: write {margin / 100:g} for {margin:g} %"
+        yield c.document.error(path, margin, problem, right)
+    longest = c.file.window.maximum if c.file.window else None
+    if longest and metric.outcome_days and metric.outcome_days * 86_400 > longest:
+        problem = (
+            f"it can never fire: outcomes of {metric.id} count for {metric.outcome_days:g} days, "
+            f"and the window ends after {longest / 86_400:g}"
+        )
+        right = "make window.maximum longer, or choose a metric with shorter outcome_days"
+        yield c.document.error(path[:1] if path[0] == "primary" else path, ..., problem, right)
+
+
+def _metric(c: Checked, path: Path, name: str) -> Found:
+    if whole := c.shared.whole(METRICS):
+        yield from whole
+    elif broken := c.shared.one(METRICS, name):
+        yield from broken
+    elif name not in c.shared.metrics:
+        right = did_you_mean(name, c.shared.metrics, "metrics")
+        yield c.document.error(path, name, f"metric {name!r} is not in {METRICS}", right)
+
+
+def _columns(c: Checked) -> Found:
+    columns = c.shared.columns.get("exposures")
+    if columns is None:
+        if c.file.segments or c.file.exposure_filters:
+            yield from c.shared.whole(METRICS)
+        return
+    segments = c.file.segments or []
+    for index, name in enumerate(segments):
+        path: Path = ("segments", index)
+        if name not in columns - _NOT_SEGMENTS:
+            right = did_you_mean(name, columns - _NOT_SEGMENTS, "segments")
+            yield c.document.error(path, name, f"exposures has no segment column {name!r}", right)
+        elif name in segments[:index]:
+            yield c.document.error(path, name, f"segment {name!r} is given twice", "remove one")
+    for name, value in (c.file.exposure_filters or {}).items():
+        if name == DUPLICATE_EVENTS:
+            if value != "drop":
+                yield c.document.error(("exposure_filters", name), value, "unknown word", "write drop")
+        elif name not in columns:
+            right = did_you_mean(name, [*columns, DUPLICATE_EVENTS], "columns")
+            yield c.document.error(
+                ("exposure_filters", name), value, f"exposures has no column {name!r}", right
+            )
+
+
+def _roles(c: Checked) -> Found:
+    approval = c.file.approval
+    if approval is None:
+        return
+    for key, roles in (("roles", approval.roles or []), ("veto_roles", approval.veto_roles or [])):
+        for index, role in enumerate(roles):
+            path: Path = ("approval", key, index)
+            if whole := c.shared.whole(PEOPLE):
+                yield from whole
+            elif role not in c.shared.roles:
+                right = did_you_mean(role, c.shared.roles, "roles")
+                yield c.document.error(path, role, f"role {role!r} is not in {PEOPLE}", right)
+            elif role in roles[:index]:
+                yield c.document.error(path, role, f"role {role!r} is given twice", "remove one")
+            elif not c.shared.roster.holders(role):
+                right = f"give the role to somebody in {PEOPLE}"
+                yield c.document.error(path, role, f"nobody active holds the role {role!r}", right)
+
+
+def _agents(c: Checked) -> Found:
+    for index, name in enumerate(c.file.agents or []):
+        path: Path = ("agents", index)
+        if whole := c.shared.whole(PEOPLE):
+            yield from whole
+        elif broken := c.shared.one(PEOPLE, name):
+            yield from broken
+        elif name not in c.shared.roster.agents:
+            right = did_you_mean(name, c.shared.roster.agents, "agents")
+            yield c.document.error(path, name, f"nobody answers for agent {name!r} in {PEOPLE}", right)
+
+
+def _quorum(c: Checked) -> Found:
+    """Votes of the agent's owner never count, and the capability's owner never completes a quorum alone."""
+    approval, roster = c.file.approval, c.shared.roster
+    if approval is None or not approval.roles or not approval.quorum or c.shared.whole(PEOPLE):
+        return
+    allowed = c.file.agents or list(roster.agents)
+    out_of_the_way: dict[str, str] = {"": ""} | {
+        owner: f" without {owner}, who owns the agent {agent}"
+        for agent in allowed
+        if (owner := roster.agents.get(agent))
+    }
+    for owner, why in out_of_the_way.items():
+        free = {role: {p.id for p in roster.holders(role)} - {owner} for role in approval.roles}
+        people = set[str]().union(*free.values())
+        lonely = [role for role, holders in free.items() if not holders]
+        if lonely and owner:
+            problem = f"nobody else holds {', '.join(lonely)}"
+        elif people and len(people) < approval.quorum:
+            problem = (
+                f"the quorum cannot be reached{why}: {approval.quorum} are needed, {len(people)} could answer"
+            )
+        elif people == {c.file.owner}:
+            problem = f"only the owner {c.file.owner} could answer, and never alone"
+        else:
+            continue
+        right = f"give {' or '.join(lonely or approval.roles)} to another person in {PEOPLE}"
+        if len(people) < approval.quorum and not lonely:
+            right += f", or write quorum: {max(len(people), 1)}"
+        problem = f"the quorum cannot be reached{why}: {problem}"
+        yield c.document.error(("approval", "quorum"), approval.quorum, problem, right)
+        return
+
+
+def _oversight(c: Checked) -> Found:
+    if whole := c.shared.whole(LADDER):
+        yield from whole
+    elif c.shared.table is not None:
+        yield from looser(c.file.oversight, c.shared.table, c.document, LADDER)
+
+
+def _suites(c: Checked) -> Found:
+    for index, name in enumerate(c.file.suites or []):
+        if c.suites is not None and name not in c.suites:
+            right = did_you_mean(name, c.suites, "suites")
+            yield c.document.error(
+                ("suites", index), name, f"there is no suite {name!r} in expectations/", right
+            )
+
+
+_RULES: tuple[Callable[[Checked], Found], ...] = (
+    _owner,
+    _stages,
+    _ramp,
+    _window,
+    _primary,
+    _guardrails,
+    _columns,
+    _roles,
+    _agents,
+    _quorum,
+    _oversight,
+    _suites,
+)
