@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
+from sqlalchemy import Engine, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import MetricKind
@@ -17,6 +17,7 @@ from belay.measurement.findings import to_plain
 from belay.measurement.plan import MeasurementPlan, naive_utc
 from belay.measurement.query import (
     MAX_CODES,
+    columns_of,
     day_zero,
     exposure_audit,
     exposures_of,
@@ -244,10 +245,25 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
             }
     except DBAPIError as error:
-        return no_cells(plan, moment, f"the warehouse cannot be read: {first_line(error)}")
+        return no_cells(plan, moment, _why_unreadable(engine, plan, error))
     if rows and int(rows[0]["combinations"]) > MAX_CODES:
         return no_cells(plan, moment, f"the segments {', '.join(plan.segments)} have too many combinations")
     return assemble(plan, moment, rows, exposures, outcomes)
+
+
+def _why_unreadable(engine: Engine, plan: MeasurementPlan, error: DBAPIError) -> str:
+    """Return what is wrong in words: the table or columns that are missing, else what the driver says."""
+    for name, wanted in columns_of(plan).items():
+        try:
+            with engine.connect() as connection:
+                present = set(
+                    connection.execute(select(literal_column("*")).select_from(table(name)).limit(0)).keys()
+                )
+        except DBAPIError as unreadable:
+            return f"the warehouse cannot be read: {name}: {first_line(unreadable)}"
+        if gone := sorted(wanted - present):
+            return f"the warehouse cannot be read: table {name} has no column {', '.join(gone)}"
+    return f"the warehouse cannot be read: {first_line(error)}"
 
 
 def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Reading | None = None) -> Cells:
@@ -287,9 +303,7 @@ def assemble(
 
     def add(values: Sequence[Any]) -> Floats:
         column = np.array([float(v) if v is not None else 0.0 for v in values])
-        summed: list[Floats] = [
-            np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members
-        ]
+        summed = [np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members]
         return np.stack(summed).astype(np.float64).reshape(len(segments), len(strata), len(plan.arms))
 
     units = add([row["n"] for row in measured])
@@ -297,11 +311,14 @@ def assemble(
     for i, (planned, values) in enumerate(zip(plan.metrics, values_of(plan), strict=True)):
         audit = outcomes[planned.metric.source]
         names = [name for name in (planned.metric.value, planned.metric.denominator) if name]
+        events = add([row[f"e_y{i}"] for row in measured])
         mean, scatter = _moments([value.name for value in values], measured, add, units)
+        silent = events == 0  # exactly zero, where the shift leaves a rounding error
+        mean[silent, 0] = scatter[silent, 0, :] = scatter[silent, :, 0] = 0.0
         metrics[planned.metric.id] = MetricCells(
             mean,
             scatter,
-            add([row[f"e_y{i}"] for row in measured]),
+            events,
             ratio=planned.metric.kind is MetricKind.RATIO,
             covariate=planned.metric.covariate is not None,
             rows=int(audit["rows"]),
@@ -317,6 +334,14 @@ def _moments(
 ) -> tuple[Floats, Floats]:
     """Return means and centred scatter from sums around the shift k: S²/n is taken off once, near zero."""
     n = np.maximum(units, 1.0)
+    # Values near the largest double overflow to infinity or NaN: such a metric is reported as unknown.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _centred(names, rows, add, units, n)
+
+
+def _centred(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats, n: Floats
+) -> tuple[Floats, Floats]:
     sums = np.stack([add([row[f"s_{name}"] for row in rows]) for name in names], axis=-1)
     shift = np.array([float(rows[0][f"k_{name}"]) for name in names])
     scatter = np.empty((*units.shape, len(names), len(names)))

@@ -284,9 +284,10 @@ def _sentence(
         return split.sentence
     sample = f"{sum(cells.totals.values()):,} units measured"
     if not enough:
+        duration = "not reached" if _too_soon(cells, plan) else "reached"
         return (
-            f"Unknown: too early; {sample}, {cells.smallest_treatment_units:,} of at least {plan.minimum_units:,} in the smallest "
-            f"treatment, minimum duration {'not ' if _too_soon(cells, plan) else ''}reached."
+            f"Unknown: too early; {sample}, {cells.smallest_treatment_units:,} of at least "
+            f"{plan.minimum_units:,} in the smallest treatment, minimum duration {duration}."
         )
     if finding is Finding.HARMLESS:
         return f"No harm: {sample}, every metric is shown to stay within its margin."

@@ -147,7 +147,7 @@ def _over_days(
         return []
     sentence = (
         f"{planned.metric.title}: pooled over days {plan.arms[arm]} looks {relative(pooled)}, within "
-        f"days it is {relative(whole.effect)}; the split changed while the base rate moved: believe the latter."
+        f"days it is {relative(whole.effect)}; the split moved with the base rate: believe the latter."
     )
     return [Reversal(plan.arms[arm], planned.metric.id, "day", sentence)]
 

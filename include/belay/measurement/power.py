@@ -354,5 +354,6 @@ def power_of(
     """
     since = now - timedelta(seconds=max(policy.window.maximum_seconds, _DAY))
     baselines = read_baselines(engine, policy.metrics, policy.surface, since, now)
-    arrivals = daily_units(engine, policy.surface, since, now)
+    # Days before the surface's first traffic say nothing about its pace.
+    arrivals = np.trim_zeros(daily_units(engine, policy.surface, since, now), "f")
     return measurability(policy, scope, shares, baselines, arrivals, primary_alpha=primary_alpha)

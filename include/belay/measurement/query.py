@@ -78,6 +78,20 @@ def exposures_of(plan: MeasurementPlan) -> FromClause:
     )
 
 
+def columns_of(plan: MeasurementPlan) -> dict[str, set[str]]:
+    """Return the tables that the plan reads, and their columns."""
+    needed = {"exposures": {column.name for column in exposures_of(plan).columns}}
+    for planned in plan.metrics:
+        metric = planned.metric
+        source = needed.setdefault(
+            metric.source, {"event_id", "unit_id", "surface", "event_time", "ingested_at"}
+        )
+        source |= {name for name in (metric.value, metric.denominator) if name}
+        if metric.covariate:
+            needed.setdefault("units", {"unit_id"}).add(metric.covariate)
+    return needed
+
+
 def filters_of(plan: MeasurementPlan, exposures: FromClause) -> dict[str, ColumnElement[bool]]:
     """Return the declared exposure filters as conditions, by column."""
     return {

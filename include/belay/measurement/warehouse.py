@@ -19,6 +19,8 @@ from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
 
 DIALECTS = ("duckdb", "sqlite", "postgresql")
 """Warehouses that the tests hold to the same figures."""
+FRESH = timedelta(hours=2)
+"""How old an event may be when it arrives to prove that the stream is alive."""
 
 
 class WarehouseUnavailableError(RuntimeError):
@@ -75,11 +77,12 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def watermark(engine: Engine, surface: str) -> datetime | None:
-    """Return the event time (UTC) up to which data of ``surface`` has arrived, or None without data.
+def watermark(engine: Engine, surface: str, fresh: timedelta = FRESH) -> datetime | None:
+    """Return until when data of ``surface`` was arriving (UTC), or None without data.
 
-    The earlier of exposures and outcomes: when either stream stops, the guard is blind. Events that
-    claim to be later than their own arrival come from a clock that is wrong, and are not believed.
+    That is the newest arrival of an event that was at most ``fresh`` old; the earlier one of exposures
+    and outcomes, because the guard is blind when either stream stops. A late batch of old events, and
+    an event from a clock that runs ahead of its own arrival, prove nothing and do not count.
 
     Raises
     ------
@@ -91,8 +94,11 @@ def watermark(engine: Engine, surface: str) -> datetime | None:
         events = table(
             name, column("surface"), column("event_time", DateTime()), column("ingested_at", DateTime())
         )
-        statement = select(func.max(events.c.event_time)).where(
-            events.c.surface == surface, events.c.event_time <= events.c.ingested_at
+        age = EpochMs(events.c.ingested_at) - EpochMs(events.c.event_time)
+        statement = select(func.max(events.c.ingested_at)).where(
+            events.c.surface == surface,
+            events.c.event_time <= events.c.ingested_at,
+            age <= int(fresh.total_seconds() * 1000),
         )
         newest.append(_scalar(engine, statement))
     return None if None in newest else min(moment for moment in newest if moment is not None)
