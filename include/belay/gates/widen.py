@@ -76,4 +76,5 @@ def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> Serv
         holdout=0,
         holdout_salt=optimization.capability,
         audience=proposal.audience,
+        surface=optimization.surface,
     )

@@ -1,0 +1,1 @@
+"""What people are asked, in words: the same for every channel that asks them."""

@@ -1,0 +1,150 @@
+"""Admit: may this optimization take its next step now, and could anybody tell what it does?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import NoSuchModuleError
+
+from belay.domain import commands as c
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.gates import Gate, Verdict
+from belay.domain.proposal import Proposal
+from belay.domain.roster import Roster
+from belay.domain.rules.answer import Refusal
+from belay.domain.state import OptimizationState
+from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
+from belay.measurement.power import power_of, shares_at
+from belay.measurement.warehouse import WarehouseUnavailableError
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+_DAY = 86_400.0
+
+
+def propose(belay: Services, proposal: Proposal) -> OptimizationState:
+    """Record a proposal; asked twice it is recorded once.
+
+    Raises
+    ------
+    PolicyBrokenError
+        When the capability's policy cannot be used.
+    RefusedError
+        When the rules say no: the agent may not propose here, or the name is taken by another content.
+    """
+    policy = belay.policy(proposal.capability)
+    adopt_policy(belay, policy)
+    outcome = belay.ledger.execute(c.Propose(proposal, policy), by=proposal.proposed_by, at=belay.now())
+    if outcome.refusal is not None:
+        raise RefusedError(outcome.refusal)
+    return outcome.state.optimizations[proposal.optimization]
+
+
+def adopt_policy(
+    belay: Services, policy: CapabilityPolicy, reason: str = "the policy file is in force"
+) -> None:
+    """Record that the policy file as it is now is in force; nothing happens when it already is."""
+    execute(belay, c.AdoptPolicy(policy, reason), by="policy")
+
+
+def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
+    """Take up the next step for ``run``, or hold it and say why. Asked twice by one run it answers once.
+
+    Raises
+    ------
+    RefusedError
+        When there is no such optimization, or it has ended.
+    """
+    known = belay.ledger.state().optimizations.get(optimization)
+    if known is None:
+        raise RefusedError(
+            Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
+        )
+    if known.step and known.step.run == run and (spoken := recorded(known, Gate.ADMIT)):
+        return spoken
+    policy = belay.policy(known.capability)
+    adopt_policy(belay, policy)
+    findings = tuple(_measured(belay, known, policy))
+    document = {
+        "kind": "admission",
+        "optimization": optimization,
+        "run": run,
+        "policy": policy.digest,
+        "findings": [asdict(finding) for finding, _ in findings],
+        "plan": {name: value for _, facts in findings for name, value in facts.items()},
+    }
+    evidence = belay.ledger.put_evidence(document, belay.now())
+    execute(
+        belay,
+        c.StartStep(optimization, run, policy, tuple(finding for finding, _ in findings), evidence),
+        by="admit",
+    )
+    spoken = recorded(belay.ledger.state().optimizations[optimization], Gate.ADMIT)
+    if spoken is None:
+        raise RefusedError(Refusal("overtaken", f"another run took up {optimization} meanwhile"))
+    return spoken
+
+
+def planned_window(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> timedelta:
+    """Return how long (data time) the step's window was planned to be when it was admitted."""
+    spoken = recorded(known, Gate.ADMIT)
+    seconds = policy.window.minimum_seconds
+    if spoken is not None and spoken.evidence:
+        plan = belay.ledger.get_evidence(spoken.evidence)["plan"]
+        seconds = plan.get("window_seconds", seconds)
+    return timedelta(seconds=seconds)
+
+
+def _measured(
+    belay: Services, known: OptimizationState, policy: CapabilityPolicy
+) -> Iterator[tuple[c.Finding, dict[str, Any]]]:
+    """Yield what had to be looked up or measured, each with the facts that later gates need."""
+    yield _roster_preflight(belay.roster(), known.proposal, policy), {}
+    yield _enough_traffic(belay, known, policy)
+
+
+def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPolicy) -> c.Finding:
+    """Is there anybody who could approve this? Better to know before anybody is exposed."""
+    conflicted = {proposal.proposed_by.id, proposal.agent_owner}
+    free = {role: {p.id for p in roster.holders(role)} - conflicted for role in policy.approval.roles}
+    lonely = [role for role, people in free.items() if not people]
+    anybody = set().union(*free.values()) if free else set()
+    if lonely:
+        return c.Finding("roster", Verdict.HOLD, f"nobody could answer as {', '.join(lonely)}")
+    if len(anybody) < policy.approval.quorum:
+        sentence = f"{len(anybody)} people could answer and the quorum is {policy.approval.quorum}"
+        return c.Finding("roster", Verdict.HOLD, sentence)
+    return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
+
+
+def _enough_traffic(
+    belay: Services, known: OptimizationState, policy: CapabilityPolicy
+) -> tuple[c.Finding, dict[str, Any]]:
+    """Could the effect asked for be seen before the window's maximum, where this step is measured?
+
+    A step that widens is measured at the scope now live; a first exposure is not taken where its effect
+    could never be seen.
+    """
+    scope = known.scope or policy.ramp.steps[0]
+    shares = shares_at(scope, [variant.key for variant in known.proposal.variants])
+    try:
+        found = power_of(belay.warehouse, policy, scope, shares, belay.data_now())
+    except (WarehouseUnavailableError, NoSuchModuleError) as error:
+        return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
+    days = min(
+        max(found.days_needed, policy.window.minimum_seconds / _DAY), policy.window.maximum_seconds / _DAY
+    )
+    facts = {
+        "power": found.to_document(),
+        "window_seconds": days * _DAY,
+        "units_per_day": found.units_expected / found.maximum_days if found.maximum_days else None,
+    }
+    if not known.proposal.measurable:
+        return c.Finding(
+            "traffic", Verdict.PASS, "its effect is declared unmeasurable: people approve each step"
+        ), facts
+    return c.Finding("traffic", Verdict.PASS if found.measurable else Verdict.HOLD, found.sentence), facts

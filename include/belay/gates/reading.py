@@ -1,0 +1,95 @@
+"""Read the metrics of a step once: the same reading serves the looks of the window and the review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.proposal import CONTROL
+from belay.domain.scope import FULL_SCOPE
+from belay.domain.state import OptimizationState
+from belay.measurement.cells import Cells, read_cells
+from belay.measurement.monitor import Monitoring, monitor
+from belay.measurement.plan import MeasurementPlan, Phase, plan_for
+from belay.measurement.warehouse import watermark
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+
+class BlindError(Exception):
+    """The data cannot be read now; the message says what is missing. Blind is not harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of every metric: until when, from which plan, and what the monitor says."""
+
+    until: datetime
+    elapsed: timedelta
+    plan: MeasurementPlan
+    cells: Cells
+    monitoring: Monitoring
+
+
+def live_since(known: OptimizationState, settle: timedelta) -> datetime:
+    """Return the data time from which units first exposed count at the scope now live.
+
+    A change of scope needs ``settle`` to reach every client; units that arrive meanwhile may have met
+    either assignment, so they are left out.
+    """
+    return known.phases[-1].start + settle
+
+
+def read(belay: Services, known: OptimizationState, policy: CapabilityPolicy, window: timedelta) -> Reading:
+    """Read every metric at the scope now live.
+
+    Only units first seen in this period of constant scope are compared: a unit that moves from control
+    into treatment at a widening never counts on both sides.
+
+    Parameters
+    ----------
+    window
+        The planned length of the window (data time); it fixes the information the monitor expects.
+
+    Raises
+    ------
+    BlindError
+        When the warehouse does not answer, has no data yet, or its data is older than the policy allows.
+    """
+    since = live_since(known, belay.settings.flag_settle)
+    try:
+        until = watermark(belay.warehouse, known.surface)
+    except Exception as error:  # every driver has its own errors; whatever it is, we are blind
+        raise BlindError(f"the warehouse does not answer: {error}") from error
+    if until is None:
+        raise BlindError(f"the warehouse holds nothing yet about surface {known.surface}")
+    now = belay.data_now()
+    until = min(until.replace(tzinfo=UTC), now)
+    age = now - until
+    if age.total_seconds() > policy.max_data_age_seconds:
+        raise BlindError(
+            f"the newest data is {age} old; the policy allows {policy.max_data_age_seconds:.0f} s"
+        )
+    phase = Phase(
+        index=len(known.phases) - 1,
+        start=since.replace(tzinfo=None),
+        end=None,
+        scope=known.scope,
+        shares=shares(known, known.scope),
+    )
+    plan = plan_for(policy, known.proposal, [phase], window=window)
+    try:
+        cells = read_cells(belay.warehouse, plan, until.replace(tzinfo=None))
+    except Exception as error:  # as above
+        raise BlindError(f"the metrics cannot be read: {error}") from error
+    return Reading(until, max(until - since, timedelta()), plan, cells, monitor(cells, plan))
+
+
+def shares(known: OptimizationState, scope: int) -> dict[str, float]:
+    """Return the split that ``scope`` (basis points) asks for: each variant's share, adding up to 1."""
+    treatments = known.proposal.variants
+    each = scope / FULL_SCOPE / len(treatments)
+    return {CONTROL: 1 - scope / FULL_SCOPE} | {variant.key: each for variant in treatments}

@@ -1,0 +1,104 @@
+"""Review: what did it do to people, and is that a reason to widen, to wait, to stop or to take it down?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from belay.domain import commands as c
+from belay.domain.events import LookTaken
+from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.state import OptimizationState, Step
+from belay.gates.admit import planned_window
+from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
+from belay.gates.quality import check_data
+from belay.gates.reading import BlindError, read
+from belay.gates.widen import settle_scope
+from belay.measurement.decision import decide_effects
+from belay.review.verdict import Review, judge, judge_before_exposure
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+
+def review(belay: Services, optimization: str, step: int) -> GateOutcome:
+    """Judge the step, keep the report as evidence, and do what the verdict asks for.
+
+    Raises
+    ------
+    RefusedError
+        When the step is not the one under way, or the window has not passed.
+    """
+    known, under_way = step_under_way(belay, optimization, step)
+    if (spoken := recorded(known, Gate.REVIEW)) is not None:
+        return spoken
+    try:
+        judged = _judge(belay, known, under_way)
+    except BlindError as blind:
+        return _record(belay, known, step, Verdict.HOLD, f"blind: {blind}", None, None)
+    evidence = belay.ledger.put_evidence(judged.document, belay.now())
+    return _record(belay, known, step, judged.verdict.gate, judged.sentence, evidence, judged.verdict)
+
+
+def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
+    policy = belay.policy(known.capability)
+    if known.scope == 0:
+        quality = _document_of(belay, known, Gate.QUALITY)
+        admission = _document_of(belay, known, Gate.ADMIT)
+        return judge_before_exposure(
+            proposal=known.proposal,
+            policy=policy,
+            from_scope=step.from_scope,
+            to_scope=step.to_scope,
+            quality=quality,
+            admission=admission,
+        )
+    planned = planned_window(belay, known, policy)
+    reading = read(belay, known, policy, planned)
+    extended = reading.elapsed > planned * 1.05
+    return judge(
+        plan=reading.plan,
+        findings=decide_effects(reading.cells, reading.plan, extended=extended),
+        monitoring=reading.monitoring,
+        quality=check_data(belay, known, policy).to_document(),
+        proposal=known.proposal,
+        policy=policy,
+        from_scope=step.from_scope,
+        to_scope=step.to_scope,
+        extended=extended,
+        looks=_looks(belay, known, step),
+        units_per_day=((_document_of(belay, known, Gate.ADMIT) or {}).get("plan", {}).get("units_per_day")),
+    )
+
+
+def _looks(belay: Services, known: OptimizationState, step: Step) -> list[dict[str, Any]]:
+    """Return the documents of this step's looks, for the picture of the effect over time."""
+    taken = (entry.event for entry in belay.ledger.history(optimization=known.id))
+    return [
+        belay.ledger.get_evidence(event.evidence)
+        for event in taken
+        if isinstance(event, LookTaken) and event.step == step.number and event.evidence
+    ]
+
+
+def _document_of(belay: Services, known: OptimizationState, gate: Gate) -> dict[str, Any] | None:
+    spoken = recorded(known, gate)
+    if spoken is None or spoken.evidence is None:
+        return None
+    document: dict[str, Any] = belay.ledger.get_evidence(spoken.evidence)
+    return {**document, "sha256": spoken.evidence}
+
+
+def _record(
+    belay: Services,
+    known: OptimizationState,
+    step: int,
+    verdict: Verdict,
+    sentence: str,
+    evidence: str | None,
+    decision: ReviewVerdict | None,
+) -> GateOutcome:
+    command = c.JudgeGate(known.id, step, Gate.REVIEW, verdict, sentence, evidence, decision)
+    execute(belay, command, by="review")
+    if verdict is Verdict.FAIL:
+        settle_scope(belay, known.id)
+    return GateOutcome(Gate.REVIEW, verdict, sentence, known.id, step, evidence)

@@ -1,0 +1,112 @@
+"""The approval: a sensor that asks people and waits for the ledger's answer, holding nothing.
+
+It waits in Airflow's awaiting-input state and so appears on the Required Actions page. What is answered
+there becomes a vote in the ledger; the sensor goes by the ledger alone, whoever or whatever woke it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, Param
+from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+from belay.domain.oversight import Oversight
+from belay.gates.approval import ApprovalStatus, approval
+from belay.gates.outcome import RefusedError
+from belay.orchestration.answers import APPROVE, REJECT, VETO, record_answer
+from belay.orchestration.links import page
+from belay.orchestration.operators import REVIEW_LINKS
+from belay.orchestration.runtime import conclude, optimization_of, services, step_of
+from belay.services import PolicyBrokenError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from belay.domain.state import RequestState
+
+
+class ApprovalSensor(BaseSensorOperator):
+    """Asks for the oversight that the step needs, and waits for it.
+
+    Parameters
+    ----------
+    recheck
+        How often to look at the ledger when nobody wakes the task: an answer given while Airflow was
+        away, a notice that has passed, or an expiry is noticed after this time at the latest.
+    """
+
+    operator_extra_links = REVIEW_LINKS
+    ui_color = "#fbe6e0"
+
+    def __init__(self, *, recheck: timedelta = timedelta(minutes=5), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.recheck = recheck
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask, unless it was asked before; go on if it is decided, else wait."""
+        belay = services()
+        try:
+            status = approval(belay, optimization_of(context), step_of(context))
+        except (RefusedError, PolicyBrokenError) as refused:
+            raise AirflowFailException(str(refused)) from refused
+        if status.outcome is not None:
+            self.log.info(status.outcome.sentence)
+            return conclude(status.outcome)
+        assert status.request is not None
+        self._park(context, status, status.request)
+        raise AssertionError("parking does not return")
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Somebody answered, or it is time to look again: make an answer a vote, then ask the ledger."""
+        self._take_answer(context, event)
+        return self.execute(context)
+
+    def _take_answer(self, context: Context, event: dict[str, Any]) -> None:
+        """Record an answer from Required Actions. The web server did so already where Belay's plugin runs."""
+        user, chosen = event.get("responded_by_user"), event.get("chosen_options")
+        if not user or not chosen:
+            return
+        reason = str((event.get("params_input") or {}).get("reason") or "")
+        try:
+            record_answer(services(), str(context["run_id"]), str(user["id"]), chosen[0], reason)
+        except RefusedError as refused:
+            self.log.warning("the answer of %s does not count: %s", user["id"], refused)
+
+    def _park(self, context: Context, status: ApprovalStatus, request: RequestState) -> None:
+        left = request.expires_at - datetime.now(UTC)
+        wait = max(min(self.recheck, left), timedelta(seconds=1))
+        options = [APPROVE, REJECT, VETO] if request.oversight is Oversight.APPROVE else [REJECT, VETO]
+        upsert_hitl_detail(
+            ti_id=context["task_instance"].id,
+            options=options,
+            subject=self._subject(request),
+            body=self._body(context, status, request),
+            params={name: form.serialize() for name, form in _FORM.items()},
+        )
+        self.log.info("waiting for %s until %s", ", ".join(status.missing) or "a veto", request.expires_at)
+        raise TaskAwaitingInput(method_name="execute_complete", timeout=wait)
+
+    def _subject(self, request: RequestState) -> str:
+        verb = "will go" if request.oversight is Oversight.NOTICE else "may it go"
+        tail = " unless vetoed" if request.oversight is Oversight.NOTICE else "?"
+        scopes = f"from {request.from_scope / 100:g} % to {request.to_scope / 100:g} %"
+        return f"{request.optimization}: {verb} {scopes}{tail}"
+
+    def _body(self, context: Context, status: ApprovalStatus, request: RequestState) -> str:
+        sentence = context["ti"].xcom_pull(task_ids="review") or {}
+        link = page(f"run/{context['run_id']}")
+        lines = [
+            str(sentence.get("sentence", "")),
+            f"**[Open the review]({link})**",
+            f"Missing: {', '.join(status.missing) or 'nothing'}.",
+            f"{'Notice ends' if request.oversight is Oversight.NOTICE else 'Expires, and silence means no,'} "
+            f"{request.expires_at:%Y-%m-%d %H:%M} UTC.",
+            f"Request `{request.id}`. An answer needs a reason.",
+        ]
+        return "\n\n".join(line for line in lines if line)
+
+
+_FORM = {"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")}

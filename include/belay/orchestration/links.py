@@ -1,0 +1,31 @@
+"""Links from a task to the page that explains it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.configuration import conf
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+PAGES = "/belay"
+
+
+def page(path: str) -> str:
+    """Return the address of one of Belay's pages in Airflow's web server."""
+    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
+    return f"{base}{PAGES}/{path}"
+
+
+class ReviewLink(BaseOperatorLink):
+    """Opens the review page of the step that a run takes."""
+
+    name = "Review"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
+        """Return the page of the run."""
+        return page(f"run/{quote(ti_key.run_id, safe='')}")

@@ -1,0 +1,216 @@
+"""From findings to a verdict: widen, hold, stop or roll back. Unknown never widens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.gates import ReviewVerdict, Verdict
+from belay.domain.proposal import Proposal
+from belay.domain.scope import FULL_SCOPE, percent
+from belay.measurement.decision import Findings
+from belay.measurement.findings import Finding, to_plain
+from belay.measurement.monitor import Monitoring
+from belay.measurement.plan import MeasurementPlan
+
+SCHEMA = 1
+"""Version of the review document; it is evidence, so older ones must stay readable."""
+
+_NEXT = {
+    ReviewVerdict.WIDEN: "Next: the oversight this step needs, then it widens to {to}.",
+    ReviewVerdict.HOLD: "Next: it stays at {now}. A later run looks again; a person may end it.",
+    ReviewVerdict.STOP: "Next: it is taken down. Choosing to stop is a result.",
+    ReviewVerdict.ROLL_BACK: "Next: it is taken down to 0 % at once.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The outcome of an impact review.
+
+    Attributes
+    ----------
+    verdict : ReviewVerdict
+        What it recommends.
+    sentence : str
+        Why, for people.
+    document : Mapping[str, Any]
+        Everything it rests on, as plain JSON; stored as evidence, rendered by ``report``.
+    """
+
+    verdict: ReviewVerdict
+    sentence: str
+    document: Mapping[str, Any]
+
+
+def judge(
+    *,
+    plan: MeasurementPlan,
+    findings: Findings,
+    monitoring: Monitoring,
+    quality: Mapping[str, Any] | None,
+    proposal: Proposal,
+    policy: CapabilityPolicy,
+    from_scope: int,
+    to_scope: int,
+    extended: bool,
+    looks: Sequence[Mapping[str, Any]] = (),
+    units_per_day: float | None = None,
+) -> Review:
+    """Judge a step by what was measured.
+
+    Parameters
+    ----------
+    plan, findings, monitoring
+        What was planned, what is shown at the end, and what the last look says about harm.
+    quality
+        Report on exactly the data that was read; anything but a pass holds.
+    proposal, policy
+        What is judged, and by whose rules.
+    from_scope, to_scope
+        The step, in basis points.
+    extended
+        Whether the window went past its planned end.
+    looks
+        Documents of the looks taken, oldest first.
+    units_per_day
+        Units that come to the surface in a day.
+    """
+    verdict, sentence = _verdict(findings, monitoring, quality)
+    document = {
+        **_frame(proposal, policy, from_scope, to_scope, verdict, sentence),
+        "metrics": [_line(effect) for effect in to_plain(findings.effects)],
+        "segments": [_line(effect) for effect in to_plain(findings.segments)],
+        "timeline": to_plain(findings.timeline),
+        "split": to_plain(findings.split),
+        "novelty": to_plain(findings.novelty),
+        "reversals": to_plain(findings.reversals),
+        "notes": list(findings.notes),
+        "basis": findings.basis.value,
+        "until": findings.until.isoformat(),
+        "extended": extended,
+        "looks": [
+            {key: look.get(key) for key in ("look", "until", "elapsed_seconds", "sentence")} for look in looks
+        ],
+        "quality": quality,
+        "predicted": _predicted(proposal, findings),
+        "plan": plan.to_document(),
+        "units_per_day": units_per_day,
+    }
+    return Review(verdict, sentence, document)
+
+
+def judge_before_exposure(
+    *,
+    proposal: Proposal,
+    policy: CapabilityPolicy,
+    from_scope: int,
+    to_scope: int,
+    quality: Mapping[str, Any] | None,
+    admission: Mapping[str, Any] | None,
+) -> Review:
+    """Judge a first exposure: nobody has seen it, so there is no effect yet, only who would see it."""
+    plan = (admission or {}).get("plan", {})
+    per_day = plan.get("units_per_day")
+    people = f"about {per_day * to_scope / FULL_SCOPE:,.0f} people a day" if per_day else "some people"
+    days = plan.get("window_seconds", policy.window.minimum_seconds) / 86_400
+    expects = "and does not say by how much"
+    if proposal.prediction:
+        predicted = proposal.prediction
+        expects = f"by {predicted.effect:+.1%} ({predicted.low:+.1%} to {predicted.high:+.1%})"
+    sentence = (
+        f"Nobody has seen it yet. {percent(to_scope)} of {policy.surface} ({people}) would, for about "
+        f"{days:.1f} days; the agent expects it to move {policy.primary.metric.title.lower()} {expects}."
+    )
+    document = {
+        **_frame(proposal, policy, from_scope, to_scope, ReviewVerdict.WIDEN, sentence),
+        "metrics": [],
+        "segments": [],
+        "quality": quality,
+        "power": plan.get("power"),
+        "predicted": {"metric": policy.primary.metric.title, **_prediction(proposal), "found": None},
+        "units_per_day": per_day,
+    }
+    return Review(ReviewVerdict.WIDEN, sentence, document)
+
+
+def _verdict(
+    findings: Findings, monitoring: Monitoring, quality: Mapping[str, Any] | None
+) -> tuple[ReviewVerdict, str]:
+    """Harm first, then whether the data may be believed at all, then what they show."""
+    if monitoring.harm_sentence:
+        return ReviewVerdict.ROLL_BACK, monitoring.harm_sentence
+    if quality is None or quality.get("verdict") != Verdict.PASS:
+        reason = (quality or {}).get("sentence", "nobody checked them")
+        return ReviewVerdict.HOLD, f"The data cannot be believed: {reason}"
+    if findings.finding is Finding.HARMFUL:
+        return ReviewVerdict.ROLL_BACK, findings.sentence
+    best = findings.best
+    if findings.finding is Finding.HARMLESS and best is not None:
+        shown = " ".join(effect.sentence for effect in (best.primary, *best.guardrails))
+        return ReviewVerdict.WIDEN, f"{findings.sentence} {shown}"
+    if findings.no_benefit:
+        return (
+            ReviewVerdict.STOP,
+            f"No benefit worth having: {' '.join(a.primary.sentence for a in findings.arms)}",
+        )
+    doubts = [e.sentence for e in findings.effects if e.finding is Finding.UNKNOWN]
+    return ReviewVerdict.HOLD, " ".join(["Inconclusive.", findings.sentence, *doubts])
+
+
+def _frame(
+    proposal: Proposal,
+    policy: CapabilityPolicy,
+    from_scope: int,
+    to_scope: int,
+    verdict: ReviewVerdict,
+    sentence: str,
+) -> dict[str, Any]:
+    return {
+        "kind": "review",
+        "schema": SCHEMA,
+        "optimization": proposal.optimization,
+        "capability": {
+            "id": policy.id,
+            "title": policy.title,
+            "surface": policy.surface,
+            "owner": policy.owner,
+        },
+        "policy": policy.digest,
+        "proposal": {
+            "title": proposal.title,
+            "hypothesis": proposal.hypothesis,
+            "variants": [asdict(variant) for variant in proposal.variants],
+            "rollback": proposal.rollback,
+            "proposed_by": str(proposal.proposed_by),
+            "agent_owner": proposal.agent_owner,
+            "tags": list(proposal.tags),
+        },
+        "from_scope": from_scope,
+        "to_scope": to_scope,
+        "verdict": verdict.value,
+        "sentence": sentence,
+        "next": _NEXT[verdict].format(to=percent(to_scope), now=percent(from_scope)),
+    }
+
+
+def _line(effect: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what the page shows of an effect; the segment becomes words."""
+    segment = effect["segment"]
+    named = None if not segment.get("column") else f"{segment['column']}: {segment['value']}"
+    return {**effect, "segment": named}
+
+
+def _prediction(proposal: Proposal) -> dict[str, Any]:
+    return {"prediction": asdict(proposal.prediction) if proposal.prediction else None}
+
+
+def _predicted(proposal: Proposal, findings: Findings) -> dict[str, Any]:
+    """Set what the agent predicted beside what was found."""
+    best = findings.best
+    found = None
+    if best is not None:
+        found = to_plain({"effect": best.primary.effect, "low": best.primary.low, "high": best.primary.high})
+    return {"metric": best.primary.title if best else None, **_prediction(proposal), "found": found}

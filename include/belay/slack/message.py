@@ -1,0 +1,203 @@
+"""The request as a Slack message: Block Kit, within Slack's limits, with nothing of the agent's interpreted.
+
+Limits from Slack's Block Kit reference: header 150 characters, section 3,000, button text 75, 50 blocks
+a message. The builders of slack_sdk check them again when the message is made.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    Block,
+    ButtonElement,
+    ConfirmObject,
+    ContextBlock,
+    HeaderBlock,
+    ImageBlock,
+    MarkdownTextObject,
+    PlainTextObject,
+    RichTextBlock,
+    RichTextElementParts,
+    RichTextPreformattedElement,
+    RichTextQuoteElement,
+    RichTextSectionElement,
+    SectionBlock,
+)
+from slack_sdk.models.blocks.basic_components import SlackFile
+
+from belay.approval.card import Card, VoteLine
+from belay.domain.events import Choice
+from belay.domain.oversight import Oversight
+from belay.domain.state import RequestStatus
+from belay.slack.text import harmless, mrkdwn
+
+EVENT_TYPE = "belay_request"
+"""Metadata event type that lets a retried post find its message."""
+
+APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
+
+_MARKS = {"harmless": "✓", "harmful": "✗", "unknown": "?"}
+_OUTCOMES = {
+    RequestStatus.GRANTED: "✅ Granted",
+    RequestStatus.REJECTED: "⛔ Rejected",
+    RequestStatus.EXPIRED: "⌛ Expired: silence means no",
+    RequestStatus.VOID: "🚫 Void",
+}
+
+
+def request_message(card: Card, *, review_url: str, picture: str | None = None) -> dict[str, Any]:
+    """Return the arguments of ``chat.postMessage`` or ``chat.update`` for ``card`` as it stands.
+
+    Parameters
+    ----------
+    review_url
+        Address of the review page.
+    picture
+        Slack's id of the uploaded picture, if there is one.
+    """
+    is_open = card.status is RequestStatus.OPEN
+    title = card.question if is_open else f"{_OUTCOMES[card.status]}: {card.question}"
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
+        _in_the_agents_words(card),
+        _what_it_means(card),
+    ]
+    if card.effects:
+        blocks.append(_effects(card))
+    if picture:
+        blocks.append(
+            ImageBlock(slack_file=SlackFile(id=picture), alt_text=harmless(f"Effects: {card.sentence}", 2000))
+        )
+    blocks.append(_votes(card))
+    if is_open:
+        blocks += [_who_can(card), _buttons(card, review_url)]
+    else:
+        blocks.append(_outcome(card, review_url))
+    blocks.append(
+        ContextBlock(
+            elements=[
+                PlainTextObject(
+                    text=harmless(
+                        f"request {card.request} · digest {card.digest[:12]} · ledger {card.ledger_head}", 300
+                    )
+                )
+            ]
+        )
+    )
+    return {
+        "text": harmless(f"{title}. {card.sentence}", 3900),
+        "blocks": [block.to_dict() for block in blocks],
+        "metadata": {"event_type": EVENT_TYPE, "event_payload": {"request": card.request}},
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def vote_line(vote: VoteLine) -> str:
+    """Return one answer as a line of the thread (mrkdwn)."""
+    verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
+    aside = "" if vote.counted else " (recorded, and not counted: segregation of duties)"
+    return f"*{mrkdwn(vote.voter, 100)}* {verb} by {vote.via}{aside}: {mrkdwn(vote.reason, 2000)}"
+
+
+def _in_the_agents_words(card: Card) -> RichTextBlock:
+    """Quote the agent. Rich text parses nothing, so its words stay words."""
+    says = f"{card.proposed_by} proposes ({card.agent_owner} answers for it):"
+    return RichTextBlock(
+        elements=[
+            RichTextSectionElement(elements=[RichTextElementParts.Text(text=harmless(says, 300))]),
+            RichTextQuoteElement(
+                elements=[
+                    RichTextElementParts.Text(
+                        text=harmless(card.untrusted_title, 150),
+                        style=RichTextElementParts.TextStyle(bold=True),
+                    ),
+                    RichTextElementParts.Text(text="\n" + harmless(card.untrusted_hypothesis, 700)),
+                ]
+            ),
+        ]
+    )
+
+
+def _what_it_means(card: Card) -> SectionBlock:
+    text = f"*{card.from_scope} → {card.to_scope}*, {card.people}\n{mrkdwn(card.sentence, 2000)}"
+    return SectionBlock(text=MarkdownTextObject(text=text))
+
+
+def _effects(card: Card) -> RichTextBlock:
+    rows = [
+        (_MARKS.get(line.finding, "?"), harmless(line.title, 30), line.effect, line.margin or line.role)
+        for line in card.effects[:12]
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    table = "\n".join(
+        f"{mark:<{widths[0]}} {title:<{widths[1]}}  {effect:<{widths[2]}}  {last}".rstrip()
+        for mark, title, effect, last in rows
+    )
+    return RichTextBlock(
+        elements=[
+            RichTextPreformattedElement(elements=[RichTextElementParts.Text(text=table[:2900])], border=0)
+        ]
+    )
+
+
+def _votes(card: Card) -> SectionBlock:
+    lines = [f"• {vote_line(vote)}"[:450] for vote in card.votes[:6]]
+    if card.status is RequestStatus.OPEN and card.oversight is Oversight.NOTICE:
+        lines.append(f"It goes ahead {_moment(card.expires_at)} unless somebody vetoes it.")
+    elif card.status is RequestStatus.OPEN:
+        lines.append(f"Missing: {mrkdwn(', '.join(card.missing) or 'nothing', 500)}")
+    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines) or "Nobody answered."))
+
+
+def _who_can(card: Card) -> ContextBlock:
+    who = mrkdwn(", ".join(card.deciders) or "nobody", 900)
+    until = "notice ends" if card.oversight is Oversight.NOTICE else "expires, and that means no,"
+    return ContextBlock(
+        elements=[
+            MarkdownTextObject(text=f"Can decide: {who}"),
+            MarkdownTextObject(text=f"{until} {_moment(card.expires_at)}"),
+        ]
+    )
+
+
+def _buttons(card: Card, review_url: str) -> ActionsBlock:
+    value = f"{card.request}|{card.digest}"
+    veto = ConfirmObject(
+        title=PlainTextObject(text="Veto this?"),
+        text=PlainTextObject(
+            text="It is taken down at once, whatever was approved. You will be asked for a reason."
+        ),
+        confirm=PlainTextObject(text="Veto"),
+        deny=PlainTextObject(text="Not now"),
+        style="danger",
+    )
+    elements = [
+        ButtonElement(action_id=REJECT, text=PlainTextObject(text="Reject"), value=value),
+        ButtonElement(
+            action_id=VETO, text=PlainTextObject(text="Veto"), value=value, style="danger", confirm=veto
+        ),
+        ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
+    ]
+    if card.oversight is Oversight.APPROVE:
+        approve = ButtonElement(
+            action_id=APPROVE, text=PlainTextObject(text="Approve"), value=value, style="primary"
+        )
+        elements.insert(0, approve)
+    return ActionsBlock(block_id="belay_answer", elements=elements)
+
+
+def _outcome(card: Card, review_url: str) -> SectionBlock:
+    outcome = mrkdwn(card.outcome or _OUTCOMES[card.status], 1500)
+    return SectionBlock(
+        text=MarkdownTextObject(text=f"*{_OUTCOMES[card.status]}*\n{outcome}"),
+        accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
+    )
+
+
+def _moment(at: datetime) -> str:
+    """Return a time that Slack shows in each reader's own zone."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
