@@ -63,14 +63,21 @@ def missing(
 ) -> dict[str, PolicyError]:
     """Return an error for each field of ``model`` that has no value and is not ``optional``.
 
-    Fields that are in ``reported`` already (given, and wrong) are not missing.
+    Fields that are in ``reported`` already (given and wrong, or misspelt) are not missing.
     """
-    wrong = {error.where for error in reported}
     return {
         name: document.error(at, ..., f"{name!r} is missing", f"write {name}: ({field.description})")
         for name, field in type(model).model_fields.items()
-        if getattr(model, name) is None and name not in optional and written((*at, name)) not in wrong
+        if getattr(model, name) is None
+        and name not in optional
+        and not any(_speaks_of(error, (*at, name)) for error in reported)
     }
+
+
+def _speaks_of(error: PolicyError, path: Path) -> bool:
+    where, misspelt = written(path), error.right == f"did you mean {str(path[-1])!r}?"
+    beside = error.where.rpartition(".")[0] == written(path[:-1])
+    return error.where == where or error.where.startswith((f"{where}.", f"{where}[")) or (misspelt and beside)
 
 
 def known_keys(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:

@@ -138,7 +138,8 @@ def _primary(c: Checked) -> Found:
         return
     if primary.metric is not None:
         yield from _metric(c, ("primary", "metric"), primary.metric)
-    superior = primary.rule in (None, PrimaryRule.SUPERIOR)
+    given = isinstance(c.document.value["primary"], dict) and "rule" in c.document.value["primary"]
+    superior = primary.rule is PrimaryRule.SUPERIOR or not given
     if superior and primary.margin is not None:
         problem = "a margin cannot apply to a primary metric that must be superior"
         yield c.document.error(
@@ -245,7 +246,9 @@ def _agents(c: Checked) -> Found:
 def _quorum(c: Checked) -> Found:
     """Votes of the agent's owner never count, and the capability's owner never completes a quorum alone."""
     approval, roster = c.file.approval, c.shared.roster
-    if approval is None or not approval.roles or not approval.quorum or c.shared.whole(PEOPLE):
+    if approval is None or not approval.roles or not approval.quorum:
+        return
+    if not all(roster.holders(role) for role in approval.roles):
         return
     allowed = c.file.agents or list(roster.agents)
     out_of_the_way: dict[str, str] = {"": ""} | {

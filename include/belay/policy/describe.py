@@ -1,0 +1,154 @@
+"""One policy in Markdown, for people: a DAG's documentation, the board, the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.metrics import Direction, Metric, PrimaryRule
+from belay.domain.oversight import StepKind
+from belay.domain.roster import Roster
+from belay.domain.scope import percent
+from belay.domain.stages import Stage
+from belay.policy.durations import written_duration
+
+
+def describe(policy: CapabilityPolicy, roster: Roster | None = None) -> str:
+    """Return ``policy`` as Markdown.
+
+    Parameters
+    ----------
+    roster
+        Gives the names of people behind ids and roles, where known.
+    """
+    lines = [
+        f"# {_plain(policy.title)}",
+        "",
+        _plain(policy.description) or "AI proposes, Belay gates.",
+        "",
+        *_table(("", ""), _facts(policy, roster)),
+        "",
+        "## What must hold before scope widens",
+        "",
+        *_table(("metric", "must be", "good is"), _metrics(policy)),
+        "",
+        "## Who answers",
+        "",
+        _answers(policy, roster),
+        "",
+        *_table(
+            (
+                "stage",
+                "canary",
+                f"up to {percent(policy.free_scope)}",
+                f"beyond {percent(policy.free_scope)}",
+            ),
+            [
+                (f"`{stage}`", *(str(policy.oversight[stage][kind]) for kind in StepKind))
+                for stage in Stage
+                if stage.rank <= policy.ceiling.rank
+            ],
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(policy: CapabilityPolicy, roster: Roster | None) -> Iterator[tuple[str, ...]]:
+    window, limits = policy.window, policy.limits
+    shortest, longest = written_duration(window.minimum_seconds), written_duration(window.maximum_seconds)
+    blindness, age = written_duration(limits.blindness_seconds), written_duration(policy.max_data_age_seconds)
+    units, looks = (
+        f"{window.minimum_units:,} units in the smallest treatment",
+        f"{window.looks} planned looks",
+    )
+    yield "capability", f"`{policy.id}` on surface `{policy.surface}`"
+    yield "owner", _person(policy.owner, roster)
+    yield "decision class", f"`{policy.decision_class}`, never above stage `{policy.ceiling}`"
+    yield "starts at stage", f"`{policy.initial_stage}`"
+    yield "ramp", " → ".join(percent(step) for step in policy.ramp.steps)
+    yield "window", f"{shortest} to {longest} of data time, at least {units}, {looks}"
+    yield "segments", _names(policy.segments) or "none"
+    yield "left out", _filters(policy)
+    yield (
+        "data",
+        f"no older than {age}; suites {_names(policy.suites)}; the guard may miss it for {blindness}",
+    )
+    yield (
+        "limits",
+        f"{limits.max_variants} variants, {limits.max_live} live, {limits.changes_per_day} widenings a day",
+    )
+    yield "agents", _names(policy.agents) or "any"
+    yield "policy", f"`{policy.digest[:12]}`"
+
+
+def _answers(policy: CapabilityPolicy, roster: Roster | None) -> str:
+    rule = policy.approval
+    roles = " and ".join(f"a {_role(role, roster)}" for role in rule.roles)
+    vetoes = ", ".join(_role(role, roster) for role in rule.veto_roles)
+    expires, notice = written_duration(rule.expires_seconds), written_duration(rule.notice_seconds)
+    return (
+        f"{rule.quorum} approval{'s' * (rule.quorum > 1)} in all, with {roles}. No answer within {expires} "
+        f"means no; where notice is enough, silence for {notice} means yes. Veto: {vetoes}."
+    )
+
+
+def _metrics(policy: CapabilityPolicy) -> list[tuple[str, ...]]:
+    primary = policy.primary
+    if primary.rule is PrimaryRule.SUPERIOR:
+        must = f"better; worth having from {_share(primary.minimum_effect)}"
+    else:
+        must = f"at most {_share(primary.margin)} worse; worth having from {_share(primary.minimum_effect)}"
+    first: tuple[str, ...] = (f"**{_metric(primary.metric)}** (primary)", must, _good(primary.metric))
+    return [first] + [
+        (_metric(guardrail.metric), f"at most {_share(guardrail.margin)} worse", _good(guardrail.metric))
+        for guardrail in policy.guardrails
+    ]
+
+
+def _metric(metric: Metric) -> str:
+    return f"{_plain(metric.title)} [{_plain(metric.unit)}]"
+
+
+def _good(metric: Metric) -> str:
+    return "more" if metric.direction is Direction.INCREASE else "less"
+
+
+def _share(value: float) -> str:
+    return f"{value * 100:g} %"
+
+
+def _names(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _filters(policy: CapabilityPolicy) -> str:
+    kept = [
+        "repeated event ids" if name == "duplicate_events" else f"exposures whose `{name}` is not `{value}`"
+        for name, value in policy.exposure_filters.items()
+    ]
+    return ", ".join(kept) or "nothing"
+
+
+def _person(name: str, roster: Roster | None) -> str:
+    person = roster.person(name) if roster else None
+    return f"{_plain(person.name)} (`{person.id}`)" if person else f"`{name}`"
+
+
+def _role(role: str, roster: Roster | None) -> str:
+    holders = [person.id for person in roster.holders(role)] if roster else []
+    return f"`{role}`" + (f" ({' or '.join(holders)})" if holders else "")
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [_row(head), _row("---" for _ in head), *map(_row, rows)]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` so that it cannot break a table or pass for markup."""
+    for sign in "\\`*_[]<>|#":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
