@@ -28,6 +28,45 @@ MAX_UNUSABLE = 0.01
 """Share of missing or broken values above which a metric cannot be shown harmless."""
 
 
+def expected_events(events: Floats, units: Floats, *, proportion: bool) -> Floats:
+    """Return the events that the smaller arm would have under no effect.
+
+    Expected, not seen: a treatment that stops all conversions must not silence its own monitor.
+
+    Parameters
+    ----------
+    events, units
+        Units with an event, and units, shape (…, 2).
+    proportion
+        Count what is rarer: events, or units without one.
+    """
+    total = units.sum(axis=-1)
+    seen = events.sum(axis=-1)
+    if proportion:
+        seen = np.minimum(seen, total - seen)
+    found: Floats = seen * units.min(axis=-1) / np.maximum(total, 1.0)
+    return found
+
+
+def log_e_harm(found: Contrast, expected: Floats, *, increase_is_good: bool, rho2: float) -> Floats:
+    """Return the log e-value of harm at every look; 0 (no evidence) while events are too few to speak.
+
+    Parameters
+    ----------
+    found
+        The comparison at each look.
+    expected
+        From ``expected_events``.
+    increase_is_good
+        Whether more of the metric is better.
+    rho2
+        From ``sequences.tuning``.
+    """
+    harm = -found.z_null if increase_is_good else found.z_null
+    speaks = expected >= MIN_EVENTS
+    return np.where(speaks, log_e(harm, np.where(speaks, found.information, 0.0), rho2), 0.0)
+
+
 def pair(
     cells: Cells, planned: PlannedMetric, arm: int, segment: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -90,13 +129,8 @@ class Comparison:
     @cached_property
     def expected_events(self) -> float:
         """Events that the smaller arm would have under no effect."""
-        total = sum(self.units)
-        if total <= 0:
-            return 0.0
-        events = sum(self.events)
-        if self.planned.metric.kind is MetricKind.PROPORTION:
-            events = min(events, total - events)
-        return events * min(self.units) / total
+        proportion = self.planned.metric.kind is MetricKind.PROPORTION
+        return float(expected_events(np.array(self.events), np.array(self.units), proportion=proportion))
 
     @property
     def why_silent(self) -> str | None:
@@ -134,9 +168,9 @@ class Comparison:
             shares, seen = self.phase_shares[used], self.phase_events[used]
             logs = log_e_counts(seen[:, 0], seen[:, 1], shares, more=not self.increase_is_good)
             return float(logs.sum())
-        z = float(self.found.z_null)
-        harm = -z if self.increase_is_good else z
-        return float(log_e(harm, float(self.found.information), self.rho2(alpha)))
+        expected = np.asarray(self.expected_events)
+        rho2, good = self.rho2(alpha), self.increase_is_good
+        return float(log_e_harm(self.found, expected, increase_is_good=good, rho2=rho2))
 
     def rho2(self, alpha: float, sided: int = 1) -> float:
         """Return the mixture's tuning: sharpest at half of the planned information."""
