@@ -98,12 +98,13 @@ class ApprovalSensor(BaseSensorOperator):
     def _body(self, context: Context, status: ApprovalStatus, request: RequestState) -> str:
         sentence = context["ti"].xcom_pull(task_ids="review") or {}
         link = page(f"run/{context['run_id']}")
+        notice = request.oversight is Oversight.NOTICE
+        ending = "Notice ends" if notice else "Expires, and silence means no,"
         lines = [
             str(sentence.get("sentence", "")),
             f"**[Open the review]({link})**",
             f"Missing: {', '.join(status.missing) or 'nothing'}.",
-            f"{'Notice ends' if request.oversight is Oversight.NOTICE else 'Expires, and silence means no,'} "
-            f"{request.expires_at:%Y-%m-%d %H:%M} UTC.",
+            f"{ending} {request.expires_at:%Y-%m-%d %H:%M} UTC.",
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)

@@ -15,15 +15,15 @@ _MARK = "title"
 
 def form(capability: str) -> dict[str, Param]:
     """Return the Params of a run: the optimization's name alone, or a whole proposal."""
-    params = {}
-    for name, schema in _fields().items():
-        default: Any = "" if name == "optimization" else None
-        if name == "capability":
-            default, schema = capability, {"type": "string", "const": capability}
-        elif name != "optimization":
-            schema = {**schema, "type": [*_types(schema), "null"]}
-        params[name] = Param(default, **schema)
-    return params
+    return {name: _param(name, schema, capability) for name, schema in _fields().items()}
+
+
+def _param(name: str, schema: dict[str, Any], capability: str) -> Param:
+    if name == "capability":
+        return Param(capability, type="string", const=capability, description="This DAG's capability.")
+    if name == "optimization":
+        return Param("", **schema | {"pattern": f"^$|{schema['pattern']}"})
+    return Param(None, **schema | {"type": [*_types(schema), "null"]})
 
 
 def proposal_of(params: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
@@ -24,9 +25,9 @@ class GateOperator(BaseOperator):
     operator_extra_links = REVIEW_LINKS
     ui_color = "#e8f1f8"
 
+    @abstractmethod
     def judge(self, optimization: str, step: int) -> GateOutcome:
         """Return the gate's verdict."""
-        raise TypeError(f"{type(self).__name__} names no gate")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge, and conclude."""
@@ -104,7 +105,7 @@ class NextOperator(TriggerDagRunOperator):
     The next run's id follows from the step, so clearing this task starts nothing twice.
     """
 
-    template_fields: ClassVar[tuple[str, ...]] = ()
+    template_fields = ()
 
     def __init__(self, *, trigger_dag_id: str, **kwargs: Any) -> None:
         super().__init__(trigger_dag_id=trigger_dag_id, skip_when_already_exists=True, **kwargs)

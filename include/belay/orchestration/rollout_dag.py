@@ -35,7 +35,7 @@ _RETRIES = {"retries": 4, "retry_delay": timedelta(seconds=5), "retry_exponentia
 
 
 def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: timedelta) -> DAG:
-    """Return the DAG ``rollout__<capability>``: admit → quality → window → review → approval → widen → next."""
+    """Return ``rollout__<capability>``: admit → quality → window → review → approval → widen → next."""
     owner = roster.person(policy.owner)
     with DAG(
         dag_id=f"{PREFIX}{policy.id}",
@@ -84,7 +84,7 @@ def build_broken_dag(capability: str, errors: Sequence[str]) -> DAG:
         dag_id=f"{PREFIX}{capability}",
         dag_display_name=f"Rollout: {capability} (policy broken)",
         description=f"{capability}.yaml cannot be used: {errors[0] if errors else 'unknown'}",
-        doc_md=f"# {capability}: its policy file cannot be used\n\nNothing of it widens until this is mended:\n\n{listed}\n",
+        doc_md=f"# {capability}: broken policy\n\nNothing of it widens until this is mended:\n\n{listed}\n",
         schedule=None,
         catchup=False,
         tags={"belay", "rollout", "broken policy"},

@@ -1,0 +1,148 @@
+"""Airflow from outside, over its REST API as one of its users: start a run, answer a question, ask how it is.
+
+Imports no Airflow: the command line, the demo and Slack use it on machines that have none.
+API: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from belay.orchestration.names import APPROVAL_TASK, dag_id
+
+_SECONDS = 30
+
+
+class AirflowUnavailableError(Exception):
+    """Airflow does not answer, or not as it should; the message says where and what it said."""
+
+
+class AirflowRefusedError(Exception):
+    """Airflow knows who asks, and says no; the message says what it said."""
+
+
+class NotAskedError(Exception):
+    """The run waits for no answer: it has one, or its task is not waiting (yet, or any more)."""
+
+
+class AirflowClient:
+    """A session of one Airflow user.
+
+    Parameters
+    ----------
+    url
+        Airflow's address, such as ``http://127.0.0.1:8080``.
+    user, password
+        Whose session it is; what Airflow records as the author of every answer.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url.rstrip("/")
+        self.user = user
+        self._password = password
+        self._session = requests.Session()
+
+    def health(self) -> dict[str, str]:
+        """Return the state of each of Airflow's parts that it reports: ``healthy`` or what else."""
+        found = self._call("GET", "/api/v2/monitor/health", login=False)
+        return {name: str(said.get("status")) for name, said in found.items() if isinstance(said, dict)}
+
+    def unpause(self, capability: str) -> None:
+        """Let the runs of a capability's DAG start."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id(capability)}?update_mask=is_paused", {"is_paused": False})
+
+    def start(self, capability: str, optimization: str, run: str) -> bool:
+        """Start the run ``run`` of an optimization's next step; False when there is such a run already."""
+        body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": optimization}}
+        path = f"/api/v2/dags/{dag_id(capability)}/dagRuns"
+        return self._call("POST", path, body, fine=(409,)) is not None
+
+    def run_state(self, capability: str, run: str) -> str | None:
+        """Return a run's state (``queued``, ``running``, ``success``, ``failed``), or None without one."""
+        found = self._call("GET", self._run(capability, run), fine=(404,))
+        return None if found is None else str(found["state"])
+
+    def task_states(self, capability: str, run: str) -> dict[str, str]:
+        """Return the state of each task of a run, by its name."""
+        found = self._call("GET", f"{self._run(capability, run)}/taskInstances", fine=(404,)) or {}
+        return {task["task_id"]: str(task["state"]) for task in found.get("task_instances", ())}
+
+    def waits(self, capability: str, run: str) -> bool:
+        """Return whether the run's approval waits for an answer now."""
+        return self.task_states(capability, run).get(APPROVAL_TASK) == "awaiting_input"
+
+    def answer(self, capability: str, run: str, option: str, reason: str) -> None:
+        """Answer the question of a run on the Required Actions page, as this session's user.
+
+        Parameters
+        ----------
+        option
+            ``Approve``, ``Reject`` or ``Veto``.
+
+        Raises
+        ------
+        NotAskedError
+            When the run waits for no answer.
+        AirflowRefusedError
+            When this user may not answer.
+        """
+        path = f"{self._run(capability, run)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
+        if not self.waits(capability, run):
+            raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} waits for no answer now")
+        body = {"chosen_options": [option], "params_input": {"reason": reason}}
+        if self._call("PATCH", path, body, fine=(404, 409)) is None:
+            raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} was answered already")
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _run(self, capability: str, run: str) -> str:
+        return f"/api/v2/dags/{dag_id(capability)}/dagRuns/{quote(run, safe='')}"
+
+    def _login(self) -> None:
+        body = {"username": self.user, "password": self._password}
+        token = self._call("POST", "/auth/token", body, login=False)["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        login: bool = True,
+        fine: tuple[int, ...] = (),
+    ) -> Any:
+        """Return the parsed answer, or None for a status in ``fine``."""
+        if login and "Authorization" not in self._session.headers:
+            self._login()
+        try:
+            answer = self._session.request(method, self.url + path, json=body, timeout=_SECONDS)
+        except requests.RequestException as error:
+            raise AirflowUnavailableError(
+                f"Airflow at {self.url} does not answer ({type(error).__name__}): "
+                "check BELAY_AIRFLOW_URL, and that its API server runs"
+            ) from error
+        if answer.status_code in fine:
+            return None
+        if answer.status_code in (401, 403):
+            raise AirflowRefusedError(f"Airflow refused {self.user!r}: {_detail(answer)}")
+        if not answer.ok:
+            raise AirflowUnavailableError(
+                f"Airflow at {self.url} answered {answer.status_code} to {method} {path}: {_detail(answer)}"
+            )
+        try:
+            return answer.json() if answer.content else {}
+        except ValueError as error:
+            raise AirflowUnavailableError(f"{self.url}{path} sent no JSON: is it Airflow?") from error
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        found = answer.json().get("detail", answer.text)
+    except (ValueError, AttributeError):
+        found = answer.text
+    return str(found)[:300]

@@ -1,0 +1,16 @@
+"""Names that Airflow and those who talk to it from outside share. Imports nothing."""
+
+from __future__ import annotations
+
+PREFIX = "rollout__"
+ADMIT_TASK, APPROVAL_TASK = "admit", "approval"
+
+
+def dag_id(capability: str) -> str:
+    """Return the id of the DAG that runs the rollouts of ``capability``."""
+    return f"{PREFIX}{capability}"
+
+
+def run_id(optimization: str, step: int) -> str:
+    """Return the id of the run that takes an optimization's step ``step``."""
+    return f"{optimization}__step{step}"

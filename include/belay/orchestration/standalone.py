@@ -1,0 +1,219 @@
+"""An Airflow of one's own on loopback: `airflow standalone` with Belay's DAGs, plugin and people.
+
+For the demo and the tests. Production runs Airflow's components by themselves (see docs/deployment.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+_CHECKOUT = Path(__file__).resolve().parents[3]
+_START_SECONDS = 150.0
+_STOP_SECONDS = 30.0
+
+
+class AirflowNotRunningError(Exception):
+    """Airflow did not start, or did not stop; the message says why and where its log is."""
+
+
+@dataclass(frozen=True)
+class LocalAirflow:
+    """One `airflow standalone` in a folder of its own.
+
+    Attributes
+    ----------
+    home : Path
+        Its folder: metadata database, logs, passwords, pid file.
+    port : int
+        Port on 127.0.0.1.
+    users : Mapping[str, str]
+        User name to Airflow role (``admin``, ``op``, ``user``, ``viewer``).
+    environment : Mapping[str, str]
+        What the tasks and the plugin find in their environment besides.
+    """
+
+    home: Path
+    port: int
+    users: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Address of its web server."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Everything its components print."""
+        return self.home / "standalone.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds the process group's id while it runs."""
+        return self.home / "standalone.pid"
+
+    def passwords(self) -> dict[str, str]:
+        """Return the users' passwords; they are made up at the first start and readable by the owner only."""
+        path = self.home / "passwords.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        missing = set(self.users) - set(known)
+        if missing:
+            known |= {user: secrets.token_urlsafe(9) for user in sorted(missing)}
+            self.home.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(known))
+        return {user: known[user] for user in self.users}
+
+    def environ(self) -> dict[str, str]:
+        """Return the whole environment of its processes."""
+        binaries = str(Path(sys.executable).parent)
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW__")},
+            "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(_CHECKOUT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(_CHECKOUT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in self.users.items()),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            # Children of LocalExecutor serve their logs on a port of their own.
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "GX_ANALYTICS_ENABLED": "false",
+            "BELAY_AIRFLOW_URL": self.url,
+            **self.environment,
+        }
+
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Start it and wait until every component is healthy and the DAGs are there.
+
+        Raises
+        ------
+        AirflowNotRunningError
+            When one runs here already, or it is not healthy in time.
+        """
+        if self.running():
+            raise AirflowNotRunningError(f"an Airflow is running in {self.home} already: stop it first")
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.passwords()
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "standalone"],
+                env=self.environ(),
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid_file.write_text(str(process.pid))
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.healthy():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AirflowNotRunningError(f"Airflow did not start; the end of {self.log}:\n{self._tail()}")
+            progress("waiting for Airflow")
+            time.sleep(0.5)
+
+    def healthy(self) -> bool:
+        """Return whether the database, scheduler, triggerer and DAG processor say that they are well."""
+        try:
+            health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+        except (requests.RequestException, ValueError):
+            return False
+        return all(
+            (health.get(part) or {}).get("status") == "healthy"
+            for part in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        )
+
+    def running(self) -> bool:
+        """Return whether any process of its group is alive."""
+        group = self._group()
+        return group is not None and bool(processes_of(group))
+
+    def stop(self) -> None:
+        """Stop every process of it, and make sure that none is left.
+
+        Raises
+        ------
+        AirflowNotRunningError
+            When a process survives even SIGKILL.
+        """
+        group = self._group()
+        if group is None:
+            return
+        for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, number)
+            deadline = time.monotonic() + seconds
+            while processes_of(group):
+                if time.monotonic() > deadline:
+                    break
+                _reap()
+                time.sleep(0.1)
+            else:
+                self.pid_file.unlink(missing_ok=True)
+                return
+        raise AirflowNotRunningError(f"processes of group {group} cannot be ended: {processes_of(group)}")
+
+    def _group(self) -> int | None:
+        try:
+            return int(self.pid_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _tail(self) -> str:
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
+        return ""
+
+
+def processes_of(session: int) -> list[int]:
+    """Return the living processes of a session: Airflow's children make process groups of their own."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _reap() -> None:
+    """Collect ended children of ours, so that they do not look alive."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
