@@ -1,0 +1,120 @@
+"""The command line as an Airflow user: runs are started, and questions answered, as whoever logs in there."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from belay.cli.exits import BadInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from belay.domain.state import OptimizationState, RequestState
+    from belay.orchestration.client import AirflowClient
+    from belay.services import Services
+
+_NOTICED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An Airflow user's name and password."""
+
+    user: str
+    password: str
+
+
+def credentials() -> Credentials | None:
+    """Return the Airflow user that the environment names, or None when it names none.
+
+    ``BELAY_AIRFLOW_USER`` with ``BELAY_AIRFLOW_PASSWORD``, or with ``BELAY_AIRFLOW_PASSWORD_FILE``: a file
+    that holds the password alone.
+    """
+    user, password = os.environ.get("BELAY_AIRFLOW_USER"), os.environ.get("BELAY_AIRFLOW_PASSWORD")
+    file = os.environ.get("BELAY_AIRFLOW_PASSWORD_FILE")
+    if not user:
+        return None
+    if password is None and file:
+        try:
+            password = Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadInputError(f"BELAY_AIRFLOW_PASSWORD_FILE={file} cannot be read: {error}") from error
+    if not password:
+        raise BadInputError(
+            f"BELAY_AIRFLOW_USER={user} has no password: set BELAY_AIRFLOW_PASSWORD or _PASSWORD_FILE"
+        )
+    return Credentials(user, password)
+
+
+def session(belay: Services) -> AirflowClient | None:
+    """Return a session of the environment's Airflow user; None when no Airflow or no user is named."""
+    found = credentials()
+    if found is None or not belay.settings.airflow_url:
+        return None
+    from belay.orchestration.client import AirflowClient
+
+    return AirflowClient(belay.settings.airflow_url, found.user, found.password)
+
+
+def start_run(belay: Services, known: OptimizationState) -> str:
+    """Start the run of an optimization's next step in Airflow, and return its id.
+
+    Raises
+    ------
+    UnavailableError
+        When no Airflow user is named, or Airflow does not answer; the proposal stays recorded.
+    """
+    from belay.orchestration.client import AirflowUnavailableError
+    from belay.orchestration.names import run_id
+
+    airflow = session(belay)
+    recorded = f"{known.id} is recorded, and its run was not started"
+    if airflow is None:
+        raise UnavailableError(
+            f"{recorded}: set BELAY_AIRFLOW_USER and BELAY_AIRFLOW_PASSWORD (or _PASSWORD_FILE), "
+            "or say --no-start"
+        )
+    run = run_id(known.id, known.step.number + 1 if known.step else 1)
+    try:
+        airflow.start(known.capability, known.id, run)
+    except AirflowUnavailableError as error:
+        raise UnavailableError(f"{recorded}: {error}; run the same command again then") from error
+    return run
+
+
+def answer(
+    belay: Services, airflow: AirflowClient, request: RequestState, option: str, reason: str
+) -> RequestState:
+    """Answer a request on Airflow's Required Actions as the session's user; return it as the ledger has it.
+
+    The ledger is where the answer counts, so this waits until it is there.
+
+    Raises
+    ------
+    UnavailableError
+        When the answer was given and the run has not recorded it in time.
+    """
+    known = belay.ledger.state().optimizations[request.optimization]
+    if known.step is None or known.step.request != request.id:
+        raise BadInputError(f"request {request.id} is not the one that {known.id} waits for any more")
+    airflow.answer(request.capability, known.step.run, option, reason)
+    deadline = time.monotonic() + _NOTICED_SECONDS
+    while time.monotonic() < deadline:
+        after = belay.ledger.state().requests[request.id]
+        if after != request:
+            return after
+        time.sleep(0.5)
+    raise UnavailableError(
+        f"Airflow took the answer of {airflow.user}, and the ledger does not show it after "
+        f"{_NOTICED_SECONDS:.0f} s: see task approval of run {known.step.run}; it may be that "
+        f"{airflow.user} may not answer, or that no worker runs"
+    )
+
+
+def wake(belay: Services) -> str:
+    """Return how a run learns about an answer that was written to the ledger directly."""
+    if not belay.settings.airflow_url:
+        return ""
+    return "Its run notices when it looks at the ledger again; answers through Airflow wake it at once."

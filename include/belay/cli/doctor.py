@@ -1,0 +1,175 @@
+"""`belay doctor`: which part is in use for what, and does it answer?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import typer
+
+from belay.cli.exits import UNAVAILABLE
+from belay.cli.output import Json, print_json, table
+from belay.cli.parts import opened
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+_SECONDS = 5
+
+
+class Answers(StrEnum):
+    """Whether a part answers."""
+
+    YES = "yes"
+    NO = "no"
+    UNUSED = "not in use"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: what is used for it, whether it answers, and what it says or what to do."""
+
+    part: str
+    in_use: str
+    answers: Answers
+    detail: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(epilog="Example: belay doctor --json; exit code 3 when a part in use does not answer")(doctor)
+
+
+def doctor(*, json: Json = False) -> None:
+    """Say of each part which one is in use, and whether it answers."""
+    belay = opened()
+    findings = list(examine(belay))
+    if json:
+        print_json(findings)
+    else:
+        rows = ((f.part, f.in_use, f.answers, f.detail) for f in findings)
+        table("Belay's parts", ("part", "in use", "answers", "what it says"), rows)
+    if any(finding.answers is Answers.NO for finding in findings):
+        raise typer.Exit(UNAVAILABLE)
+
+
+def examine(belay: Services) -> Iterator[Finding]:
+    """Yield what each part says; a part that breaks never hides the others."""
+    for part, (in_use, ask) in _parts(belay).items():
+        try:
+            answers, detail = ask(belay)
+        except Exception as error:  # noqa: BLE001 - every part has its own errors; each is the finding
+            answers, detail = Answers.NO, str(error).strip().splitlines()[0]
+        yield Finding(part, in_use, answers, detail)
+
+
+Asked = Callable[["Services"], tuple[Answers, str]]
+
+
+def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
+    """Return the parts in the order of DESIGN.md section 4: what is in use, and how to ask it."""
+    settings = belay.settings
+    return {
+        "policies": (str(settings.policies), _policies),
+        "orchestration": (settings.airflow_url or "none", _airflow),
+        "ledger": (_shown(settings.ledger_url), _ledger),
+        "warehouse": (_shown(settings.warehouse_url), _warehouse),
+        "data clock": (_clock_in_use(belay), _clock),
+        "flags": (settings.flags, _flags),
+        "people": ("Slack" if _slack_token() else "Airflow's Required Actions, belay approve", _people),
+    }
+
+
+def _policies(belay: Services) -> tuple[Answers, str]:
+    policies = belay.policies()
+    if policies.errors:
+        return Answers.NO, f"{len(policies.errors)} errors: run `belay policy check`"
+    return Answers.YES, f"{len(policies.capabilities)} capabilities: {', '.join(policies.capabilities)}"
+
+
+def _airflow(belay: Services) -> tuple[Answers, str]:
+    import requests
+
+    url = belay.settings.airflow_url
+    if not url:
+        return Answers.UNUSED, "BELAY_AIRFLOW_URL is not set: nothing runs the gates; `belay up` starts one"
+    answer = requests.get(f"{url.rstrip('/')}/api/v2/monitor/health", timeout=_SECONDS)
+    answer.raise_for_status()
+    health = {
+        name: (said or {}).get("status") for name, said in answer.json().items() if isinstance(said, dict)
+    }
+    sick = [f"{name} is {status or 'absent'}" for name, status in health.items() if status != "healthy"]
+    return (Answers.NO, ", ".join(sick)) if sick else (Answers.YES, f"{', '.join(health)} healthy")
+
+
+def _ledger(belay: Services) -> tuple[Answers, str]:
+    from belay.cli.parts import must_exist
+
+    must_exist(belay.settings.ledger_url)
+    seq, digest = belay.ledger.head()
+    state = belay.ledger.state()
+    return Answers.YES, f"{seq} entries, head {digest[:12]}, {len(state.open_requests())} open requests"
+
+
+def _warehouse(belay: Services) -> tuple[Answers, str]:
+    from belay.measurement.warehouse import watermark
+
+    surfaces = sorted({policy.surface for policy in belay.policies().capabilities.values()})
+    marks = {surface: watermark(belay.warehouse, surface) for surface in surfaces}
+    said = ", ".join(f"{s} {m:%Y-%m-%d %H:%M}" if m else f"{s}: nothing yet" for s, m in marks.items())
+    return Answers.YES, f"newest data: {said or 'no surface to ask about'}"
+
+
+def _clock_in_use(belay: Services) -> str:
+    from belay.clock import CLOCK_FILE
+
+    path = belay.settings.home / CLOCK_FILE
+    return str(path) if path.exists() else "wall clock"
+
+
+def _clock(belay: Services) -> tuple[Answers, str]:
+    return Answers.YES, f"data time is {belay.data_now():%Y-%m-%d %H:%M} UTC"
+
+
+def _flags(belay: Services) -> tuple[Answers, str]:
+    """The flags answer when they can be read and show what the ledger says."""
+    from belay.cli.parts import is_there
+    from belay.domain.scope import percent
+
+    served = belay.flags.read_all()
+    shown = f"{len(served)} flags, {sum(flag.scope > 0 for flag in served.values())} shown to anybody"
+    if not is_there(belay.settings.ledger_url):
+        return Answers.YES, shown
+    known = belay.ledger.state().optimizations
+    wrong = [
+        f"{flag.key} is served at {percent(flag.scope)}, the ledger says {percent(known[flag.key].scope)}"
+        for flag in served.values()
+        if flag.key in known and known[flag.key].pending is None and known[flag.key].scope != flag.scope
+    ]
+    return (Answers.NO, "; ".join(wrong)) if wrong else (Answers.YES, f"{shown}, as the ledger says")
+
+
+def _slack_token() -> str:
+    return os.environ.get("SLACK_BOT_TOKEN", "")
+
+
+def _people(belay: Services) -> tuple[Answers, str]:
+    roster = belay.roster()
+    active = sum(person.active for person in roster.people)
+    if not active:
+        return Answers.NO, "nobody is active in the roster _people.yaml: nobody could answer"
+    return Answers.YES, f"{active} people in the roster"
+
+
+def _shown(url: str) -> str:
+    """Return a database URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "not a database URL"

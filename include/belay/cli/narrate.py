@@ -1,0 +1,72 @@
+"""Ledger entries as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from belay.domain import events as e
+from belay.domain.events import Event
+from belay.domain.oversight import Oversight
+from belay.domain.scope import percent
+
+
+def narrate(event: Event) -> str:
+    """Return what happened, as one sentence without its subject's name and time."""
+    return _SENTENCES[type(event)](event)
+
+
+def _requested(event: e.OversightRequested) -> str:
+    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    until = f"{event.expires_at:%Y-%m-%d %H:%M} UTC"
+    if event.oversight is Oversight.NOTICE:
+        return f"gave notice of {step}: it happens at {until} unless vetoed ({event.request})"
+    roles = " and ".join(event.roles)
+    return f"asked {event.quorum} of {roles} to approve {step} until {until} ({event.request})"
+
+
+def _voted(event: e.VoteCast) -> str:
+    told = f"answered {event.choice} via {event.via}: “{event.reason}”"
+    return told if event.counted else f"{told}; it does not count towards the quorum: segregation of duties"
+
+
+def _granted(event: e.OversightGranted) -> str:
+    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    return f"granted {step} by {event.oversight}, bound to {event.digest[:12]}, to be used once"
+
+
+def _narrowing(event: e.NarrowingIntended) -> str:
+    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    return f"is taking it down, {step}, because of {event.cause}: {event.reason}"
+
+
+def _widening(event: e.WideningIntended) -> str:
+    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    return f"spent grant {event.grant} to widen {step} under epoch {event.epoch}"
+
+
+_SENTENCES: dict[type, Callable[[Any], str]] = {
+    e.PolicyAdopted: lambda it: f"brought policy {it.digest[:12]} of {it.capability} into force: {it.reason}",
+    e.StagePromoted: lambda it: f"promoted {it.capability} {it.from_stage} → {it.to_stage}: {it.reason}",
+    e.StageDemoted: lambda it: (
+        f"demoted {it.capability} {it.from_stage} → {it.to_stage} by rule {it.rule}: {it.reason}"
+    ),
+    e.Frozen: lambda it: f"froze {it.target}: {it.reason}",
+    e.Unfrozen: lambda it: f"lifted the freeze of {it.target}: {it.reason}",
+    e.Proposed: lambda it: f"proposed “{it.proposal.title}” for {it.capability}, content {it.digest[:12]}",
+    e.StepStarted: lambda it: (
+        f"took up step {it.step}, {percent(it.from_scope)} → {percent(it.to_scope)}, in run {it.run}"
+    ),
+    e.GateJudged: lambda it: f"{it.gate} of step {it.step}: {it.verdict}. {it.sentence}",
+    e.LookTaken: lambda it: f"looked at data up to {it.data_time:%Y-%m-%d %H:%M}: {it.sentence}",
+    e.OversightRequested: _requested,
+    e.VoteCast: _voted,
+    e.RequestClosed: lambda it: f"closed request {it.request} ({it.outcome}): {it.reason}",
+    e.OversightGranted: _granted,
+    e.Vetoed: lambda it: f"vetoed {it.target} via {it.via}: “{it.reason}”",
+    e.WideningIntended: _widening,
+    e.NarrowingIntended: _narrowing,
+    e.ScopeConfirmed: lambda it: f"read back {percent(it.scope)} from {it.target}, epoch {it.epoch}",
+    e.OptimizationEnded: lambda it: f"ended it, {it.outcome}: {it.reason}",
+    e.CommandRefused: lambda it: f"was refused {it.command} of {it.subject} by rule {it.rule}: {it.message}",
+}

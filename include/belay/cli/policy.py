@@ -1,0 +1,98 @@
+"""`belay policy check|show|adopt`: what the capability files say, and which is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from belay.cli.exits import NO, BadInputError
+from belay.cli.identity import As, identify
+from belay.cli.output import Json, print_json, say, table, warn
+from belay.cli.parts import opened
+
+app = typer.Typer(help="What the capability files say.", no_args_is_help=True)
+
+
+@app.command(epilog="Example: belay policy check include/capabilities")
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of capability files. Default: BELAY_POLICIES.")
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Read every capability file and say what is wrong: file, line, value, and what would be right."""
+    from dataclasses import asdict
+
+    from belay.policy.load import load_policies
+
+    belay = opened()
+    where = folder or belay.settings.policies
+    policies = load_policies(where)
+    if json:
+        usable, errors = sorted(policies.capabilities), [asdict(error) for error in policies.errors]
+        print_json({"folder": str(where), "capabilities": usable, "errors": errors})
+    else:
+        for error in policies.errors:
+            warn(str(error))
+        usable = sorted(policies.capabilities)
+        say(f"{len(usable)} capabilities can be used: {', '.join(usable) or 'none'}")
+        if policies.errors:
+            say(f"{len(policies.errors)} errors; broken: {', '.join(sorted(policies.broken)) or 'none'}")
+    if policies.errors:
+        raise typer.Exit(NO)
+
+
+@app.command(epilog="Example: belay policy show checkout_wording")
+def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) -> None:
+    """Show a capability's policy as it is resolved from its file and the shared ones."""
+    from dataclasses import asdict
+
+    policy = opened().policy(capability)
+    if json:
+        print_json(asdict(policy))
+        return
+    from belay.domain.scope import percent
+
+    say(f"{policy.id}: {policy.title} (policy {policy.digest[:12]})", style="bold")
+    say(policy.description)
+    rows = [
+        ("owner", policy.owner),
+        ("surface", policy.surface),
+        ("class and ceiling", f"{policy.decision_class}, never past {policy.capped(policy.ceiling)}"),
+        ("initial stage", policy.initial_stage),
+        ("ramp", " → ".join(percent(step) for step in policy.ramp.steps)),
+        ("free scope", percent(policy.free_scope)),
+        ("primary", f"{policy.primary.metric.id}, {policy.primary.rule}, margin {policy.primary.margin:.1%}"),
+        *(("guardrail", f"{g.metric.id}, margin {g.margin:.1%}") for g in policy.guardrails),
+        ("approval", f"{policy.approval.quorum} of {', '.join(policy.approval.roles)}"),
+        ("veto", ", ".join(policy.approval.veto_roles)),
+        ("agents", ", ".join(policy.agents) or "any"),
+        ("suites", ", ".join(policy.suites)),
+    ]
+    table("What it says", ("what", "value"), rows)
+
+
+@app.command(epilog="Example: belay policy adopt brand_voice --reason 'decided on 3 March'")
+def adopt(
+    capability: Annotated[str, typer.Argument()],
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept in the ledger.")],
+    who: As = None,
+) -> None:
+    """Bring a capability's file into force, as a person; open requests under the old one are void."""
+    from belay.domain.actors import human
+    from belay.domain.commands import AdoptPolicy
+    from belay.gates.outcome import RefusedError
+
+    belay = opened()
+    if not reason.strip():
+        raise BadInputError("--reason is empty: say why")
+    person, policy = identify(belay.roster(), who), belay.policy(capability)
+    outcome = belay.ledger.execute(AdoptPolicy(policy, reason), by=human(person.id), at=belay.now())
+    if outcome.refusal is not None:
+        raise RefusedError(outcome.refusal)
+    told = "is in force" if outcome.events else "was in force already"
+    say(f"policy {policy.digest[:12]} of {capability} {told}")

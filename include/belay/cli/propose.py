@@ -1,0 +1,96 @@
+"""`belay propose FILE`: put an optimization forward, and start its first run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from belay.cli.exits import BadInputError
+from belay.cli.identity import As, identify
+from belay.cli.output import Json, print_json, say
+from belay.cli.parts import opened
+
+if TYPE_CHECKING:
+    from belay.domain.state import OptimizationState
+    from belay.services import Services
+
+_EXAMPLE = "Example: belay propose delivery-date.yaml"
+_LARGEST = 1_000_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(epilog=_EXAMPLE)(propose)
+
+
+def propose(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="The proposal, YAML or JSON."),
+    ],
+    *,
+    start: Annotated[
+        bool, typer.Option("--start/--no-start", help="Start its first run in Airflow, if that is known.")
+    ] = True,
+    person: Annotated[
+        bool, typer.Option("--in-person", help="You propose it yourself; by default its agent does.")
+    ] = False,
+    who: As = None,
+    json: Json = False,
+) -> None:
+    """Record a proposal in the ledger; proposing the same again changes nothing."""
+    from belay.gates.admit import propose as record
+    from belay.gates.intake import parse_proposal
+
+    belay = opened()
+    by = identify(belay.roster(), who).id if person else None
+    proposal = parse_proposal(read_document(file), by_person=by)
+    before = belay.ledger.state().optimizations.get(proposal.optimization)
+    known = record(belay, proposal)
+    run, next_step = _start(belay, known) if start else (None, "not started, as asked")
+    if json:
+        from belay.cli.status import summary
+
+        print_json({**summary(belay.ledger.state(), known), "digest": known.digest, "run": run})
+        return
+    told = "recorded" if before is None else "recorded already"
+    say(f"{told}: {known.id} for {known.capability}, content {known.digest[:12]}")
+    say(next_step)
+
+
+def read_document(file: Path) -> Any:
+    """Return what a YAML or JSON file holds.
+
+    Raises
+    ------
+    BadInputError
+        When it is neither, or far too large for a proposal.
+    """
+    import yaml
+
+    if file.stat().st_size > _LARGEST:
+        raise BadInputError(f"{file} is larger than 1 MB: a proposal is one small document")
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        problem = getattr(error, "problem", None) or str(error)
+        raise BadInputError(f"{where}: this is not YAML: {problem}") from error
+
+
+def _start(belay: Services, known: OptimizationState) -> tuple[str | None, str]:
+    """Start the next run where Airflow is known; return it, and what to tell the person."""
+    if not belay.settings.airflow_url:
+        return None, (
+            "not started: BELAY_AIRFLOW_URL names no Airflow. "
+            f"Start it there: DAG rollout__{known.capability}, with optimization {known.id}"
+        )
+    from belay.cli.airflow import start_run
+
+    run = start_run(belay, known)
+    return run, f"started: run {run} of rollout__{known.capability} at {belay.settings.airflow_url}"

@@ -1,0 +1,153 @@
+"""`belay status`: what is live, what waits for whom, what is frozen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from belay.cli.output import Json, print_json, say, table, when
+from belay.cli.parts import opened
+
+if TYPE_CHECKING:
+    from belay.domain.state import OptimizationState, RequestState, State
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(epilog="Example: belay status --json | jq '.requests[].id'")(status)
+
+
+def status(*, json: Json = False) -> None:
+    """Show capabilities, optimizations under way, open requests and freezes."""
+    belay = opened(ledger=True)
+    state = belay.ledger.state()
+    if json:
+        print_json(document(state, *belay.ledger.head()))
+        return
+    from belay.domain.scope import percent
+
+    under_way = _under_way(state)
+    table(
+        "Capabilities",
+        ("capability", "stage", "ceiling", "class", "surface", "owner", "live"),
+        (
+            (c.id, c.stage, c.ceiling, c.decision_class, c.surface, c.owner, _live_of(state, c.id))
+            for c in state.capabilities.values()
+        ),
+        empty="none yet; the first proposal brings a capability's policy into force",
+    )
+    table(
+        "Optimizations under way",
+        ("optimization", "capability", "status", "scope", "step", "what it waits for"),
+        (
+            (
+                o.id,
+                o.capability,
+                o.status,
+                percent(o.scope),
+                f"{percent(o.step.from_scope)} → {percent(o.step.to_scope)}" if o.step else "–",
+                waits_for(state, o),
+            )
+            for o in under_way
+        ),
+    )
+    table(
+        "Open requests",
+        ("request", "oversight", "asked of", "missing", "until (UTC)"),
+        (
+            (r.id, r.oversight, ", ".join(r.roles), _missing(r), when(r.expires_at))
+            for r in state.open_requests()
+        ),
+    )
+    table(
+        "Freezes",
+        ("target", "by", "since (UTC)", "reason"),
+        ((f.target, f.by, when(f.since), f.reason) for f in state.freezes.values()),
+    )
+    ended = sum(o.status.ended for o in state.optimizations.values())
+    say(f"{ended} optimizations have ended; the ledger holds {state.seq} entries.")
+
+
+def document(state: State, seq: int, head: str) -> dict[str, Any]:
+    """Return the same as plain JSON."""
+    return {
+        "ledger": {"entries": seq, "head": head},
+        "capabilities": list(state.capabilities.values()),
+        "optimizations": [summary(state, o) for o in state.optimizations.values()],
+        "requests": [{**_plain(r), "missing": _lacking(r)} for r in state.open_requests()],
+        "freezes": list(state.freezes.values()),
+    }
+
+
+def summary(state: State, optimization: OptimizationState) -> dict[str, Any]:
+    """Return where an optimization stands, as plain JSON (scopes in basis points)."""
+    step = optimization.step
+    return {
+        "id": optimization.id,
+        "capability": optimization.capability,
+        "surface": optimization.surface,
+        "title": optimization.proposal.title,
+        "status": str(optimization.status),
+        "scope": optimization.scope,
+        "epoch": optimization.epoch,
+        "step": step
+        and {"number": step.number, "from": step.from_scope, "to": step.to_scope, "run": step.run},
+        "reason": optimization.reason,
+        "waits_for": waits_for(state, optimization),
+    }
+
+
+def waits_for(state: State, optimization: OptimizationState) -> str:
+    """Return in words what an optimization waits for now."""
+    from belay.domain.gates import Gate, Verdict
+    from belay.domain.state import RequestStatus, Status
+
+    if optimization.pending:
+        return "the flag system to confirm its scope"
+    step = optimization.step
+    if optimization.status is Status.HELD:
+        return f"the next run; held: {optimization.reason}"
+    if optimization.status.ended:
+        return "nothing"
+    if step is None:
+        return "its next run"
+    request = state.requests.get(step.request or "")
+    if request and request.status is RequestStatus.OPEN:
+        return f"{request.oversight}: {_missing(request)}, until {when(request.expires_at)} UTC"
+    open_gate = next((g for g in Gate if g not in step.gates), None)
+    stuck = next((g for g in Gate if g in step.gates and step.gates[g].verdict is not Verdict.PASS), None)
+    if stuck is not None:
+        return f"the next run; {stuck}: {step.gates[stuck].sentence}"
+    return f"gate {open_gate}" if open_gate else "its next run"
+
+
+def _under_way(state: State) -> list[OptimizationState]:
+    return [o for o in state.optimizations.values() if o.live or not o.status.ended]
+
+
+def _live_of(state: State, capability: str) -> str:
+    from belay.domain.scope import percent
+
+    live = [o for o in state.optimizations.values() if o.capability == capability and o.live]
+    return ", ".join(f"{o.id} {percent(o.scope)}" for o in live) or "–"
+
+
+def _lacking(request: RequestState) -> list[str]:
+    from belay.domain.rules.requests import missing_for_quorum
+
+    return list(missing_for_quorum(request, request.votes))
+
+
+def _missing(request: RequestState) -> str:
+    from belay.domain.oversight import Oversight
+
+    if request.oversight is Oversight.NOTICE:
+        return "nothing, unless vetoed"
+    return ", ".join(_lacking(request)) or "–"
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(thing)
