@@ -53,6 +53,13 @@ def log_e(z: Floats | float, information: Floats | float, rho2: float) -> Floats
     return found
 
 
+def log_e_two_sided(z: Floats | float, information: Floats | float, rho2: float) -> Floats:
+    """Return the log of the two-sided e-value against "no effect" (mSPRT, Johari et al. 2022)."""
+    r = np.asarray(information, dtype=np.float64) * rho2
+    found: Floats = -0.5 * np.log1p(r) + 0.5 * np.square(z) * r / (1.0 + r)
+    return found
+
+
 def critical_one_sided(information: Floats | float, rho2: float, alpha: float) -> Floats:
     """Return the z at which the one-sided e-value reaches 1/``alpha`` (infinite without information)."""
     r = np.asarray(information, dtype=np.float64) * rho2
