@@ -1,4 +1,4 @@
-"""One DAG a capability: ``rollout__<capability>``, generated from include/capabilities."""
+"""One Airflow DAG a capability: ``rollout__<capability>``, generated from include/capabilities."""
 
 from __future__ import annotations
 
