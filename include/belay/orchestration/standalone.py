@@ -5,13 +5,10 @@ For the demo and the tests. Production runs Airflow's components by themselves (
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,13 +17,15 @@ from pathlib import Path
 
 import requests
 
+from belay.orchestration.background import Background
+
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 150.0
 _STOP_SECONDS = 30.0
 
 
 class AirflowNotRunningError(Exception):
-    """Airflow did not start, or did not stop; the message says why and where its log is."""
+    """Airflow did not start; the message says why and where its log is."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class LocalAirflow:
 
     @property
     def pid_file(self) -> Path:
-        """Holds the process group's id while it runs."""
+        """Names its session while it runs."""
         return self.home / "standalone.pid"
 
     def passwords(self) -> dict[str, str]:
@@ -120,22 +119,14 @@ class LocalAirflow:
             raise AirflowNotRunningError(f"an Airflow is running in {self.home} already: stop it first")
         self.home.mkdir(parents=True, exist_ok=True)
         self.passwords()
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
-                env=self.environ(),
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.pid_file.write_text(str(process.pid))
+        process = self._background.start([sys.executable, "-m", "airflow", "standalone"], self.environ())
         deadline = time.monotonic() + _START_SECONDS
         while not self.healthy():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise AirflowNotRunningError(f"Airflow did not start; the end of {self.log}:\n{self._tail()}")
+                raise AirflowNotRunningError(
+                    f"Airflow did not start; the end of {self.log}:\n{self._background.last_lines()}"
+                )
             progress("waiting for Airflow")
             time.sleep(0.5)
 
@@ -151,58 +142,22 @@ class LocalAirflow:
         )
 
     def running(self) -> bool:
-        """Return whether any process of its group is alive."""
-        group = self._group()
-        return group is not None and bool(processes_of(group))
+        """Return whether any of its processes is alive."""
+        return bool(self._background.processes())
 
     def stop(self) -> None:
         """Stop every process of it, and make sure that none is left.
 
         Raises
         ------
-        AirflowNotRunningError
+        StillRunningError
             When a process survives even SIGKILL.
         """
-        group = self._group()
-        if group is None:
-            return
-        for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, number)
-            deadline = time.monotonic() + seconds
-            while processes_of(group):
-                if time.monotonic() > deadline:
-                    break
-                _reap()
-                time.sleep(0.1)
-            else:
-                self.pid_file.unlink(missing_ok=True)
-                return
-        raise AirflowNotRunningError(f"processes of group {group} cannot be ended: {processes_of(group)}")
+        self._background.stop(patience=_STOP_SECONDS)
 
-    def _group(self) -> int | None:
-        try:
-            return int(self.pid_file.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def _tail(self) -> str:
-        with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
-        return ""
-
-
-def processes_of(session: int) -> list[int]:
-    """Return the living processes of a session: Airflow's children make process groups of their own."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
+    @property
+    def _background(self) -> Background:
+        return Background(self.pid_file, self.log)
 
 
 def free_port() -> int:
@@ -210,10 +165,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _reap() -> None:
-    """Collect ended children of ours, so that they do not look alive."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass

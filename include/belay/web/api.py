@@ -1,0 +1,104 @@
+"""The JSON API: a read model, answers of people, and proposals of agents.
+
+Agents may propose and ask. What takes a person takes somebody of the roster, logged in to Airflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from belay.domain.events import Choice
+from belay.gates import people
+from belay.gates.admit import propose
+from belay.gates.intake import BadProposalError, parse_proposal
+from belay.gates.outcome import RefusedError
+from belay.services import PolicyBrokenError
+from belay.web.auth import PersonDep, answerer, reader
+from belay.web.board import board
+from belay.web.wake import wake_run
+from belay.web.wiring import BelayDep
+
+router = APIRouter(prefix="/api", dependencies=[reader])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(_Body):
+    """A vote: the digest says what the voter was shown."""
+
+    choice: Literal["approve", "reject"]
+    reason: str = Field(min_length=1, max_length=2000)
+    digest: str
+
+
+class Reason(_Body):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+@router.get("/board")
+def read_board(belay: BelayDep) -> dict[str, Any]:
+    """Return what the board shows."""
+    return board(belay)
+
+
+@router.get("/optimizations/{optimization}")
+def read_optimization(optimization: str, belay: BelayDep) -> dict[str, Any]:
+    """Return an optimization as the ledger knows it."""
+    from belay.ledger.codec import encode, from_json
+
+    known = belay.ledger.state().optimizations.get(optimization)
+    if known is None:
+        raise HTTPException(404, f"the ledger knows no optimization {optimization!r}")
+    found: dict[str, Any] = from_json(encode(known))
+    return found
+
+
+@router.post("/proposals", dependencies=[answerer], status_code=201)
+def take_proposal(document: dict[str, Any], belay: BelayDep) -> dict[str, Any]:
+    """Record a proposal. It is what an agent may do; everything after it is up to the gates."""
+    try:
+        known = propose(belay, parse_proposal(document))
+    except BadProposalError as error:
+        raise HTTPException(422, str(error)) from error
+    except PolicyBrokenError as error:
+        raise HTTPException(409, str(error)) from error
+    except RefusedError as refused:
+        raise HTTPException(409, str(refused)) from refused
+    return {"optimization": known.id, "status": known.status.value, "digest": known.digest}
+
+
+@router.post("/requests/{request_id}/votes", dependencies=[answerer])
+def cast_vote(
+    request_id: str, answer: Answer, person: PersonDep, belay: BelayDep, http: Request
+) -> dict[str, Any]:
+    """Record the logged-in person's vote, and wake the run that waits for it."""
+    try:
+        request = people.vote(
+            belay,
+            request_id,
+            Choice(answer.choice),
+            person=person,
+            reason=answer.reason,
+            via="board",
+            digest=answer.digest,
+        )
+    except RefusedError as refused:
+        raise HTTPException(403, str(refused)) from refused
+    woken = wake_run(belay, request, http, answer.choice, answer.reason)
+    return {"request": request.id, "status": request.status.value, "run_woken": woken}
+
+
+@router.post("/vetoes/{target}", dependencies=[answerer])
+def cast_veto(target: str, body: Reason, person: PersonDep, belay: BelayDep) -> dict[str, Any]:
+    """Stop an optimization (or ``capability:NAME``) at once."""
+    try:
+        return {"taken_down": people.veto(belay, target, person=person, reason=body.reason, via="board")}
+    except RefusedError as refused:
+        raise HTTPException(403, str(refused)) from refused
