@@ -44,6 +44,7 @@ _MEANING = {
     "belay.gates.reading.BlindError": UNAVAILABLE,
     "belay.ledger.store.LedgerError": UNAVAILABLE,
     "belay.measurement.warehouse.WarehouseUnavailableError": UNAVAILABLE,
+    "belay.orchestration.background.StillRunningError": UNAVAILABLE,
     "belay.orchestration.client.AirflowRefusedError": NO,
     "belay.orchestration.client.AirflowUnavailableError": UNAVAILABLE,
     "belay.orchestration.client.NotAskedError": UNAVAILABLE,

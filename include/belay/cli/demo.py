@@ -1,0 +1,284 @@
+"""`belay demo|up|down`: a whole Belay on this computer, and three proposals that show what it does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from belay.cli.exits import NO
+from belay.cli.output import console, plain, say, table
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from belay.cli.acts import Ending
+    from belay.cli.local import LocalWorld
+    from belay.domain.state import RequestState, State
+
+APPROVER = "nora"
+_REASON = "the review shows a gain and no harm; cast by the demo"
+_CAMPAIGNS = ("all", "men", "women")
+_PACE, _PACE_AFTER = 0.4, 30.0
+"""Wall-clock seconds an hour of shop time takes, during the demo and after it."""
+_PATIENCE, _ASKED_PATIENCE = 420.0, 3600.0
+_SETTLES = 4.0
+"""Seconds between a question and the demo's answer: Airflow books the waiting task meanwhile."""
+_QUIET = frozenset({"window.look", "policy.adopted", "gate.judged", "scope.widening"})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: belay demo --ask")(demo)
+    app.command(epilog="Example: belay up")(up)
+    app.command(epilog="Example: belay down")(down)
+
+
+def demo(
+    *,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Wait for you to approve, instead of casting the demo's vote.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Leave Airflow and the storefront running.")
+    ] = True,
+) -> None:
+    """Take three AI-proposed changes through every gate in a real Airflow, on simulated customers."""
+    from belay.cli.local import LocalWorld
+
+    world = LocalWorld.from_env()
+    began = time.monotonic()
+    if told := world.begin_anew():
+        say(told)
+    try:
+        with _spinner("starting") as spinner:
+            world.start(_PACE, spinner.update)
+        say(f"Airflow answers at {world.airflow.url} after {time.monotonic() - began:.0f} s")
+        recorded = _Replays(world)
+        recorded.start()
+        _propose(world)
+        found = _Watch(world, ask=ask).until_ended()
+        with _spinner("waiting for the recorded experiments"):
+            recorded.join()
+        good = _report(world, found, recorded)
+    except KeyboardInterrupt:
+        say("Stopped watching. Airflow and the storefront go on: `belay down` stops them.")
+        raise typer.Exit(130) from None
+    if keep:
+        world.open_shop(_PACE_AFTER)
+        _where(world)
+    else:
+        world.stop()
+    say(f"The demo took {time.monotonic() - began:.0f} s.")
+    if not good:
+        raise typer.Exit(NO)
+
+
+def up() -> None:
+    """Start Airflow and the storefront on loopback, without any proposal; what runs already goes on."""
+    from belay.cli.local import LocalWorld
+
+    world = LocalWorld.from_env()
+    with _spinner("starting") as spinner:
+        world.start(_PACE_AFTER, spinner.update)
+    _where(world)
+
+
+def down() -> None:
+    """Stop what demo and up started, and make sure that no process is left."""
+    from belay.cli.local import LocalWorld
+
+    world = LocalWorld.from_env()
+    with _spinner("stopping"):
+        stopped = world.stop()
+    ended = f"stopped {' and '.join(stopped)}" if stopped else "nothing was running"
+    say(f"{ended}; no process of {world.home} is left")
+
+
+class _Watch:
+    """Shows what happens while it happens, and answers for the demo's approver."""
+
+    def __init__(self, world: LocalWorld, *, ask: bool) -> None:
+        self.world = world
+        self.ask = ask
+        self.seen = 0
+        self.asked: dict[str, float] = {}
+        self.answered: set[str] = set()
+
+    def until_ended(self) -> dict[str, Ending]:
+        """Return how the acts ended, or how they stand when patience does."""
+        from belay.cli.acts import Ending, endings
+
+        deadline = time.monotonic() + (_ASKED_PATIENCE if self.ask else _PATIENCE)
+        with _spinner("watching") as spinner:
+            while True:
+                state = self.world.belay.ledger.state()
+                self._tell_news()
+                self._show(spinner, state)
+                for request in state.open_requests():
+                    self._answer(request)
+                found = endings(state)
+                if Ending.UNDER_WAY not in found.values() or time.monotonic() > deadline:
+                    self._tell_news()
+                    return found
+                time.sleep(0.5)
+
+    def _tell_news(self) -> None:
+        from belay.cli.narrate import narrate
+        from belay.domain.gates import Verdict
+
+        for entry in self.world.belay.ledger.history(self.seen):
+            self.seen = entry.seq
+            event = entry.event
+            decided = event.kind == "gate.judged" and getattr(event, "verdict", "") is not Verdict.PASS
+            if event.kind not in _QUIET or decided:
+                subject = getattr(event, "optimization", "") or getattr(event, "capability", "")
+                say(f"{entry.at:%H:%M:%S}  {subject}: {entry.by} {narrate(event)}")
+
+    def _show(self, spinner: Status, state: State) -> None:
+        from belay.cli.status import waits_for
+        from belay.domain.scope import percent
+
+        lines = [
+            f"{o.id} at {percent(o.scope)} waits for {waits_for(state, o)}"
+            for o in state.optimizations.values()
+            if not o.status.ended
+        ]
+        spinner.update(plain(" | ".join(lines) or "watching"))
+
+    def _answer(self, request: RequestState) -> None:
+        from belay.domain.oversight import Oversight
+
+        first_seen = self.asked.setdefault(request.id, time.monotonic())
+        mine = request.oversight is Oversight.APPROVE and request.from_scope == 100  # the step that is told
+        if not mine or request.id in self.answered or time.monotonic() - first_seen < _SETTLES:
+            return
+        self.answered.add(request.id)
+        if self.ask:
+            self._ask(request)
+            return
+        say(f"The demo answers as its approver {APPROVER}, through the public command line:")
+        say(f"  belay approve {request.optimization} --reason {_REASON!r}")
+        done = _belay(self.world, "approve", request.optimization, "--reason", _REASON, user=APPROVER)
+        if done.returncode:
+            say(done.stderr.strip())
+            self.answered.discard(request.id)
+            self.asked[request.id] = time.monotonic()
+
+    def _ask(self, request: RequestState) -> None:
+        password = self.world.airflow.passwords()[APPROVER]
+        say()
+        say(f"{request.optimization} waits for you, until {request.expires_at:%H:%M} UTC. Either")
+        say(f"  open {self.world.airflow.url}/required_actions, log in as {APPROVER} / {password},")
+        say("  read the review, give a reason and choose Approve or Reject; or, in another terminal,")
+        home = f"BELAY_HOME={self.world.home}"
+        say(f"  {home} {_program()} show {request.id}")
+        say(f"  {home} {_program()} approve {request.optimization} --as {APPROVER} --reason 'why'")
+        say()
+
+
+@dataclass
+class _Replays:
+    """The recorded experiments of the demo, walked through the same gates meanwhile."""
+
+    world: LocalWorld
+    sentences: dict[str, str] = field(default_factory=dict)
+    good: bool = True
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the last."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        for campaign in _CAMPAIGNS:
+            done = _belay(self.world, "replay", "open-bandit", "--campaign", campaign, "--json")
+            try:
+                self.sentences[campaign] = str(json.loads(done.stdout)["sentence"])
+            except (ValueError, KeyError, TypeError):
+                self.sentences[campaign] = done.stderr.strip() or "it said nothing"
+            self.good &= done.returncode == 0
+
+
+def _propose(world: LocalWorld) -> None:
+    from belay.cli.acts import ACTS
+    from belay.storefront.scenario import SCENARIOS
+
+    for act in ACTS:
+        say(f"proposed: {act.optimization}, which {act.told}")
+        file = SCENARIOS / "proposals" / f"{act.optimization}.yaml"
+        done = _belay(world, "propose", str(file), user="admin")
+        if done.returncode:
+            say(done.stderr.strip())
+            raise typer.Exit(done.returncode)
+
+
+def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> bool:
+    """Print what happened and why; return whether it is what was told."""
+    from belay.cli.acts import ACTS, Ending, path, why
+    from belay.ledger.verify import verify
+
+    state = world.belay.ledger.state()
+    rows = []
+    for act in ACTS:
+        known = state.optimizations.get(act.optimization)
+        if known is None:
+            rows.append((act.optimization, "never recorded", "", found[act.optimization]))
+            continue
+        shown = f"{path(known)}, {known.status}"
+        rows.append((act.optimization, shown, why(state, known), found[act.optimization]))
+    table("What happened", ("optimization", "scope", "why", "ended"), rows)
+    for campaign, sentence in recorded.sentences.items():
+        say(f"Open Bandit, campaign {campaign}: {sentence}")
+    verification = verify(world.belay.ledger)
+    say(str(verification))
+    return (
+        verification.ok
+        and recorded.good
+        and len(recorded.sentences) == len(_CAMPAIGNS)
+        and all(ending is Ending.AS_TOLD for ending in found.values())
+    )
+
+
+def _where(world: LocalWorld) -> None:
+    passwords = world.airflow.passwords()
+    say(f"Airflow: {world.airflow.url}   login: admin / {passwords['admin']}")
+    people = ", ".join(f"{user} / {password}" for user, password in passwords.items() if user != "admin")
+    say(f"People who may answer: {people}")
+    say(f"Command line: BELAY_HOME={world.home} {_program()} status   (stop everything: {_program()} down)")
+
+
+def _belay(world: LocalWorld, *arguments: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the public command line in this world, as an Airflow user if one is named."""
+    environment = world.login(user) if user else world.environment()
+    command = [sys.executable, "-m", "belay.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def _program() -> str:
+    """Return how a person here runs the command line."""
+    from pathlib import Path
+
+    path = Path(sys.argv[0])
+    return str(path) if path.name == "belay" else f"{sys.executable} -m belay.cli"
+
+
+@contextmanager
+def _spinner(text: str) -> Iterator[Status]:
+    """Show what is going on, on a terminal."""
+    with console(stderr=True).status(text) as spinner:
+        yield spinner

@@ -1,0 +1,147 @@
+"""The embedded world of one home folder: an Airflow and a storefront of one's own, in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from belay.cli.exits import UnavailableError
+from belay.orchestration.background import Background
+from belay.orchestration.standalone import LocalAirflow, free_port
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+USERS = {"admin": "admin", "nora": "user", "omar": "user", "priya": "user", "ruth": "user"}
+"""Who can log in: an administrator, and the people of the packaged roster who answer."""
+
+_MARK = "demo.json"
+_PORT = 8080
+_WALL_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class LocalWorld:
+    """Everything embedded, under ``home``."""
+
+    home: Path
+
+    @classmethod
+    def from_env(cls) -> LocalWorld:
+        """Return the world of ``BELAY_HOME``."""
+        from belay.settings import Settings
+
+        return cls(Settings.from_env().home)
+
+    def environment(self) -> dict[str, str]:
+        """Return an environment in which every part is the embedded one, whatever this process was told."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
+        data = {name: value for name, value in os.environ.items() if name in ("BELAY_DATA", "BELAY_DEBUG")}
+        return {**kept, **data, "BELAY_HOME": str(self.home), "BELAY_APPROVAL_RECHECK_SECONDS": "5"}
+
+    @cached_property
+    def belay(self) -> Services:
+        """Belay's parts in this world."""
+        from belay.services import Services
+        from belay.settings import Settings
+
+        return Services(Settings.from_env(self.environment()))
+
+    @cached_property
+    def airflow(self) -> LocalAirflow:
+        """The Airflow of this world; the port is kept from one start to the next where it is free."""
+        path = self.home / "airflow" / "port"
+        known = int(path.read_text()) if path.exists() else _PORT
+        port = known if _is_free(known) or self._airflow_process.processes() else free_port()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(port))
+        own = {name: value for name, value in self.environment().items() if name.startswith("BELAY_")}
+        return LocalAirflow(self.home / "airflow", port, USERS, own)
+
+    @property
+    def _airflow_process(self) -> Background:
+        folder = self.home / "airflow"
+        return Background(folder / "standalone.pid", folder / "standalone.log")
+
+    @property
+    def shop(self) -> Background:
+        """The storefront's process."""
+        return Background(self.home / "storefront.pid", self.home / "storefront.log")
+
+    def login(self, user: str) -> dict[str, str]:
+        """Return the environment in which the command line acts as an Airflow user of this world."""
+        password = self.airflow.passwords()[user]
+        more = {
+            "BELAY_AIRFLOW_URL": self.airflow.url,
+            "BELAY_AIRFLOW_USER": user,
+            "BELAY_AIRFLOW_PASSWORD": password,
+        }
+        return self.environment() | more
+
+    def begin_anew(self) -> str:
+        """Make the home empty for a demo; return what became of what was there.
+
+        What an earlier demo left is deleted. A home that is not a demo's is moved aside: nothing of it is
+        lost.
+        """
+        told = ""
+        self.stop()
+        if (self.home / _MARK).exists():
+            shutil.rmtree(self.home)
+            told = "the earlier demo's home is replaced"
+        elif self.home.exists() and any(self.home.iterdir()):
+            aside = self.home.with_name(f"{self.home.name}.kept-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+            self.home.rename(aside)
+            told = f"what was in {self.home.name} is kept in {aside}"
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / _MARK).write_text(json.dumps({"begun": datetime.now(UTC).isoformat()}))
+        return told
+
+    def open_shop(self, seconds_per_hour: float) -> None:
+        """Start the storefront, or start it anew at another pace; return when its data can be read."""
+        self.shop.stop(first=signal.SIGTERM)
+        pace = ["--seconds-per-hour", f"{seconds_per_hour:g}"]
+        process = self.shop.start(
+            [sys.executable, "-m", "belay.cli", "storefront", "run", *pace], self.environment()
+        )
+        deadline = time.monotonic() + _WALL_SECONDS
+        while not (self.home / "clock.json").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.shop.stop(first=signal.SIGTERM)
+                raise UnavailableError(f"the storefront did not start; it says:\n{self.shop.last_lines()}")
+            time.sleep(0.1)
+
+    def start(self, seconds_per_hour: float, progress: Callable[[str], None]) -> None:
+        """Start what does not run: the storefront, then Airflow; return when both answer."""
+        if not self.shop.processes():
+            progress("the storefront writes its first days")
+            self.open_shop(seconds_per_hour)
+        if not self.airflow.running():
+            self.airflow.start(progress)
+
+    def stop(self) -> list[str]:
+        """Stop both, make sure that no process is left, and return what was running."""
+        parts = (("Airflow", self._airflow_process, signal.SIGINT), ("storefront", self.shop, signal.SIGTERM))
+        return [name for name, process, first in parts if process.stop(first=first)]
+
+
+def _is_free(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
