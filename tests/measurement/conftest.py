@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
+from belay.measurement.cells import Cells, MetricCells, Reading, Segment, Stratum
 from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.measurement.warehouse import open_warehouse
 
@@ -146,6 +147,68 @@ def shop(
         "outcomes": outcomes,
         "units": pd.DataFrame({"unit_id": ids, "pre_revenue": pre, "pre_visits": 1}),
     }
+
+
+@pytest.fixture
+def make_cells() -> Callable[..., Cells]:
+    """Return cells drawn from a seed without a warehouse; ``lift`` maps metrics to relative effects."""
+    return draw_cells
+
+
+def draw_cells(
+    plan: MeasurementPlan,
+    lift: dict[str, float] | None = None,
+    *,
+    units: int = 2000,
+    days: int = 6,
+    seed: int = 1,
+    only: str | None = None,
+    fade: float = 0.0,
+    until: datetime | None = None,
+) -> Cells:
+    """Draw ``units`` a day split as the phase asks; ``only`` limits the effect to one device."""
+    rng, effects = np.random.default_rng(seed), lift or {}
+    shares = [plan.phases[0].shares[arm] for arm in plan.arms]
+    arm = rng.choice(len(plan.arms), (days, units), p=shares)
+    phone = rng.random((days, units)) < 0.7
+    reach = (arm > 0) & (phone if only == "phone" else ~phone if only == "desktop" else True)
+    strength = np.exp(-fade * np.arange(days))[:, None] * reach
+    members = [np.ones_like(phone), ~phone, phone][: 3 if plan.segments else 1]
+    segments = (Segment("all", "all"), Segment("device", "desktop"), Segment("device", "phone"))
+    segments = segments[: len(members)]
+
+    def counted(weights: Any) -> Any:
+        return np.array(
+            [[[(weights[d] * m[d] * (arm[d] == a)).sum() for a in range(len(plan.arms))] for d in range(days)]
+             for m in members]
+        )  # fmt: skip
+
+    n = counted(np.ones((days, units)))
+    metrics = {}
+    for planned in plan.metrics:
+        rate = 0.02 if planned.metric.kind is MetricKind.RARE_COUNT else 0.2
+        happened = rng.random((days, units)) < rate * (1 + effects.get(planned.metric.id, 0.0) * strength)
+        y = happened * (
+            rng.lognormal(3, 0.5, happened.shape) if planned.metric.kind is MetricKind.MEAN else 1.0
+        )
+        values = [y] + [rng.poisson(4, y.shape) + 1.0] * (planned.metric.kind is MetricKind.RATIO)
+        covariate = planned.metric.covariate is not None
+        values += [rng.standard_normal(y.shape)] * covariate
+        mean = np.stack([counted(v) for v in values], axis=-1) / np.maximum(n, 1)[..., None]
+        products = np.stack([np.stack([counted(v * w) for w in values], axis=-1) for v in values], axis=-1)
+        scatter = products - n[..., None, None] * mean[..., :, None] * mean[..., None, :]
+        ratio = planned.metric.kind is MetricKind.RATIO
+        metrics[planned.metric.id] = MetricCells(
+            mean,
+            scatter,
+            counted(y != 0),
+            ratio=ratio,
+            covariate=planned.metric.covariate is not None,
+            rows=10,
+        )
+    strata = tuple(Stratum((START + timedelta(days=d)).date(), 0) for d in range(days))
+    reading = Reading(rows=units * days, units=units * days)
+    return Cells(until or NOW, plan.arms, strata, segments, n, metrics, reading)
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ def _conclude(comparison: Comparison, bounds: tuple[float, float], *, harmful: b
         return Conclusion.SUPERIOR
     if comparison.planned.margin > 0 and worst > -comparison.planned.margin:
         return Conclusion.NON_INFERIOR
-    if comparison.planned.role is Role.PRIMARY and best < comparison.planned.minimum_effect:
+    if comparison.planned.rule is PrimaryRule.SUPERIOR and best < comparison.planned.minimum_effect:
         return Conclusion.NO_BENEFIT
     return Conclusion.INCONCLUSIVE
 

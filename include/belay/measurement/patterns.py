@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 
 PICTURE_ALPHA = 0.05
 """Error rate of the confidence sequence in the picture (two-sided)."""
-_NOTICEABLE = 0.05
+_NOTICEABLE = 0.025
+"""Two questions are asked of the daily effects; together they speak up falsely in at most 5 %."""
 _MIN_DAYS = 3
 
 
