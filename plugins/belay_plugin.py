@@ -5,9 +5,10 @@ Every Airflow component loads plugins, so the web app is built at its first requ
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+
 from belay.orchestration.links import PAGES, ReviewLink
 from belay.web.required_actions import RequiredActionsMiddleware
 
@@ -29,11 +30,11 @@ class BelayPlugin(AirflowPlugin):
     """What Airflow shows of Belay."""
 
     name = "belay"
-    fastapi_apps = [{"app": _WebApp(), "url_prefix": PAGES, "name": "Belay"}]
-    fastapi_root_middlewares = [
+    fastapi_apps: ClassVar[list[Any]] = [{"app": _WebApp(), "url_prefix": PAGES, "name": "Belay"}]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [
         {"middleware": RequiredActionsMiddleware, "args": [], "kwargs": {}, "name": "Belay: Required Actions"}
     ]
-    external_views = [
+    external_views: ClassVar[list[Any]] = [
         {
             "name": "Autonomy",
             "href": f"{PAGES}/",
@@ -43,4 +44,4 @@ class BelayPlugin(AirflowPlugin):
             "nav_top_level": True,
         }
     ]
-    operator_extra_links = [ReviewLink()]
+    operator_extra_links: ClassVar[list[Any]] = [ReviewLink()]

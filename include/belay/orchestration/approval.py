@@ -14,9 +14,9 @@ from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from belay.domain.oversight import Oversight
+from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.outcome import RefusedError
-from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
 from belay.orchestration.links import page
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import conclude, optimization_of, services, step_of

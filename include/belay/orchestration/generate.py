@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, get_parsing_context
 
-from belay.orchestration.rollout_dag import PREFIX, build_broken_dag, build_rollout_dag
+from belay.orchestration.names import dag_id
+from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
 from belay.policy.load import load_policies
 from belay.settings import Settings
 
@@ -19,8 +20,8 @@ def rollout_dags() -> Iterator[DAG]:
     recheck = timedelta(seconds=float(os.environ.get("BELAY_APPROVAL_RECHECK_SECONDS", "300")))
     policies = load_policies(Settings.from_env().policies)
     for name, policy in policies.capabilities.items():
-        if wanted in (None, f"{PREFIX}{name}"):
+        if wanted in (None, dag_id(name)):
             yield build_rollout_dag(policy, policies.roster, recheck=recheck)
     for name, errors in policies.broken.items():
-        if wanted in (None, f"{PREFIX}{name}"):
+        if wanted in (None, dag_id(name)):
             yield build_broken_dag(name, [str(error) for error in errors])

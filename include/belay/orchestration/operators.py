@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from belay.gates.outcome import GateOutcome, RefusedError
 from belay.orchestration.links import ReviewLink
+from belay.orchestration.names import run_id
 from belay.orchestration.runtime import obeying, optimization_of, services, step_of
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class AdmitOperator(BaseOperator):
         from belay.orchestration.form import proposal_of
 
         belay, params = services(), context["params"]
-        run_id = str(context["run_id"])
+        run = str(context["run_id"])
 
         def judge() -> GateOutcome:
             document = proposal_of(dict(params))
             if document is not None:
                 propose(belay, parse_proposal(document))
-            return admit(belay, optimization_of(context), run_id)
+            return admit(belay, optimization_of(context), run)
 
         try:
             return obeying(judge)
@@ -119,5 +120,5 @@ class NextOperator(TriggerDagRunOperator):
             return
         number = known.step.number + 1 if known.step else 1
         self.conf = {"optimization": optimization}
-        self.trigger_run_id = f"{optimization}__step{number}"
+        self.trigger_run_id = run_id(optimization, number)
         super().execute(context)

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from belay.orchestration.approval import ApprovalSensor
 from belay.orchestration.form import form
+from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, dag_id
 from belay.orchestration.operators import (
     AdmitOperator,
     NextOperator,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
     from belay.domain.roster import Roster
 
-PREFIX = "rollout__"
-
 _RETRIES = {"retries": 4, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
 """The world (flags, warehouse, ledger) may be away for a while; every gate can be asked again."""
 
@@ -38,7 +37,7 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
     """Return ``rollout__<capability>``: admit → quality → window → review → approval → widen → next."""
     owner = roster.person(policy.owner)
     with DAG(
-        dag_id=f"{PREFIX}{policy.id}",
+        dag_id=dag_id(policy.id),
         dag_display_name=f"Rollout: {policy.title}",
         description=f"Takes one optimization of {policy.title} one step up its ramp.",
         doc_md=describe(policy),
@@ -52,13 +51,13 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
         render_template_as_native_obj=False,
     ) as dag:
         chain(
-            AdmitOperator(task_id="admit"),
+            AdmitOperator(task_id=ADMIT_TASK),
             QualityOperator(task_id="quality"),
             MeasurementWindowSensor(task_id="window", poll=timedelta(seconds=policy.window.poll_seconds)),
             ReviewOperator(task_id="review"),
-            ApprovalSensor(task_id="approval", recheck=recheck),
+            ApprovalSensor(task_id=APPROVAL_TASK, recheck=recheck),
             WidenOperator(task_id="widen"),
-            NextOperator(task_id="next", trigger_dag_id=f"{PREFIX}{policy.id}"),
+            NextOperator(task_id="next", trigger_dag_id=dag_id(policy.id)),
         )
     return dag
 
@@ -81,7 +80,7 @@ def build_broken_dag(capability: str, errors: Sequence[str]) -> DAG:
     """Return a DAG that shows why ``capability`` has none; the other capabilities are not touched."""
     listed = "\n".join(f"- `{error}`" for error in errors)
     with DAG(
-        dag_id=f"{PREFIX}{capability}",
+        dag_id=dag_id(capability),
         dag_display_name=f"Rollout: {capability} (policy broken)",
         description=f"{capability}.yaml cannot be used: {errors[0] if errors else 'unknown'}",
         doc_md=f"# {capability}: broken policy\n\nNothing of it widens until this is mended:\n\n{listed}\n",

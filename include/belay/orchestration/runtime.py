@@ -10,13 +10,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from belay.domain.gates import Verdict
 from belay.gates.outcome import GateOutcome, RefusedError
+from belay.orchestration.names import ADMIT_TASK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from belay.services import Services
-
-ADMIT_TASK, APPROVAL_TASK = "admit", "approval"
 
 
 @cache

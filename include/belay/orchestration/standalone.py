@@ -1,4 +1,4 @@
-"""An Airflow of one's own on loopback: `airflow standalone` with Belay's DAGs, plugin and people.
+"""An Airflow of one's own on loopback, with Belay's DAGs, plugin and people.
 
 For the demo and the tests. Production runs Airflow's components by themselves (see docs/deployment.md).
 """
@@ -21,7 +21,7 @@ from belay.orchestration.background import Background
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 150.0
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 20.0
 
 
 class AirflowNotRunningError(Exception):
@@ -30,7 +30,7 @@ class AirflowNotRunningError(Exception):
 
 @dataclass(frozen=True)
 class LocalAirflow:
-    """One `airflow standalone` in a folder of its own.
+    """One Airflow in a folder of its own: all components, SQLite, LocalExecutor.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ class LocalAirflow:
     @property
     def log(self) -> Path:
         """Everything its components print."""
-        return self.home / "standalone.log"
+        return self.home / "airflow.log"
 
     @property
     def pid_file(self) -> Path:
         """Names its session while it runs."""
-        return self.home / "standalone.pid"
+        return self.home / "airflow.pid"
 
     def passwords(self) -> dict[str, str]:
         """Return the users' passwords; they are made up at the first start and readable by the owner only."""
@@ -86,6 +86,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(_CHECKOUT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(_CHECKOUT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in self.users.items()),
@@ -95,9 +96,6 @@ class LocalAirflow:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
-            # Children of LocalExecutor serve their logs on a port of their own.
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
@@ -119,7 +117,9 @@ class LocalAirflow:
             raise AirflowNotRunningError(f"an Airflow is running in {self.home} already: stop it first")
         self.home.mkdir(parents=True, exist_ok=True)
         self.passwords()
-        process = self._background.start([sys.executable, "-m", "airflow", "standalone"], self.environ())
+        process = self._background.start(
+            [sys.executable, "-m", "belay.orchestration.supervise"], self.environ()
+        )
         deadline = time.monotonic() + _START_SECONDS
         while not self.healthy():
             if process.poll() is not None or time.monotonic() > deadline:

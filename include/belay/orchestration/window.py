@@ -31,7 +31,7 @@ class MeasurementWindowTrigger(BaseTrigger):
 
     def __init__(self, optimization: str, step: int, poll_seconds: float, **_: Any) -> None:
         # Unknown arguments are accepted: a trigger stored by an older or a newer Belay must still start.
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.optimization, self.step, self.poll_seconds = optimization, step, poll_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
