@@ -64,7 +64,8 @@ def _unit_key(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(WholeDivision)
 def _whole_division(element: Any, compiler: Any, **kw: Any) -> str:
     number, divisor = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({number} {'//' if compiler.dialect.name == 'duckdb' else '/'} {divisor})"
+    # Operands in parentheses: a sum or difference among them must not bind to the division.
+    return f"(({number}) {'//' if compiler.dialect.name == 'duckdb' else '/'} ({divisor}))"
 
 
 @compiles(AsNumber)
