@@ -93,12 +93,12 @@ secrets:  ## make the passwords and keys of docker-compose.yml in ./secrets
 	@set -e; umask 077; mkdir -p secrets; cd secrets; \
 	word() { head -c 48 /dev/urandom | od -An -tx1 | tr -d ' \n'; }; \
 	keep() { if [ -s "$$1" ]; then echo "  kept secrets/$$1"; return 1; else echo "  made secrets/$$1"; fi; }; \
-	for name in postgres_password airflow_db_password belay_db_password api_secret_key jwt_secret; do \
+	for name in postgres_password airflow_db_password ledger_db_password api_secret_key jwt_secret; do \
 	  if keep $$name; then word > $$name; fi; \
 	done; \
 	if keep fernet_key; then head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' > fernet_key; fi; \
 	printf '%s\n' "postgres:5432:airflow:airflow:$$(cat airflow_db_password)" \
-	  "postgres:5432:belay:belay:$$(cat belay_db_password)" > pgpass; \
+	  "postgres:5432:ledger:ledger:$$(cat ledger_db_password)" > pgpass; \
 	if keep airflow_users.json; then printf '{"admin": "%s"}\n' "$$(word)" > airflow_users.json; fi; \
 	cd ..; chmod 700 secrets; chmod 600 secrets/*; \
 	if [ "$$(id -u)" = 0 ]; then chown -R 50000:0 secrets; uid=50000; else uid="$$(id -u)"; fi; \
