@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from belay.domain import commands as c
-from belay.domain.actors import Actor
+from belay.domain.actors import Actor, ActorKind
 from belay.domain.rules import actuation, capability, requests, steps
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.state import State
@@ -33,6 +33,20 @@ _RULES: Mapping[type, Callable[[State, Any, Asked], Answer]] = {
     c.ConfirmScope: actuation.confirm_scope,
 }
 
+_NOT_FOR_AGENTS = frozenset(
+    {
+        c.AdoptPolicy,
+        c.StartStep,
+        c.JudgeGate,
+        c.TakeLook,
+        c.RequestOversight,
+        c.SettleRequest,
+        c.IntendWidening,
+        c.ConfirmScope,
+    }
+)
+"""What moves a step along. (What only people may do, such as voting, says so in its own rule.)"""
+
 
 def decide(state: State, command: c.Command, *, by: Actor, at: datetime) -> Answer:
     """Return the events that ``command`` leads to, or the refusal with its rule.
@@ -48,4 +62,10 @@ def decide(state: State, command: c.Command, *, by: Actor, at: datetime) -> Answ
     at
         When, wall-clock, UTC, aware.
     """
+    if by.kind is ActorKind.AGENT and type(command) in _NOT_FOR_AGENTS:
+        return Refusal(
+            "agents-propose",
+            f"{by} may propose and narrow; {type(command).__name__} is not for agents",
+            kept=True,
+        )
     return _RULES[type(command)](state, command, Asked(by, at))

@@ -107,7 +107,7 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A run took up one step of the ramp (scopes in basis points)."""
+    """A run took up one step of the ramp (scopes in basis points); ``last`` when it is the ramp's top."""
 
     kind: ClassVar[str] = "step.started"
     optimization: str
@@ -116,6 +116,7 @@ class StepStarted:
     from_scope: int
     to_scope: int
     policy: str
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

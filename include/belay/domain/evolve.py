@@ -121,13 +121,30 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
             widened_at=known.widened_at if known else (),
         ),
     )
+    _void_unused_grants(draft, event.capability, "the policy changed")
 
 
 @_folds(e.StagePromoted)
-@_folds(e.StageDemoted)
-def _(event: e.StagePromoted | e.StageDemoted, draft: Draft, recorded: Recorded) -> None:
+def _(event: e.StagePromoted, draft: Draft, recorded: Recorded) -> None:
     known = draft.capabilities[event.capability]
     draft.put("capabilities", event.capability, replace(known, stage=event.to_stage, stage_since=recorded.at))
+
+
+@_folds(e.StageDemoted)
+def _(event: e.StageDemoted, draft: Draft, recorded: Recorded) -> None:
+    known = draft.capabilities[event.capability]
+    draft.put("capabilities", event.capability, replace(known, stage=event.to_stage, stage_since=recorded.at))
+    _void_unused_grants(draft, event.capability, "the capability was demoted")
+
+
+def _void_unused_grants(draft: Draft, capability: str, reason: str) -> None:
+    """Take back what was granted under less oversight than the steps may need now (I2)."""
+    for known in [o for o in draft.optimizations.values() if o.capability == capability]:
+        if known.grant is None or known.grant.used:
+            continue
+        draft.change_optimization(known.id, grant=None)
+        if request := draft.requests.get(known.grant.id):
+            draft.put("requests", request.id, replace(request, status=RequestStatus.VOID, outcome=reason))
 
 
 @_folds(e.Frozen)
@@ -160,7 +177,15 @@ def _(event: e.Proposed, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.StepStarted)
 def _(event: e.StepStarted, draft: Draft, recorded: Recorded) -> None:
-    step = Step(event.step, event.run, event.from_scope, event.to_scope, event.policy, recorded.at)
+    step = Step(
+        number=event.step,
+        run=event.run,
+        from_scope=event.from_scope,
+        to_scope=event.to_scope,
+        policy=event.policy,
+        started_at=recorded.at,
+        last=event.last,
+    )
     draft.change_optimization(event.optimization, status=Status.CLIMBING, step=step, reason="")
 
 
@@ -171,9 +196,12 @@ def _(event: e.GateJudged, draft: Draft, recorded: Recorded) -> None:
     if step is None or step.number != event.step:
         return
     result = GateResult(event.verdict, event.sentence, event.evidence, recorded.seq)
-    changes: dict[str, Any] = {"step": replace(step, gates={**step.gates, event.gate: result})}
+    step = replace(step, gates={**step.gates, event.gate: result})
+    changes: dict[str, Any] = {"step": step}
     if event.verdict is not Verdict.PASS and not optimization.status.ended:
         changes |= {"status": Status.HELD, "reason": event.sentence}
+    elif optimization.status is Status.HELD and step.passed(*step.gates):
+        changes |= {"status": Status.CLIMBING, "reason": ""}
     if event.gate is Gate.REVIEW and event.verdict is Verdict.PASS:
         changes["shown_harmless"] = max(optimization.shown_harmless, optimization.scope)
     draft.change_optimization(event.optimization, **changes)

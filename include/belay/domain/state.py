@@ -81,6 +81,7 @@ class Step:
     gates: Mapping[Gate, GateResult] = field(default_factory=dict)
     looks: int = 0
     request: str | None = None
+    last: bool = False
 
     def passed(self, *gates: Gate) -> bool:
         """Return whether every one of ``gates`` said pass."""
@@ -206,6 +207,17 @@ class State:
         """Return the freezes that hold ``capability`` on ``surface``."""
         targets = ("all", f"surface:{surface}", f"capability:{capability}")
         return [self.freezes[target] for target in targets if target in self.freezes]
+
+    def neighbours(self, optimization: OptimizationState) -> list[str]:
+        """Return what else is live on the optimization's surface; what is complete counts as the product."""
+        return [
+            other.id
+            for other in self.optimizations.values()
+            if other.surface == optimization.surface
+            and other.id != optimization.id
+            and other.live
+            and other.status is not Status.COMPLETED
+        ]
 
     def open_requests(self) -> list[RequestState]:
         """Return the requests that wait for an answer, oldest first."""

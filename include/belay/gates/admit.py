@@ -77,7 +77,7 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
         "findings": [asdict(finding) for finding, _ in findings],
         "plan": {name: value for _, facts in findings for name, value in facts.items()},
     }
-    evidence = belay.ledger.put_evidence(document, belay.now())
+    evidence = belay.ledger.put_evidence(document)
     execute(
         belay,
         c.StartStep(optimization, run, policy, tuple(finding for finding, _ in findings), evidence),

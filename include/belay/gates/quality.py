@@ -38,7 +38,7 @@ def quality(belay: Services, optimization: str, step: int) -> GateOutcome:
     if (spoken := recorded(known, Gate.QUALITY)) is not None:
         return spoken
     report = check_data(belay, known, belay.policy(known.capability))
-    evidence = belay.ledger.put_evidence(report.to_document(), belay.now())
+    evidence = belay.ledger.put_evidence(report.to_document())
     execute(
         belay,
         c.JudgeGate(optimization, step, Gate.QUALITY, report.verdict, report.sentence, evidence),
@@ -61,6 +61,7 @@ def check_data(belay: Services, known: OptimizationState, policy: CapabilityPoli
         until=period.until.replace(tzinfo=None),
         now=now,
         shares=period.shares,
+        max_age=timedelta(seconds=policy.max_data_age_seconds),
         docs=belay.settings.home / "data-docs",
     )
 

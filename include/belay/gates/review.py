@@ -35,7 +35,7 @@ def review(belay: Services, optimization: str, step: int) -> GateOutcome:
         judged = _judge(belay, known, under_way)
     except BlindError as blind:
         return _record(belay, known, step, Verdict.HOLD, f"blind: {blind}", None, None)
-    evidence = belay.ledger.put_evidence(judged.document, belay.now())
+    evidence = belay.ledger.put_evidence(judged.document)
     return _record(belay, known, step, judged.verdict.gate, judged.sentence, evidence, judged.verdict)
 
 

@@ -75,7 +75,7 @@ def _judge(
         f"look {look}: {in_words(elapsed)} of {in_words(planned)}, "
         f"{units:,} units in the smallest treatment, no harm shown"
     )
-    evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence), belay.now())
+    evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence))
     execute(
         belay,
         c.TakeLook(known.id, step.number, look, reading.until, harm is not None, sentence, evidence),

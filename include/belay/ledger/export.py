@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from belay.ledger import codec
 from belay.ledger.schema import evidence
-from belay.ledger.store import Ledger
+from belay.ledger.store import Ledger, LedgerError, explained
 
 
 def export(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -20,9 +20,16 @@ def export(ledger: Ledger) -> Iterator[dict[str, Any]]:
     ``seq, at, kind, actor, capability, optimization, key, body, prev``, the body as canonical JSON text.
     """
     for entry in ledger.entries():
-        yield {"type": "entry", **asdict(entry), "body": codec.from_json(entry.body)}
-    with ledger.engine.connect() as connection:
+        yield {"type": "entry", **asdict(entry), "body": _document(entry.body, f"entry {entry.seq}")}
+    with explained(ledger.engine), ledger.engine.connect() as connection:
         for row in connection.execution_options(yield_per=500).execute(
-            sa.select(evidence).order_by(evidence.c.at, evidence.c.sha256)
+            sa.select(evidence).order_by(evidence.c.sha256)
         ):
-            yield {"type": "evidence", "sha256": row.sha256, "at": row.at, "body": codec.from_json(row.body)}
+            yield {"type": "evidence", "sha256": row.sha256, "body": _document(row.body, row.sha256)}
+
+
+def _document(body: str, where: str) -> Any:
+    try:
+        return codec.from_json(body)
+    except (TypeError, ValueError) as error:
+        raise LedgerError(f"{where} is not JSON any more ({error}): run `belay ledger verify`") from error

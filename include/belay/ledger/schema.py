@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,38 +42,45 @@ evidence = sa.Table(
     "evidence",
     metadata,
     sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
+"""Documents by their SHA-256. When one was stored is for the entry to say that rests on it."""
 
 projections = sa.Table(
     "projections",
     metadata,
     sa.Column("entity", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
-"""The state, entity by entity: derived from the entries, and rebuilt from them at will."""
+"""The state, entity by entity: derived from the entries, and rebuilt from them at will.
+
+The row ``MARK`` holds the number of the entry that the others are as of.
+"""
+
+MARK = ("head", "")
 
 REVISION = "0001"
 """The migration that this code expects."""
 
 
-def open_engine(url: str) -> sa.Engine:
-    """Return an engine for ``url`` (SQLite or PostgreSQL); a SQLite file's folder is made."""
+def open_engine(url: str, *, patience: float = 30.0) -> sa.Engine:
+    """Return an engine for ``url`` (SQLite or PostgreSQL); a SQLite file's folder is made.
+
+    ``patience`` is how many seconds a writer waits for its turn on SQLite.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed)
+        return _open_sqlite(parsed, patience)
     if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return sa.create_engine(parsed, pool_pre_ping=True)
 
 
-def _open_sqlite(url: URL) -> sa.Engine:
-    if url.database:
+def _open_sqlite(url: URL, patience: float) -> sa.Engine:
+    if url.database and not url.database.startswith("file:"):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 30})
+    engine = sa.create_engine(url, connect_args={"timeout": patience})
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -80,14 +88,10 @@ def _open_sqlite(url: URL) -> sa.Engine:
         # lock before it reads. Text with broken UTF-8 must still be readable: verify names its row.
         connection.isolation_level = None
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
-        connection.execute("PRAGMA busy_timeout=30000")
-        if url.query.get("mode") != "ro":
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError:
-                # A read-only file: reading goes on, and writing will say why it cannot.
-                return
         connection.execute("PRAGMA synchronous=FULL")
+        # On a read-only file reading goes on, and writing will say why it cannot.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -6,6 +6,8 @@ Writers take turns by moving the chain's head from the value they read to the ne
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -27,9 +29,10 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import Entry, hash_of
-from belay.ledger.schema import REVISION, entries, evidence, head, open_engine, projections
+from belay.ledger.schema import MARK, REVISION, entries, evidence, head, open_engine, projections
 
 _ATTEMPTS = 50
+_PROJECTED = [column.name for column in projections.columns]
 
 
 class LedgerError(Exception):
@@ -71,28 +74,37 @@ class Ledger:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, url: str) -> Ledger:
+    def open(cls, url: str, *, patience: float = 30.0) -> Ledger:
         """Open the ledger at ``url``; an embedded SQLite file is created and migrated as needed.
+
+        ``patience`` is how many seconds a writer waits for its turn on SQLite.
 
         Raises
         ------
         LedgerError
             When the database cannot be reached, or a server's ledger was not migrated.
         """
-        engine = open_engine(url)
-        with _explained(engine):
-            found = _revision(engine)
-            if found != REVISION:
-                if engine.dialect.name != "sqlite" and found is not None:
-                    raise LedgerError(
-                        f"the ledger is at revision {found}, this Belay needs {REVISION}: "
-                        "run `belay ledger upgrade`"
-                    )
-                if engine.dialect.name != "sqlite":
-                    raise LedgerError("the ledger's tables are missing: run `belay ledger upgrade`")
+        try:
+            engine = open_engine(url, patience=patience)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            raise LedgerError(
+                f"{url!r} is no URL of a ledger: sqlite:///… or postgresql://… ({error})"
+            ) from None
+        except OSError as error:
+            raise LedgerError(f"the ledger's folder cannot be made: {error}") from error
+        with explained(engine):
+            found = revision(engine)
+            if found is None and engine.dialect.name == "sqlite":
                 from belay.ledger.migrations import upgrade
 
                 upgrade(engine)
+            elif found is None:
+                raise LedgerError("the ledger's tables are missing: run `belay ledger upgrade`")
+            elif found != REVISION:
+                raise LedgerError(
+                    f"the ledger is at revision {found}, and this Belay needs {REVISION}: "
+                    "run `belay ledger upgrade`, or the newer Belay that wrote it"
+                )
         return cls(engine)
 
     def close(self) -> None:
@@ -103,12 +115,12 @@ class Ledger:
 
     def state(self) -> State:
         """Return the state as of the last entry."""
-        with self._lock, _explained(self.engine), self.engine.connect() as connection:
+        with self._lock, explained(self.engine), self.engine.connect() as connection:
             return self._refresh(connection)
 
     def head(self) -> tuple[int, str]:
         """Return the number and hash of the last entry."""
-        with _explained(self.engine), self.engine.connect() as connection:
+        with explained(self.engine), self.engine.connect() as connection:
             row = connection.execute(sa.select(head.c.seq, head.c.hash)).one()
             return row.seq, row.hash
 
@@ -124,7 +136,7 @@ class Ledger:
             query = sa.select(newest).order_by(newest.c.seq)
         else:
             query = query.order_by(entries.c.seq)
-        with _explained(self.engine), self.engine.connect() as connection:
+        with explained(self.engine), self.engine.connect() as connection:
             for row in connection.execution_options(yield_per=5000).execute(query):
                 yield Entry(*row)
 
@@ -154,7 +166,8 @@ class Ledger:
         LedgerError
             When the ledger cannot be read or written. Nothing was appended then.
         """
-        with self._lock, _explained(self.engine):
+        at = _utc(at)
+        with self._lock, explained(self.engine):
             for _ in range(_ATTEMPTS):
                 with self.engine.connect() as connection:
                     state = self._refresh(connection)
@@ -174,12 +187,12 @@ class Ledger:
                 return Outcome(() if refusal else events, refusal, after)
         raise LedgerError(f"the ledger is too busy: overtaken {_ATTEMPTS} times in a row; try again")
 
-    def put_evidence(self, document: Any, at: datetime) -> str:
+    def put_evidence(self, document: Any) -> str:
         """Store a JSON document once, under its SHA-256, and return that."""
         digest = sha256_of(document)
-        row = {"sha256": digest, "at": _instant(at), "body": canonical_json(document)}
+        row = {"sha256": digest, "body": canonical_json(document)}
         dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        with _explained(self.engine), self._writing() as connection:
+        with explained(self.engine), self._writing() as connection:
             connection.execute(dialect.insert(evidence).values(row).on_conflict_do_nothing())
         return digest
 
@@ -191,7 +204,7 @@ class Ledger:
         LedgerError
             When there is none, or when it is not what its name says.
         """
-        with _explained(self.engine), self.engine.connect() as connection:
+        with explained(self.engine), self.engine.connect() as connection:
             body = connection.scalar(sa.select(evidence.c.body).where(evidence.c.sha256 == digest))
         if body is None:
             raise LedgerError(f"there is no evidence {digest}")
@@ -202,15 +215,17 @@ class Ledger:
 
     def rebuild(self) -> State:
         """Derive the projections anew from the entries, and return the state."""
-        with self._lock, _explained(self.engine):
-            draft = Draft(State())
-            for event in self.history():
-                draft.apply(event)
+        with self._lock, explained(self.engine):
             with self._writing() as connection:
+                # Holding the head keeps other writers out until the new projections are complete.
+                connection.execute(sa.select(head.c.seq).with_for_update()).one()
+                draft = Draft(State())
+                for row in connection.execute(sa.select(entries).order_by(entries.c.seq)):
+                    draft.apply(recorded(Entry(*row)))
                 connection.execute(sa.delete(projections))
                 _project(connection, draft)
-            self._state = None
-            return self.state()
+            self._state = draft.state()
+            return self._state
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -235,6 +250,8 @@ class Ledger:
         draft = Draft(state)
         with self._writing() as connection:
             expected = connection.execute(sa.select(head.c.seq, head.c.hash)).one()
+            if expected.seq < state.seq:
+                self._state = None  # the ledger was put back to an earlier copy: read it anew
             if expected.seq != state.seq:
                 raise _OvertakenError
             prev, rows = expected.hash, []
@@ -266,13 +283,10 @@ def recorded(entry: Entry) -> Recorded:
 def _entry(
     seq: int, event: Event, by: Actor, at: datetime, key: str, prev: str, draft: Draft
 ) -> dict[str, Any]:
-    optimization = getattr(event, "optimization", "")
-    capability = getattr(event, "capability", "")
-    if not capability and optimization in draft.optimizations:
-        capability = draft.optimizations[optimization].capability
+    optimization, capability = _about(event, draft)
     columns = (
         seq,
-        _instant(at),
+        at.isoformat(timespec="microseconds"),
         event.kind,
         str(by),
         capability,
@@ -285,10 +299,20 @@ def _entry(
     return dict(zip(names, (*columns, hash_of(*columns)), strict=True))
 
 
-def _instant(at: datetime) -> str:
+def _about(event: Event, draft: Draft) -> tuple[str, str]:
+    """Return the optimization and the capability that an event is about; empty where it is about none."""
+    named = [getattr(event, name, "") for name in ("optimization", "target", "subject")]
+    for name in named:
+        if name in draft.optimizations:
+            return name, draft.optimizations[name].capability
+    kind, _, capability = named[1].partition(":")
+    return named[0], getattr(event, "capability", capability if kind == "capability" else "")
+
+
+def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError("the ledger's times are aware: a time without a zone means nothing later")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return at.astimezone(UTC)
 
 
 def _refused(command: Command, refusal: Refusal) -> CommandRefused:
@@ -315,33 +339,36 @@ def _load(connection: sa.Connection) -> State:
     tables: dict[str, dict[str, Any]] = {table: {} for table in codec.ENTITIES}
     seq = 0
     for row in connection.execute(sa.select(projections)):
-        seq = max(seq, row.seq)
-        if row.entity in tables:
+        if (row.entity, row.id) == MARK:
+            seq = int(row.body)
+        else:
             tables[row.entity][row.id] = codec.decode_entity(row.entity, row.body)
     return State(seq, **tables)
 
 
 def _project(connection: sa.Connection, draft: Draft) -> None:
     """Write the entities that ``draft`` touched, in the same transaction as its entries."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    rows, gone = [dict(zip(_PROJECTED, (*MARK, str(draft.seq)), strict=True))], []
     for table, key in sorted(draft.touched):
         entity = getattr(draft, table).get(key)
         if entity is None:
-            connection.execute(
-                sa.delete(projections).where(projections.c.entity == table, projections.c.id == key)
-            )
-            continue
-        row = {"entity": table, "id": key, "seq": draft.seq, "body": codec.encode(entity)}
-        insert = dialect.insert(projections).values(row)
-        changed = {"seq": insert.excluded.seq, "body": insert.excluded.body}
-        connection.execute(insert.on_conflict_do_update(index_elements=["entity", "id"], set_=changed))
-    mark = dialect.insert(projections).values(entity="head", id="", seq=draft.seq, body="")
+            gone.append((table, key))
+        else:
+            rows.append(dict(zip(_PROJECTED, (table, key, codec.encode(entity)), strict=True)))
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(projections)
     connection.execute(
-        mark.on_conflict_do_update(index_elements=["entity", "id"], set_={"seq": mark.excluded.seq})
+        insert.on_conflict_do_update(index_elements=["entity", "id"], set_={"body": insert.excluded.body}),
+        rows,
     )
+    for table, key in gone:
+        connection.execute(
+            sa.delete(projections).where(projections.c.entity == table, projections.c.id == key)
+        )
 
 
-def _revision(engine: sa.Engine) -> str | None:
+def revision(engine: sa.Engine) -> str | None:
+    """Return the migration that the ledger's tables are at, or None where there are none."""
     with engine.connect() as connection:
         if not sa.inspect(connection).has_table("ledger_version"):
             return None
@@ -350,23 +377,29 @@ def _revision(engine: sa.Engine) -> str | None:
 
 
 @contextmanager
-def _explained(engine: sa.Engine) -> Iterator[None]:
+def explained(engine: sa.Engine) -> Iterator[None]:
     """Turn a database's error into a sentence that says what, where and what to do."""
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         where = engine.url.render_as_string(hide_password=True)
-        reason = str(error.orig).strip()
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).strip()
         raise LedgerError(f"the ledger at {where} failed ({reason}): {_advice(reason)}") from error
+    except UnicodeEncodeError as error:
+        raise LedgerError(f"the ledger keeps Unicode text, and this is not: {error}") from error
 
 
 def _advice(reason: str) -> str:
     if "readonly" in reason or "read-only" in reason:
         return "it is read-only: give the user that runs Belay the right to write it"
-    if "full" in reason:
+    if "disk is full" in reason or "No space left" in reason:
         return "its disk is full: free some room"
     if "locked" in reason:
         return "another process holds it locked: end that one, or try again"
-    if "no such table" in reason or "does not exist" in reason:
+    if "no such table" in reason or re.search(r'relation ".*" does not exist', reason):
         return "its tables are missing: run `belay ledger upgrade`"
+    if "not a database" in reason or "malformed" in reason:
+        return "the file is damaged: put back a copy, and check it with `belay ledger verify`"
+    if "unable to open" in reason:
+        return "check that its folder is there and may be written"
     return "check that it is there, and run `belay doctor`"

@@ -8,9 +8,9 @@ from belay.domain.actors import ActorKind
 from belay.domain.gates import Gate
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
-from belay.domain.scope import FULL_SCOPE, percent
+from belay.domain.scope import percent
 from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, State
+from belay.domain.state import OptimizationState, State, Status
 
 
 def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> Answer:
@@ -28,7 +28,7 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
     if step is None or step.number != command.step:
         return Refusal("no-such-step", f"{optimization.id} has no step {command.step} under way", kept=True)
     capability = state.capabilities[optimization.capability]
-    for freeze in state.freezes_of(capability.id, capability.surface):
+    for freeze in state.freezes_of(capability.id, optimization.surface):
         return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
     if optimization.pending and optimization.pending.widening:
         return ()  # intended already, by a writer that did not get to the end: go on and apply it
@@ -42,6 +42,11 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
         return Refusal("grant-void", "what was granted is not what would be widened now", kept=True)
     if optimization.pending is not None:
         return Refusal("pending", "a narrowing is under way", kept=True)
+    if neighbours := state.neighbours(optimization):
+        # Admission asked this too, but two runs may have been admitted side by side.
+        return Refusal(
+            "surface-free", f"surface {optimization.surface} is taken by {', '.join(neighbours)}", kept=True
+        )
     return (
         e.WideningIntended(
             optimization.id, step.number, grant.id, grant.from_scope, grant.to_scope, optimization.epoch + 1
@@ -55,8 +60,12 @@ def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
     if optimization is None:
         return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
     wide = max(optimization.scope, optimization.pending.to_scope if optimization.pending else 0)
-    if command.to_scope > wide:
-        return Refusal("only-narrows", f"a roll back to {percent(command.to_scope)} would widen", kept=True)
+    if not 0 <= command.to_scope <= wide:
+        return Refusal(
+            "only-narrows",
+            f"a roll back goes from {percent(wide)} towards 0 %, not to {percent(command.to_scope)}",
+            kept=True,
+        )
     outcome = e.Outcome.ROLLED_BACK if command.to_scope == 0 else None
     return narrow(
         state,
@@ -124,7 +133,7 @@ def confirm_scope(state: State, command: c.ConfirmScope, _asked: Asked) -> Answe
     confirmed = e.ScopeConfirmed(
         optimization.id, command.scope, command.epoch, command.target, command.effective_at
     )
-    if pending.widening and command.scope == FULL_SCOPE:
+    if pending.widening and optimization.step and optimization.step.last:
         ended = e.OptimizationEnded(optimization.id, e.Outcome.COMPLETED, "it climbed its whole ramp")
         return (confirmed, ended)
     return (confirmed,)
@@ -139,10 +148,18 @@ def narrow(
     evidence: str | None,
     outcome: e.Outcome | None,
 ) -> tuple[e.Event, ...]:
-    """Return the events of a narrowing: open requests void, the scope intended, the end if it is one."""
+    """Return the events of a narrowing: open requests void, the scope intended, the end if it is one.
+
+    A narrowing never goes above the confirmed scope, nor above a narrowing that is under way already.
+    """
     events: list[e.Event] = list(void_open_requests(state, reason, optimization=optimization.id))
-    pending_to = optimization.pending.to_scope if optimization.pending else optimization.scope
-    if max(optimization.scope, pending_to) > to_scope:
+    pending = optimization.pending
+    to_scope = min(to_scope, optimization.scope)
+    if pending is None:
+        narrows = optimization.scope > to_scope
+    else:
+        narrows = pending.widening or pending.to_scope > to_scope
+    if narrows:
         events.append(
             e.NarrowingIntended(
                 optimization.id,
@@ -154,6 +171,13 @@ def narrow(
                 evidence=evidence,
             )
         )
-    if outcome is not None and optimization.status.value != outcome.value:
+    if outcome is not None and _ends(optimization.status, outcome):
         events.append(e.OptimizationEnded(optimization.id, outcome, reason))
     return tuple(events)
+
+
+def _ends(status: Status, outcome: e.Outcome) -> bool:
+    """Whether ``outcome`` is news: the first end stays, but harm may follow completion, and a veto wins."""
+    if status is Status.VETOED:
+        return False
+    return not status.ended or status is Status.COMPLETED or outcome is e.Outcome.VETOED

@@ -32,7 +32,7 @@ def _findings(
         f"policy {policy.digest[:12]} is in force",
         "the policy file is not the one in force: run the step again",
     )
-    freezes = list(state.freezes_of(capability.id, capability.surface))
+    freezes = list(state.freezes_of(capability.id, optimization.surface))
     yield _rule(
         "no-freeze",
         not freezes,
@@ -59,15 +59,15 @@ def _findings(
         f"{variants} of at most {policy.limits.max_variants} variants",
         f"{variants} variants; the policy allows {policy.limits.max_variants}",
     )
-    others = [o for o in state.optimizations.values() if o.live and o.id != optimization.id]
-    neighbours = [o.id for o in others if o.surface == optimization.surface and not o.status.ended]
+    neighbours = state.neighbours(optimization)
     yield _rule(
         "surface-free",
         not neighbours,
         f"surface {optimization.surface} is free",
         f"surface {optimization.surface} is taken by {', '.join(neighbours)}",
     )
-    live = [o.id for o in others if o.capability == capability.id and not o.status.ended]
+    others = [o for o in state.optimizations.values() if o.capability == capability.id]
+    live = [o.id for o in others if o.live and o.id != optimization.id and not o.status.ended]
     yield _rule(
         "max-live",
         len(live) < policy.limits.max_live,

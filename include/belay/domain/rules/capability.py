@@ -104,7 +104,8 @@ def _bad_target(state: State, target: str) -> Refusal | None:
     kind, _, name = target.partition(":")
     known = {
         "capability": set(state.capabilities),
-        "surface": {capability.surface for capability in state.capabilities.values()},
+        "surface": {known.surface for known in state.capabilities.values()}
+        | {known.surface for known in state.optimizations.values()},
     }
     if target == "all" or name in known.get(kind, ()):
         return None

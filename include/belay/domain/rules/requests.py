@@ -19,11 +19,11 @@ def step_oversight(
     state: State, optimization: OptimizationState, step: Step, policy: CapabilityPolicy
 ) -> OversightDecision:
     """Return the oversight that the step under way needs, and every rule that spoke."""
-    proposal = optimization.proposal
+    proposal, capability = optimization.proposal, state.capabilities[optimization.capability]
     return required_oversight(
         table=policy.oversight,
-        stage=policy.capped(state.capabilities[optimization.capability].stage),
-        decision_class=policy.decision_class,
+        stage=policy.capped(capability.stage),
+        decision_class=capability.decision_class,
         kind=step_kind(step.from_scope, step.to_scope, policy.free_scope),
         tags=frozenset(proposal.tags),
         reversible=proposal.reversible,
@@ -31,8 +31,13 @@ def step_oversight(
     )
 
 
-def step_digest(optimization: OptimizationState, step: Step, expires_at: str) -> str:
-    """Return the digest of what people are asked about: change, scopes, evidence, policy and expiry."""
+def step_digest(
+    optimization: OptimizationState, step: Step, oversight: Oversight, expires_at: str, times_asked: int
+) -> str:
+    """Return the digest of what people are asked about: change, scopes, evidence, policy, answer and expiry.
+
+    ``times_asked`` keeps a question that is asked again apart from the one that became void.
+    """
     review = step.gates.get(Gate.REVIEW)
     return sha256_of(
         {
@@ -43,7 +48,9 @@ def step_digest(optimization: OptimizationState, step: Step, expires_at: str) ->
             "to_scope": step.to_scope,
             "evidence": review.evidence if review else None,
             "policy": step.policy,
+            "oversight": oversight,
             "expires_at": expires_at,
+            "times_asked": times_asked,
         }
     )
 
@@ -67,6 +74,10 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
         return ()
     if optimization.grant and optimization.grant.step == step.number:
         return ()
+    if optimization.pending or optimization.scope != step.from_scope:
+        return Refusal(
+            "scope-moved", "the scope has changed since this step was admitted: start the step again"
+        )
     decision = step_oversight(state, optimization, step, policy)
     if decision.oversight is Oversight.FORBIDDEN:
         return Refusal("stage-forbids", f"at stage {capability.stage} nothing is shown to anybody")
@@ -74,7 +85,8 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
     if decision.oversight is Oversight.APPROVE:
         waits = policy.approval.expires_seconds
     expires_at = asked.at + timedelta(seconds=waits)
-    digest = step_digest(optimization, step, expires_at.isoformat())
+    times_asked = sum(request.optimization == optimization.id for request in state.requests.values())
+    digest = step_digest(optimization, step, decision.oversight, expires_at.isoformat(), times_asked)
     name = f"{optimization.id}.{step.number}.{digest[:8]}"
     evidence = step.gates[Gate.REVIEW].evidence
     rules = tuple(f"{rule.name}: {rule.oversight} ({rule.reason})" for rule in decision.rules)
@@ -180,8 +192,9 @@ def missing_for_quorum(request: RequestState, votes: tuple[Vote, ...]) -> tuple[
     """
     approvals = [vote for vote in votes if vote.counted and vote.choice is e.Choice.APPROVE]
     lacking = [f"a {role}" for role in request.roles if not any(role in vote.roles for vote in approvals)]
-    if len(approvals) < request.quorum:
-        lacking.append(f"{request.quorum - len(approvals)} of {request.quorum} approvals")
+    quorum = max(request.quorum, 1)
+    if len(approvals) < quorum:
+        lacking.append(f"{quorum - len(approvals)} of {quorum} approvals")
     if approvals and all(vote.voter == request.owner for vote in approvals):
         lacking.append(f"somebody besides the owner {request.owner}")
     return tuple(lacking)

@@ -30,7 +30,10 @@ def propose(state: State, command: c.Propose, asked: Asked) -> Answer:
     capability = state.capabilities.get(proposal.capability)
     if capability is None or policy.id != proposal.capability:
         return Refusal("unknown-capability", f"the ledger knows no capability {proposal.capability!r}")
-    digest = proposal_digest(proposal)
+    try:
+        digest = proposal_digest(proposal)
+    except (TypeError, ValueError) as error:
+        return Refusal("plain-data", f"a proposal must be plain JSON, and this one is not: {error}")
     known = state.optimizations.get(proposal.optimization)
     if known and known.digest == digest:
         return ()
@@ -72,7 +75,15 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
     sentence = "; ".join(finding.sentence for finding in against or findings[2:3])
     return (
         *void_open_requests(state, "a new run took up the step", optimization=optimization.id),
-        e.StepStarted(optimization.id, number, command.run, step.from_scope, to_scope, policy.digest),
+        e.StepStarted(
+            optimization.id,
+            number,
+            command.run,
+            step.from_scope,
+            to_scope,
+            policy.digest,
+            last=policy.ramp.step_after(to_scope) is None,
+        ),
         e.GateJudged(optimization.id, number, Gate.ADMIT, verdict, sentence, command.evidence),
     )
 
@@ -83,6 +94,13 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
     if refusal or optimization is None or optimization.step is None:
         return refusal or ()
     step = optimization.step
+    if command.gate is Gate.ADMIT:
+        return Refusal("admitted-once", "a step is admitted when it starts: start it again", kept=True)
+    if command.review is not None and command.review.gate is not command.verdict:
+        return Refusal(
+            "verdict",
+            f"a review that says {command.review} is a {command.review.gate}, not a {command.verdict}",
+        )
     before = _ORDER[: _ORDER.index(command.gate)]
     if not step.passed(*before):
         missing = next(gate for gate in before if not step.passed(gate))

@@ -32,14 +32,12 @@ def upgrade() -> None:
     op.create_table(
         "evidence",
         sa.Column("sha256", sa.Text, primary_key=True),
-        sa.Column("at", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_table(
         "projections",
         sa.Column("entity", sa.Text, primary_key=True),
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
     op.execute(f"INSERT INTO head (id, seq, hash) VALUES (1, 0, '{'0' * 64}')")  # noqa: S608 - a constant
