@@ -1,0 +1,69 @@
+"""doctor: what is in use, and whether it answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from belay.orchestration.standalone import free_port
+from belay.storefront.lake import Lake
+
+
+def parts(belay) -> tuple[int, dict[str, dict[str, str]]]:
+    done = belay("doctor", "--json")
+    return done.exit_code, {found["part"]: found for found in json.loads(done.stdout)}
+
+
+def test_each_part_of_the_design_is_asked(belay, home: Path) -> None:
+    code, found = parts(belay)
+    assert code == 3
+    assert list(found) == [
+        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "people",
+    ]  # fmt: skip
+    assert found["orchestration"]["answers"] == "not in use"
+    assert found["ledger"]["answers"] == "no"
+    assert "there is no ledger" in found["ledger"]["detail"]
+    assert found["warehouse"]["answers"] == "no"
+    assert found["flags"]["answers"] == "yes"
+
+
+def test_all_is_well_when_everything_answers(belay, home: Path, request_id: str) -> None:
+    Lake(home).create()
+    code, found = parts(belay)
+    assert {part: said["answers"] for part, said in found.items()} == {
+        "policies": "yes",
+        "orchestration": "not in use",
+        "ledger": "yes",
+        "warehouse": "yes",
+        "data clock": "yes",
+        "flags": "yes",
+        "people": "yes",
+    }
+    assert code == 0
+
+
+def test_airflow_that_is_away_is_found(belay, home: Path, request_id: str, monkeypatch) -> None:
+    Lake(home).create()
+    monkeypatch.setenv("BELAY_AIRFLOW_URL", f"http://127.0.0.1:{free_port()}")
+    code, found = parts(belay)
+    assert code == 3
+    assert found["orchestration"]["answers"] == "no"
+
+
+def test_flags_that_say_something_else_than_the_ledger_are_found(
+    belay, home: Path, services, request_id: str
+) -> None:
+    from belay.gates.widen import served_flag
+
+    known = services.ledger.state().optimizations["checkout-delivery-date"]
+    services.flags.apply(served_flag(known, 5000, 99))
+    _, found = parts(belay)
+    assert found["flags"]["answers"] == "no"
+    assert "served at 50 %, the ledger says 0 %" in found["flags"]["detail"]
+
+
+def test_a_password_is_never_shown(belay, monkeypatch) -> None:
+    monkeypatch.setenv("BELAY_LEDGER_URL", "postgresql://belay:very-secret@127.0.0.1:1/ledger")
+    done = belay("doctor")
+    assert done.exit_code == 3
+    assert "very-secret" not in done.output

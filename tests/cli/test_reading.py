@@ -1,0 +1,111 @@
+"""status, show and ledger: what they say is what the ledger says."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from belay.services import Services
+
+
+def test_status_for_people_and_for_programs(belay, request_id: str) -> None:
+    shown = belay("status")
+    assert shown.exit_code == 0
+    for word in ("checkout_wording", "supervised", "checkout-delivery-date", request_id, "a cx_owner"):
+        assert word in shown.output
+    told = json.loads(belay("status", "--json").stdout)
+    assert [c["id"] for c in told["capabilities"]] == ["checkout_wording"]
+    assert [r["id"] for r in told["requests"]] == [request_id]
+    assert told["requests"][0]["missing"] == ["a cx_owner", "1 of 1 approvals"]
+    assert told["ledger"]["entries"] > 0
+
+
+def test_show_tells_the_story_with_entry_numbers(belay, services: Services, request_id: str) -> None:
+    story = belay("show", "checkout-delivery-date").output
+    for entry in services.ledger.entries(optimization="checkout-delivery-date"):
+        assert f"{entry.seq:>5}  " in story
+    assert "agent:copywriter proposed “Say when the parcel will arrive”" in story
+    assert "review of step 1: pass. no harm shown" in story
+    request = belay("show", request_id)
+    assert "may checkout-delivery-date go 0 % → 1 %?" in request.output
+    assert "not counted, for segregation of duties: copywriter, dana" in request.output
+    evidence = services.ledger.state().requests[request_id].evidence
+    assert evidence is not None
+    assert json.loads(belay("show", evidence[:12]).stdout)["kind"] == "review"
+    assert "supervised" in belay("show", "checkout_wording").output
+    for name in ("checkout-delivery-date", request_id, "checkout_wording"):
+        assert json.loads(belay("show", name, "--json").stdout)["entries"]
+
+
+def test_show_of_something_unknown_says_what_there_is(belay, request_id: str) -> None:
+    done = belay("show", "chekout")
+    assert done.exit_code == 2
+    assert "it knows checkout_wording, checkout-delivery-date" in done.stderr
+
+
+def test_words_of_an_agent_cannot_drive_the_terminal(belay, tmp_path: Path) -> None:
+    hostile = "[red]see \x1b[31m\x1b]8;;http://x\x07\u202e"
+    file = tmp_path / "hostile.json"
+    document = {
+        "optimization": "hostile-words",
+        "capability": "checkout_wording",
+        "title": hostile,
+        "hypothesis": hostile,
+        "variants": [{"key": "treatment", "payload": {}}],
+        "agent": "copywriter",
+        "agent_owner": "dana",
+    }
+    file.write_text(json.dumps(document))
+    assert belay("propose", file).exit_code == 0
+    for command in (["show", "hostile-words"], ["status"], ["ledger", "tail"]):
+        output = belay(*command).output
+        assert "\x1b" not in output
+        assert "\u202e" not in output
+    assert "[red]see" in belay("show", "hostile-words").output
+
+
+def test_every_kind_of_event_has_a_sentence() -> None:
+    from belay.cli import narrate
+    from belay.domain.events import EVENTS
+
+    assert set(narrate._SENTENCES) == set(EVENTS.values())
+
+
+def test_verify_says_where_it_is_broken_and_checks_an_anchor(belay, home: Path, request_id: str) -> None:
+    good = belay("ledger", "verify")
+    assert good.exit_code == 0
+    assert "entries, verified" in good.output
+    anchor = good.output.split("anchor ")[1].strip()
+    assert belay("ledger", "verify", "--since", anchor).exit_code == 0
+    wrong = f"{anchor.split(':')[0]}:{'0' * 64}"
+    assert belay("ledger", "verify", "--since", wrong).exit_code == 1
+    assert belay("ledger", "verify", "--since", "7").exit_code == 2
+    with sqlite3.connect(home / "ledger.db") as database:
+        # Whoever may write the file can take the database's own guard away; verify still finds it.
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute("UPDATE entries SET actor = 'human:nobody' WHERE seq = 3")
+    broken = belay("ledger", "verify", "--json")
+    assert broken.exit_code == 1
+    assert json.loads(broken.stdout)["fault"] == "entries 3: its content does not match its hash"
+
+
+def test_tail_and_export(belay, services: Services, tmp_path: Path, request_id: str) -> None:
+    tail = json.loads(belay("ledger", "tail", "-n", "2", "--json").stdout)
+    last = services.ledger.head()[0]
+    assert [entry["seq"] for entry in tail] == [last - 1, last]
+    out = tmp_path / "copy" / "ledger.jsonl"
+    assert belay("ledger", "export", "--out", out).exit_code == 0
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert sum(line["type"] == "entry" for line in lines) == last
+    assert list(out.parent.iterdir()) == [out]
+    assert belay("ledger", "export").stdout == out.read_text()
+
+
+def test_rebuild_and_upgrade_change_nothing_on_a_good_ledger(belay, services, request_id: str) -> None:
+    before = services.ledger.head()
+    assert belay("ledger", "rebuild").exit_code == 0
+    assert belay("ledger", "upgrade").exit_code == 0
+    assert services.ledger.head() == before
+    assert belay("ledger", "verify").exit_code == 0
