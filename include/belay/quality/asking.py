@@ -1,0 +1,212 @@
+"""One suite asked of one scope: from data to questions, and from results to checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from belay.quality.great_expectations_engine import Question, Result, UnknownExpectationError
+from belay.quality.report import Finding, Statistic
+from belay.quality.scope import Rows, literal
+from belay.quality.session import Session, in_words, plain
+from belay.quality.standing import check_freshness, check_split, check_volume
+from belay.quality.suites import CheckSpec, Reads, When
+
+_INTEGERS = frozenset({"INTEGER", "BIGINT", "SMALLINT", "TINYINT", "HUGEINT", "INT", "Integer", "BigInteger"})
+_KINDS = {
+    "text": frozenset({"String", "VARCHAR", "TEXT", "CHAR", "NVARCHAR", "STRING", "CLOB", "UUID"}),
+    "timestamp": frozenset({"TIMESTAMP", "DATETIME", "DateTime", "DATETIME2", "TIMESTAMP_NTZ"}),
+    "integer": _INTEGERS,
+    "number": _INTEGERS
+    | {"FLOAT", "DOUBLE", "DOUBLE_PRECISION", "REAL", "NUMERIC", "DECIMAL", "Float", "Numeric"},
+    "boolean": frozenset({"BOOLEAN", "Boolean", "BOOL", "BIT"}),
+}
+"""Names of SQLAlchemy's types, over the dialects, of what a column may hold."""
+
+_LOADER = "The loader that writes this table; run it again, or remove the broken part file."
+
+
+def ask_suite(session: Session) -> None:
+    """Ask everything of the session's suite. Never raises: what could not be asked is an unknown check."""
+    try:
+        if _there(session) and _columns(session):
+            _rows(session)
+    except Exception as error:  # noqa: BLE001 - every driver has its own; whatever it is, nothing is known
+        sentence = f"table {session.suite.table} cannot be read: {message_of(error)}"
+        session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
+
+
+def message_of(error: BaseException) -> str:
+    """Return what a driver says, without the statement that it says it about."""
+    inner = getattr(error, "orig", None) or error
+    text = " ".join(str(inner).split())
+    return text.split(" LINE 1:")[0].split(" [SQL: ")[0][:400] or type(error).__name__
+
+
+def _there(session: Session) -> bool:
+    """Check that the table is there and answers; raises what the driver says when it does not."""
+    import sqlalchemy as sa
+
+    table, known = session.suite.table, sa.inspect(session.engine)
+    tables = sorted({*known.get_table_names(), *known.get_view_names()})
+    if table in tables:
+        with session.engine.connect() as connection:
+            connection.execute(sa.select(1).select_from(sa.table(table)).limit(1))
+        return True
+    sentence = f"the warehouse has no table {table}; it has {', '.join(tables) or 'none'}"
+    session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
+    return False
+
+
+# Columns
+
+
+def _columns(session: Session) -> bool:
+    """Check that the columns are there and hold what they should; return whether rows can be scoped."""
+    import sqlalchemy as sa
+
+    suite = session.suite
+    expected = {"column_set": list(suite.columns), "exact_match": False}
+    found = session.asker.ask_table(
+        suite.table, [Question("", "expect_table_columns_to_match_set", expected)]
+    )[""]
+    # Types are compared here: Great Expectations' type check asks column by column, which costs more
+    # than all other checks together.
+    holds = {
+        column["name"]: type(column["type"]).__name__
+        for column in sa.inspect(session.engine).get_columns(suite.table)
+    }
+    absent = [name for name in suite.columns if name not in holds]
+    wrong = {
+        name: holds[name]
+        for name, kind in suite.columns.items()
+        if name in holds and holds[name] not in _KINDS[kind]
+    }
+    numbers: dict[str, Statistic] = {
+        "columns": len(suite.columns),
+        "absent": ", ".join(absent),
+        "wrong_types": ", ".join(f"{column}: {kind}" for column, kind in wrong.items()),
+    }
+    session.asked.statements[session.key("columns")] = found.statement
+    if absent or wrong:
+        parts = [f"there is no column {', '.join(absent)}"] if absent else []
+        parts += [f"{column} holds {kind} and not {suite.columns[column]}" for column, kind in wrong.items()]
+        finding, sentence = Finding.FAILED, f"{suite.table}: {'; '.join(parts)}"
+    elif not found.success:
+        finding, sentence = Finding.UNKNOWN, f"{suite.table}: its columns cannot be read: {found.error}"
+    else:
+        finding, sentence = Finding.PASSED, f"{suite.table} has its {len(suite.columns)} columns"
+    session.add("columns", finding, sentence, suite.columns_look_at, numbers)
+    needed = {"event_time", "surface", "ingested_at"} if suite.reads is Reads.EVENTS else set()
+    return not needed & set(absent)
+
+
+# Rows
+
+
+def _rows(session: Session) -> None:
+    import sqlalchemy as sa
+
+    suite, scope, engine = session.suite, session.scope, session.engine
+    columns = frozenset(column["name"] for column in sa.inspect(engine).get_columns(suite.table))
+    rows = Rows(suite.table, columns, scope, engine.dialect)
+    whole = suite.reads is Reads.TABLE
+    with engine.connect() as connection:
+        count, newest = connection.execute(rows.count(whole_table=whole)).one()
+    session.asked.rows = int(count)
+    if count:
+        _expectations(session, rows.everything() if whole else rows.period())
+    else:
+        _empty(session)
+    if not whole:
+        check_freshness(session, rows, newest)
+        check_volume(session, rows)
+        if scope.live and session.shares and count and "variant" in columns:
+            check_split(session, rows)
+
+
+def _empty(session: Session) -> None:
+    suite, scope = session.suite, session.scope
+    sentence = f"{suite.table} has no rows"
+    if suite.reads is Reads.EVENTS:
+        of = f"surface {scope.surface}" + (f", optimization {scope.optimization}" if scope.live else "")
+        sentence += f" of {of} from {in_words(scope.since)} to {in_words(scope.until)}"
+    needed = suite.required is When.ALWAYS or (suite.required is When.LIVE and scope.live)
+    finding = Finding.UNKNOWN if needed else Finding.NOT_APPLICABLE
+    look_at = f"The loader of {suite.table}, and whether the product was in use then."
+    session.add("rows", finding, sentence, look_at, {"rows": 0})
+
+
+def _expectations(session: Session, query: str) -> None:
+    """Ask the suite's expectations of the rows, all in one go."""
+    scope, suite = session.scope, session.suite
+    values = {
+        "latest": scope.latest,
+        "since": scope.since,
+        "until": scope.until,
+        "now": scope.now,
+        "variants": sorted(session.shares),
+    }
+    specs: dict[str, tuple[CheckSpec, str | None]] = {}
+    questions = []
+    for spec in suite.checks:
+        for column in spec.columns or (None,):
+            check = spec.id + (f".{column}" if column and len(spec.columns) > 1 else "")
+            if not session.applies(check, spec.when, spec.severity):
+                continue
+            kwargs = {name: _filled(value, values) for name, value in spec.kwargs.items()}
+            kwargs |= {"column": column} if column else {}
+            specs[check] = (spec, column)
+            questions.append(Question(check, spec.expect, kwargs, str(spec.severity)))
+    try:
+        results = session.asker.ask_rows(query, questions)
+    except UnknownExpectationError as error:
+        session.add("usable", Finding.UNKNOWN, str(error), f"The suite {suite.name}.yaml.")
+        return
+    for check, result in results.items():
+        _judge(session, check, *specs[check], result)
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    """Put the run's values where the suite has ``$names``; inside SQL as literals."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("$") and value[1:] in values:
+        return values[value[1:]]
+    for name, found in values.items():
+        if isinstance(found, datetime):
+            value = value.replace(f"${name}", literal(found))
+    return value
+
+
+def _judge(session: Session, check: str, spec: CheckSpec, column: str | None, result: Result) -> None:
+    wrong, rows, observed = spec.wrong.replace("{column}", column or ""), session.asked.rows, result.observed
+    session.asked.statements[session.key(check)] = result.statement
+    unexpected = observed.get("unexpected_count")
+    if spec.expect == "unexpected_rows_expectation":
+        unexpected = observed.get("observed_value")
+    if result.success is None:
+        finding, sentence = Finding.UNKNOWN, f"it could not be checked whether {wrong}: {result.error}"
+    elif result.success:
+        within = f"{unexpected:,} of {rows:,} rows, within the limit" if unexpected else f"no row of {rows:,}"
+        finding, sentence = Finding.PASSED, f"{within}: {wrong}"
+    else:
+        finding, sentence = Finding.FAILED, f"{_counted(unexpected, observed)}: {wrong}"
+        session.asked.examples[session.key(check)] = result.examples
+    session.add(check, finding, sentence, spec.look_at, _statistics(observed), spec.severity)
+
+
+def _counted(unexpected: Any, observed: Mapping[str, Any]) -> str:
+    elements = observed.get("element_count")
+    if isinstance(unexpected, int) and elements:
+        return f"{unexpected:,} of {elements:,} rows ({unexpected / elements * 100:.2f} %)"
+    if isinstance(unexpected, int):
+        return f"{unexpected:,} cases"
+    return f"observed {plain(observed.get('observed_value'))}"
+
+
+def _statistics(observed: Mapping[str, Any]) -> dict[str, Statistic]:
+    """Return the counts of a result; never values of single rows."""
+    kept = ("element_count", "unexpected_count", "unexpected_percent", "missing_count", "observed_value")
+    return {name: plain(observed[name]) for name in kept if observed.get(name) is not None}

@@ -1,0 +1,149 @@
+"""Which rows a suite reads, as SQL that is pushed down to the warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far clocks may differ before a time counts as being in the future."""
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One surface, one optimization (or the surface's history), one period.
+
+    Attributes
+    ----------
+    surface, optimization : str
+        An empty optimization takes every row of the surface.
+    since, until, now : datetime
+        The period read, and the data clock, UTC, naive.
+    """
+
+    surface: str
+    optimization: str
+    since: datetime
+    until: datetime
+    now: datetime
+
+    @property
+    def live(self) -> bool:
+        """Whether units have been exposed to an optimization in this period."""
+        return bool(self.optimization)
+
+    @property
+    def latest(self) -> datetime:
+        """The latest time that an event can have happened."""
+        return self.now + CLOCK_TOLERANCE
+
+
+class Rows:
+    """Builds the statements that read one table within a scope.
+
+    Rows without a surface, optimization or time are taken in, because they may belong here: a check for
+    empty values that never sees an empty value could not fail. So are rows that claim to be from the
+    future.
+    """
+
+    def __init__(self, table: str, columns: frozenset[str], scope: Scope, dialect: sa.Dialect) -> None:
+        import sqlalchemy as sa
+
+        self.scope = scope
+        self.columns = columns
+        self._dialect = dialect
+        times = {"event_time", "ingested_at"}
+        self.table = sa.table(
+            table, *(sa.column(name, sa.DateTime() if name in times else None) for name in sorted(columns))
+        )
+
+    def everything(self) -> str:
+        """Return the statement of all rows, whatever the scope (for tables without events)."""
+        return self._text(self._select())
+
+    def period(self) -> str:
+        """Return the statement of the period's rows."""
+        return self._text(self._select().where(*self._belongs(), self._in_period()))
+
+    def between(self, start: datetime, end: datetime) -> str:
+        """Return the statement of the rows of ``[start, end)`` that arrived when they should have."""
+        return self._text(self._select().where(*self._belongs(), *self._seen_between(start, end)))
+
+    def count(self, *, whole_table: bool = False) -> sa.Select[Any]:
+        """Return the statement of the number of rows of the period, and their newest credible time."""
+        import sqlalchemy as sa
+
+        if whole_table:
+            return sa.select(sa.func.count(), sa.null()).select_from(self.table)
+        time = self.table.c.event_time
+        newest = sa.func.max(sa.case((time <= self.scope.latest, time)))
+        return sa.select(sa.func.count(), newest).where(*self._belongs(), self._in_period())
+
+    def days(self, count: int) -> sa.Select[Any]:
+        """Return the statement of the rows of each of the last ``count`` days, newest first."""
+        import sqlalchemy as sa
+
+        time, end = self.table.c.event_time, self.scope.until
+        earliest = max(end - DAY * count, self.scope.since) if self.scope.live else end - DAY * count
+        counted = [
+            sa.func.sum(sa.case(((time >= end - DAY * (i + 1)) & (time < end - DAY * i), 1), else_=0))
+            for i in range(count)
+        ]
+        # When the first row came: days before it are no history.
+        return sa.select(sa.func.min(time), *counted).where(
+            *self._belongs(), *self._seen_between(earliest, end)
+        )
+
+    def split(self) -> sa.Select[Any]:
+        """Return the statement of the number of units of each variant in the period."""
+        import sqlalchemy as sa
+
+        columns = self.table.c
+        return (
+            sa.select(columns.variant, sa.func.count(sa.distinct(columns.unit_id)))
+            .where(*self._belongs(), self._in_period(), columns.variant.is_not(None))
+            .group_by(columns.variant)
+        )
+
+    def _select(self) -> sa.Select[Any]:
+        import sqlalchemy as sa
+
+        return sa.select(sa.literal_column("*")).select_from(self.table)
+
+    def _belongs(self) -> list[sa.ColumnElement[bool]]:
+        columns, scope = self.table.c, self.scope
+        found: list[sa.ColumnElement[bool]] = []
+        if "surface" in self.columns:
+            found.append((columns.surface == scope.surface) | columns.surface.is_(None))
+        if scope.live and "optimization" in self.columns:
+            found.append((columns.optimization == scope.optimization) | columns.optimization.is_(None))
+        return found
+
+    def _in_period(self) -> sa.ColumnElement[bool]:
+        columns, scope = self.table.c, self.scope
+        time = columns.event_time
+        inside = (time >= scope.since) & ((time < scope.until) | (time >= scope.now))
+        if "ingested_at" not in self.columns:
+            return inside | time.is_(None)
+        arrived = columns.ingested_at
+        return inside | (time.is_(None) & (arrived.is_(None) | (arrived >= scope.since)))
+
+    def _seen_between(self, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
+        time = self.table.c.event_time
+        return [time >= start, time < end]
+
+    def _text(self, statement: sa.Select[Any]) -> str:
+        compiled = statement.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+        return str(compiled).replace("\n", " ")
+
+
+def literal(value: datetime | str) -> str:
+    """Return ``value`` as a literal of SQL."""
+    text = value.isoformat(sep=" ", timespec="microseconds") if isinstance(value, datetime) else value
+    return "'" + text.replace("'", "''") + "'"
