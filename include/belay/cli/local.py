@@ -47,7 +47,14 @@ class LocalWorld:
         """Return an environment in which every part is the embedded one, whatever this process was told."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
         data = {name: value for name, value in os.environ.items() if name in ("BELAY_DATA", "BELAY_DEBUG")}
-        return {**kept, **data, "BELAY_HOME": str(self.home), "BELAY_APPROVAL_RECHECK_SECONDS": "5"}
+        return {
+            **kept,
+            **data,
+            "BELAY_HOME": str(self.home),
+            "BELAY_APPROVAL_RECHECK_SECONDS": "5",
+            # The shop asks the flags once an hour of its own time.
+            "BELAY_FLAG_SETTLE_SECONDS": "7200",
+        }
 
     @cached_property
     def belay(self) -> Services:
