@@ -36,8 +36,7 @@ class FlagdFile:
         """Write ``flag`` into the file, unless the file shows it already."""
         with self._locked():
             document, wanted = self._load(), _normalised(flag)
-            served = _from_definition(flag.key, document["flags"].get(flag.key))
-            if not refuse_stale(served, wanted):
+            if not refuse_stale(self._served(document, wanted), wanted):
                 return
             document["flags"][flag.key] = to_definition(wanted)
             try:
@@ -47,19 +46,41 @@ class FlagdFile:
 
     def read(self, key: str) -> ServedFlag | None:
         """Return what the file serves for ``key``."""
-        definition = self._load()["flags"].get(key)
-        flag = _from_definition(key, definition)
-        if flag is not None and definition != to_definition(flag):
-            raise FlagsUnavailable(
-                f"flag {key} in {self.path} was changed by hand: it is not what epoch {flag.epoch} wrote; "
-                "roll the optimization back, which writes it anew"
-            )
-        return flag
+        return self._ours(key, self._load()["flags"].get(key))
 
     def read_all(self) -> Mapping[str, ServedFlag]:
         """Return every flag of the file that Belay wrote."""
-        flags = (self.read(key) for key in self._load()["flags"])
+        flags = (self._ours(key, definition) for key, definition in self._load()["flags"].items())
         return {flag.key: flag for flag in flags if flag is not None}
+
+    def _ours(self, key: str, definition: Any) -> ServedFlag | None:
+        """Read one definition back; None when it is not Belay's."""
+        try:
+            return _read_back(key, definition)
+        except _ChangedByHandError as error:
+            raise FlagsUnavailable(
+                f"flag {key} in {self.path} was changed by hand: it is not what Belay wrote; "
+                "roll the optimization back, which writes it anew"
+            ) from error
+
+    def _served(self, document: dict[str, Any], wanted: ServedFlag) -> ServedFlag | None:
+        """Return what a write of ``wanted`` has to be compared with.
+
+        A definition under its key that Belay did not write, or that was changed by hand, is in the way of
+        showing anything to anybody; it is never in the way of taking an optimization down.
+        """
+        definition = document["flags"].get(wanted.key)
+        try:
+            served = _read_back(wanted.key, definition)
+            foreign = served is None and definition is not None
+        except _ChangedByHandError:
+            served, foreign = None, True
+        if foreign and wanted.scope > 0:
+            raise FlagsUnavailable(
+                f"flag {wanted.key} in {self.path} is not what Belay wrote: nothing was changed; remove it "
+                "from the file, or give the optimization another name"
+            )
+        return served
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -144,14 +165,30 @@ def _fractional(salt: str, buckets: list[list[Any]]) -> dict[str, Any]:
 
 def _payload(payload: Any) -> Any:
     """flagd variants of one flag share one type: objects. Anything else is wrapped as ``{"value": …}``."""
-    return payload if isinstance(payload, dict) else {"value": payload}
+    plain = json.loads(json.dumps(payload))
+    return plain if isinstance(plain, dict) else {"value": plain}
 
 
-def _from_definition(key: str, definition: Any) -> ServedFlag | None:
-    """Read a definition back; one that Belay did not write is none of its business."""
-    metadata = definition.get("metadata", {}) if isinstance(definition, dict) else {}
-    if "belay_epoch" not in metadata:
+class _ChangedByHandError(ValueError):
+    """A definition that Belay wrote is not any more what it wrote."""
+
+
+def _read_back(key: str, definition: Any) -> ServedFlag | None:
+    """Read a definition back; one that Belay did not write is none of its business: None."""
+    metadata = definition.get("metadata") if isinstance(definition, dict) else None
+    if not isinstance(metadata, dict) or "belay_epoch" not in metadata:
         return None
+    try:
+        flag = _from_definition(key, definition, metadata)
+        intact = definition == to_definition(flag)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise _ChangedByHandError(key) from error
+    if not intact:
+        raise _ChangedByHandError(key)
+    return flag
+
+
+def _from_definition(key: str, definition: dict[str, Any], metadata: dict[str, Any]) -> ServedFlag:
     variants = definition["variants"]
     return ServedFlag(
         key=key,
