@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from belay.measurement.findings import to_plain
 from belay.measurement.sequences import log_e_two_sided
+from belay.measurement.tails import student_tail
 
 Floats = NDArray[np.float64]
 
@@ -110,7 +110,7 @@ class Stream:
             error_c**2 / (self.count_c[-1] - 1) + error_t**2 / (self.count_t[-1] - 1)
         )
         z = (self.mean_t[-1] - self.mean_c[-1]) / np.sqrt(error_c + error_t)
-        return float(2 * student.sf(abs(z), freedom))
+        return 2.0 * student_tail(abs(float(z)), float(freedom))
 
     def sequential_p(self, mixture: float) -> float:
         """Return the anytime-valid p-value: one over the largest e-value from the second checkpoint on.

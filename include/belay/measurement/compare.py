@@ -9,8 +9,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 from belay.domain.metrics import Direction, MetricKind
 from belay.domain.proposal import CONTROL
@@ -19,6 +17,7 @@ from belay.measurement.counts import log_e_counts, rate_ratio_bounds
 from belay.measurement.plan import MeasurementPlan, PlannedMetric
 from belay.measurement.sequences import critical_one_sided, critical_two_sided, log_e, tuning
 from belay.measurement.strata import Contrast, Pieces, contrast, pieces
+from belay.measurement.tails import normal_quantile, root
 
 Floats = NDArray[np.float64]
 
@@ -195,7 +194,7 @@ class Comparison:
         critical = (
             float(critical_one_sided(information, self.rho2(alpha), alpha))
             if anytime
-            else float(norm.isf(alpha))
+            else normal_quantile(alpha)
         )
         lower, upper = self.found.relative(critical)
         return float(lower), float(upper)
@@ -235,7 +234,7 @@ def _crossing(function: Callable[[float], float], *, rising: bool) -> float | No
     other = low if rising else high
     if function(other) > 0:
         return other
-    return float(brentq(function, low, high, xtol=1e-10))
+    return root(function, low, high)
 
 
 def compare(

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import betainc, betaincc, betaln
-from scipy.stats import binom
+
+from belay.measurement.tails import binomial_weights, root
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def _distribution(events: Floats, odds: Floats, rate: float) -> Floats:
     for total, odd in zip(events.astype(np.int64), odds, strict=True):
         if total > 0:
             share = odd * rate / (1.0 + odd * rate)
-            found = np.convolve(found, binom.pmf(np.arange(total + 1), total, share))
+            found = np.convolve(found, binomial_weights(int(total), float(share)))
     return found
 
 
@@ -103,4 +103,4 @@ def rate_ratio_bounds(treated: Floats, control: Floats, odds: Floats, alpha: flo
 
 def _solve(increasing: Callable[[float], float]) -> float:
     """Return the positive rate at which ``increasing`` is zero, looked for on a logarithmic scale."""
-    return float(math.exp(brentq(lambda log_rate: increasing(math.exp(log_rate)), -25.0, 25.0, xtol=1e-12)))
+    return math.exp(root(lambda log_rate: increasing(math.exp(log_rate)), -25.0, 25.0))

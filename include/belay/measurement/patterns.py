@@ -8,12 +8,12 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
 
 from belay.measurement.cells import ALL, Cells
 from belay.measurement.compare import Comparison, compare, pair, sequence
 from belay.measurement.plan import MeasurementPlan, PlannedMetric
 from belay.measurement.strata import contrast, pieces
+from belay.measurement.tails import chi_square_tail, normal_tail
 from belay.measurement.words import relative
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ def drift(day: Floats, effect: Floats, variance: Floats) -> Drift:
     z = slope * math.sqrt(spread)
     mean = (weight * effect).sum() / weight.sum()
     q = float((weight * (effect - mean) ** 2).sum())
-    return Drift(slope, z, float(2 * norm.sf(abs(z))), q, float(chi2.sf(q, len(day) - 1)), len(day))
+    return Drift(slope, z, 2.0 * normal_tail(abs(z)), q, chi_square_tail(q, len(day) - 1), len(day))
 
 
 @dataclass(frozen=True, slots=True)

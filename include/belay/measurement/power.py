@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 from sqlalchemy import Engine
 
 from belay.domain.capability import CapabilityPolicy
@@ -24,6 +23,7 @@ from belay.domain.scope import percent
 from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.findings import to_plain
+from belay.measurement.tails import normal_quantile
 from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
 
@@ -159,7 +159,7 @@ def units_needed(test: Sizing, baseline: Baseline, treated: float, control: floa
         or not math.isfinite(baseline.variance)
     ):
         return math.inf
-    quantiles = norm.isf(test.alpha) + norm.isf(1.0 - test.power)
+    quantiles = normal_quantile(test.alpha) + normal_quantile(1.0 - test.power)
     if test.metric.kind is MetricKind.RARE_COUNT:
         gap = abs(
             math.log1p(test.distance if test.metric.direction is Direction.DECREASE else -test.distance)
@@ -176,7 +176,7 @@ def smallest_effect(test: Sizing, baseline: Baseline, treated: float, control: f
     """Return the smallest relative effect (or margin) that ``units`` could tell apart."""
     if units <= 0 or treated <= 0 or control <= 0 or not baseline.mean > 0:
         return math.inf
-    quantiles = norm.isf(test.alpha) + norm.isf(1.0 - test.power)
+    quantiles = normal_quantile(test.alpha) + normal_quantile(1.0 - test.power)
     if test.metric.kind is MetricKind.RARE_COUNT:
         return float(
             math.expm1(quantiles * math.sqrt((1.0 / treated + 1.0 / control) / (baseline.mean * units)))

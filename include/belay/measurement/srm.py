@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
-from scipy.stats import chi2
+
+from belay.measurement.tails import chi_square_tail
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def chi_square(counts: Sequence[float], shares: Sequence[float]) -> SplitTest:
     expected = seen.sum() * weight / weight.sum()
     statistic = float(((seen - expected) ** 2 / expected).sum())
     return SplitTest(
-        statistic, float(chi2.sf(statistic, seen.size - 1)), tuple(seen.tolist()), tuple(expected.tolist())
+        statistic, chi_square_tail(statistic, seen.size - 1), tuple(seen.tolist()), tuple(expected.tolist())
     )
 
 
