@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -69,16 +69,13 @@ class LocalWorld:
         """The Airflow of this world; the port is kept from one start to the next where it is free."""
         path = self.home / "airflow" / "port"
         known = int(path.read_text()) if path.exists() else _PORT
-        port = known if _is_free(known) or self._airflow_process.processes() else free_port()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(port))
         own = {name: value for name, value in self.environment().items() if name.startswith("BELAY_")}
-        return LocalAirflow(self.home / "airflow", port, USERS, own)
-
-    @property
-    def _airflow_process(self) -> Background:
-        folder = self.home / "airflow"
-        return Background(folder / "standalone.pid", folder / "standalone.log")
+        found = LocalAirflow(self.home / "airflow", known, USERS, own)
+        if not found.running() and not _is_free(known):
+            found = replace(found, port=free_port())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(found.port))
+        return found
 
     @property
     def shop(self) -> Background:
@@ -138,8 +135,14 @@ class LocalWorld:
 
     def stop(self) -> list[str]:
         """Stop both, make sure that no process is left, and return what was running."""
-        parts = (("Airflow", self._airflow_process, signal.SIGINT), ("storefront", self.shop, signal.SIGTERM))
-        return [name for name, process, first in parts if process.stop(first=first)]
+        stopped = []
+        airflow = LocalAirflow(self.home / "airflow", _PORT, {})
+        if airflow.running():
+            airflow.stop()
+            stopped.append("Airflow")
+        if self.shop.stop(first=signal.SIGTERM):
+            stopped.append("storefront")
+        return stopped
 
 
 def _is_free(port: int) -> bool:

@@ -17,8 +17,6 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
-from belay.measurement.power import power_of, shares_at
-from belay.measurement.warehouse import WarehouseUnavailableError
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -129,6 +127,9 @@ def _enough_traffic(
     A step that widens is measured at the scope now live; a first exposure is not taken where its effect
     could never be seen.
     """
+    from belay.measurement.power import power_of, shares_at
+    from belay.measurement.warehouse import WarehouseUnavailableError
+
     scope = known.scope or policy.ramp.steps[0]
     shares = shares_at(scope, [variant.key for variant in known.proposal.variants])
     try:

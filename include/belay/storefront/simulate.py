@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TICK = timedelta(hours=1)
 """Data time that is written at once."""
 
+_NAP = 0.2
+"""Seconds between two questions whether to stop, while a slow hour of data time passes."""
+
 _COUNTRIES = (("DE", 0.4), ("FR", 0.3), ("NL", 0.2), ("SE", 0.1))
 _RETURNING = 0.3
 _BOTS = 0.02
@@ -73,7 +76,8 @@ class Storefront:
             # The clock follows the data: it never says an hour that is not written yet.
             set_data_now(self.home, now)
             progress(now)
-            time.sleep(max(0.0, seconds_per_tick - (time.monotonic() - began)))
+            while not stop() and (left := began + seconds_per_tick - time.monotonic()) > 0:
+                time.sleep(min(left, _NAP))
         return now
 
     def write(self, since: datetime, until: datetime) -> None:
