@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 
 from belay.domain.metrics import Metric
 
-_PER_THOUSAND = "per 1,000"
+_PER_MANY = re.compile(r"\bper (1,?0[0,]*)\b")
 
 
 def scale_of(unit: str) -> float:
     """Return what a value is multiplied by to be shown in ``unit``: 100 for %, 1,000 for per 1,000."""
     if unit.strip().startswith("%"):
         return 100.0
-    return 1000.0 if _PER_THOUSAND in unit else 1.0
+    many = _PER_MANY.search(unit)
+    return float(many[1].replace(",", "")) if many else 1.0
 
 
 def amount(value: float | None, metric: Metric) -> str:

@@ -132,7 +132,11 @@ class Rows:
         if "ingested_at" not in self.columns:
             return inside | time.is_(None)
         arrived = columns.ingested_at
-        return inside | (time.is_(None) & (arrived.is_(None) | (arrived >= scope.since)))
+        timeless = time.is_(None) & (arrived.is_(None) | (arrived >= scope.since))
+        # What arrived after this reading began is no row of it, and so none from the future: the
+        # warehouse goes on filling while the suites are asked.
+        here = arrived.is_(None) | (arrived <= scope.latest)
+        return (inside | timeless) & here
 
     def _seen_between(self, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
         time = self.table.c.event_time
