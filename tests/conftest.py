@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import profiles
 
 _PATIENCE = 30.0
+
+profiles.register()
 
 
 def _postgres_bin() -> Path | None:

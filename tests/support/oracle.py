@@ -1,0 +1,237 @@
+"""The invariants of DESIGN.md, judged from the events alone: nothing here calls a rule of the domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from belay.domain import events as e
+from belay.domain.evolve import Recorded
+
+LADDER = ["observe", "suggest", "supervised", "bounded", "autonomous"]
+CEILING = {"human_only": "suggest", "bounded": "bounded", "reversible": "autonomous"}
+STRENGTH = ["inform", "notice", "approve"]
+RAISING = {"brand", "pricing", "compliance"}
+TABLE = {  # DESIGN.md: canary, up to the free scope, beyond it
+    "observe": None,
+    "suggest": ("approve", "approve", "approve"),
+    "supervised": ("notice", "approve", "approve"),
+    "bounded": ("inform", "notice", "approve"),
+    "autonomous": ("inform", "inform", "notice"),
+}
+
+
+@dataclass
+class Climb:
+    """What the oracle has seen of one optimization."""
+
+    proposed: e.Proposed
+    scope: int = 0
+    epoch: int = 0
+    gates: dict[str, str] = field(default_factory=dict)
+    step: int = 0
+    review_seq: int = 0
+    unused: e.OversightGranted | None = None
+    granted_seq: int = 0
+    intent: e.WideningIntended | e.NarrowingIntended | None = None
+    vetoed: bool = False
+    ended: str = ""
+
+    @property
+    def shown(self) -> bool:
+        """Whether anybody sees it, or soon may."""
+        return self.scope > 0 or (self.intent is not None and self.intent.to_scope > 0)
+
+
+@dataclass
+class Oracle:
+    """Reads every event as it is appended, and fails at the first that breaks an invariant."""
+
+    ramp: tuple[int, ...]
+    free_scope: int
+    climbs: dict[str, Climb] = field(default_factory=dict)
+    stages: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, e.PolicyAdopted] = field(default_factory=dict)
+    restricted: dict[str, int] = field(default_factory=dict)
+    frozen: set[str] = field(default_factory=set)
+    requests: dict[str, e.OversightRequested] = field(default_factory=dict)
+    votes: dict[str, list[tuple[Recorded, e.VoteCast]]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+
+    def read(self, recorded: Recorded) -> None:
+        """Judge one event, then remember it."""
+        event = recorded.event
+        judge = getattr(self, f"_{type(event).__name__}", None)
+        if judge is not None:
+            judge(event, recorded)
+
+    # -- capabilities ---------------------------------------------------------------------------
+
+    def _PolicyAdopted(self, event: e.PolicyAdopted, recorded: Recorded) -> None:  # noqa: N802
+        before = self.policies.get(event.capability)
+        if before is not None and before.decision_class == "human_only":
+            by_person = recorded.by.kind == "human"
+            assert event.decision_class == "human_only" or by_person, "I8: only a person ends human_only"
+        top = min(LADDER.index(event.ceiling), LADDER.index(CEILING[event.decision_class]))
+        stage = self.stages.get(event.capability, event.initial_stage)
+        self.stages[event.capability] = LADDER[min(top, LADDER.index(stage))]
+        self.policies[event.capability] = event
+        self.restricted[event.capability] = recorded.seq
+
+    def _StagePromoted(self, event: e.StagePromoted, recorded: Recorded) -> None:  # noqa: N802
+        rank, policy = LADDER.index(event.to_stage), self.policies[event.capability]
+        assert recorded.by.kind == "human", "AI never promotes"
+        assert rank == LADDER.index(self.stages[event.capability]) + 1, "I1: a stage was skipped"
+        assert rank <= LADDER.index(policy.ceiling), "I1: past the ceiling"
+        assert rank <= LADDER.index(CEILING[policy.decision_class]), "I8: past the decision class"
+        self.stages[event.capability] = event.to_stage
+
+    def _StageDemoted(self, event: e.StageDemoted, recorded: Recorded) -> None:  # noqa: N802
+        assert LADDER.index(event.to_stage) < LADDER.index(self.stages[event.capability])
+        self.stages[event.capability] = event.to_stage
+        self.restricted[event.capability] = recorded.seq
+
+    def _Frozen(self, event: e.Frozen, recorded: Recorded) -> None:  # noqa: N802
+        self.frozen.add(event.target)
+
+    def _Unfrozen(self, event: e.Unfrozen, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind == "human", "widening again takes a person"
+        self.frozen.remove(event.target)
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def _Proposed(self, event: e.Proposed, recorded: Recorded) -> None:  # noqa: N802
+        assert event.optimization not in self.climbs, "proposed twice"
+        self.climbs[event.optimization] = Climb(event)
+
+    def _StepStarted(self, event: e.StepStarted, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        assert event.step == climb.step + 1
+        climb.step, climb.gates, climb.review_seq = event.step, {}, 0
+
+    def _GateJudged(self, event: e.GateJudged, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind != "agent", "an agent judged its own step"
+        climb = self.climbs[event.optimization]
+        climb.gates[event.gate] = event.verdict
+        if event.gate == "review":
+            climb.review_seq = recorded.seq
+
+    # -- people ---------------------------------------------------------------------------------
+
+    def _OversightRequested(self, event: e.OversightRequested, recorded: Recorded) -> None:  # noqa: N802
+        assert event.request not in self.requests, "a question took the name of another"
+        self.requests[event.request] = event
+
+    def _VoteCast(self, event: e.VoteCast, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind == "human", "I4: only people vote"
+        assert recorded.by.id == event.voter
+        assert event.digest == self.requests[event.request].digest, "a vote on something else"
+        self.votes.setdefault(event.request, []).append((recorded, event))
+
+    def _RequestClosed(self, event: e.RequestClosed, recorded: Recorded) -> None:  # noqa: N802
+        self.closed.add(event.request)
+
+    def _OversightGranted(self, event: e.OversightGranted, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        assert STRENGTH.index(event.oversight) >= STRENGTH.index(self._needed(climb)), (
+            "I2: too little oversight"
+        )
+        assert climb.gates.get("review") == "pass", "I2: granted before the review"
+        if event.request is None:
+            assert event.oversight == "inform"
+        else:
+            asked = self.requests[event.request]
+            assert event.request not in self.closed, "granted after it was closed"
+            assert event.digest == asked.digest
+            if event.oversight == "approve":
+                self._completed(climb, asked)
+            else:
+                assert event.oversight == "notice"
+                assert recorded.at >= asked.expires_at, "the notice had not passed"
+        climb.unused, climb.granted_seq = event, recorded.seq
+
+    def _completed(self, climb: Climb, asked: e.OversightRequested) -> None:
+        proposal, owner = climb.proposed.proposal, self.policies[climb.proposed.capability].owner
+        votes = self.votes.get(asked.request, [])
+        assert all(vote.choice == "approve" for _, vote in votes), "granted over a rejection"
+        assert all(recorded.at < asked.expires_at for recorded, _ in votes), "a vote after the end"
+        free = {vote.voter for _, vote in votes} - {proposal.agent_owner, proposal.proposed_by.id}
+        assert len(free) >= asked.quorum, "I4: a quorum without enough free votes"
+        assert free - {owner}, "I4: the owner alone"
+        held = {role for _, vote in votes if vote.voter in free for role in vote.roles}
+        assert set(asked.roles) <= held, "a role is missing"
+
+    def _Vetoed(self, event: e.Vetoed, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind == "human"
+        for name, climb in self.climbs.items():
+            if event.target in (name, f"capability:{climb.proposed.capability}"):
+                climb.vetoed = climb.vetoed or not climb.ended or climb.shown
+
+    # -- scope ----------------------------------------------------------------------------------
+
+    def _needed(self, climb: Climb) -> str:
+        """Return the least oversight that the next step may have, from DESIGN.md's table."""
+        capability = self.policies[climb.proposed.capability]
+        row = TABLE[self.stages[capability.capability]]
+        assert row is not None, "at observe nothing is shown"
+        proposal, to_scope = climb.proposed.proposal, self._next(climb)
+        raised = RAISING & set(proposal.tags) or not proposal.reversible or not proposal.measurable
+        if raised or capability.decision_class == "human_only":
+            return "approve"
+        return row[0 if climb.scope == 0 else 1 if to_scope <= self.free_scope else 2]
+
+    def _next(self, climb: Climb) -> int:
+        return min(step for step in self.ramp if step > climb.scope)
+
+    def _WideningIntended(self, event: e.WideningIntended, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        capability = climb.proposed.capability
+        assert recorded.by.kind != "agent", "an agent widened"
+        assert (event.from_scope, event.to_scope) == (climb.scope, self._next(climb)), "I1: not one step"
+        grant, climb.unused = climb.unused, None
+        assert grant is not None, "I2: no unused grant"
+        assert grant.grant == event.grant
+        assert (grant.from_scope, grant.to_scope) == (event.from_scope, event.to_scope), (
+            "I2: another step's grant"
+        )
+        assert climb.granted_seq > climb.review_seq, "I2: the review is younger than the grant"
+        assert climb.granted_seq > self.restricted[capability], "I2: the rules became stricter since"
+        passed = [climb.gates.get(gate) for gate in ("admit", "quality", "window", "review")]
+        assert passed == ["pass"] * 4, "I2: a gate has not passed"
+        assert STRENGTH.index(grant.oversight) >= STRENGTH.index(self._needed(climb)), (
+            "I2: too little oversight"
+        )
+        assert not climb.vetoed, "I3: widened after a veto"
+        assert not climb.ended, "widened after its end"
+        assert not self.frozen & {"all", f"surface:{climb.proposed.surface}", f"capability:{capability}"}
+        for other in self.climbs.values():
+            if other is not climb and other.proposed.surface == climb.proposed.surface:
+                assert not other.shown or other.ended == "completed", "two live on one surface"
+        self._intend(climb, event)
+
+    def _NarrowingIntended(self, event: e.NarrowingIntended, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        assert 0 <= event.to_scope <= climb.scope, "a narrowing that widens"
+        if isinstance(climb.intent, e.NarrowingIntended):
+            assert event.to_scope < climb.intent.to_scope, "a narrowing above, or equal to, one under way"
+        climb.unused = None
+        self._intend(climb, event)
+
+    def _intend(self, climb: Climb, event: e.WideningIntended | e.NarrowingIntended) -> None:
+        assert event.epoch == climb.epoch + 1, "epochs are fencing tokens: one after the other"
+        climb.epoch, climb.intent = event.epoch, event
+
+    def _ScopeConfirmed(self, event: e.ScopeConfirmed, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        assert recorded.by.kind != "agent", "an agent confirmed a scope"
+        assert climb.intent is not None, "confirmed without an intent"
+        assert (event.scope, event.epoch) == (climb.intent.to_scope, climb.intent.epoch)
+        if event.scope > climb.scope:
+            assert isinstance(climb.intent, e.WideningIntended), "I2: scope went up without a grant"
+            assert not climb.vetoed, "I3: a veto did not stop a widening under way"
+        climb.scope, climb.intent = event.scope, None
+
+    def _OptimizationEnded(self, event: e.OptimizationEnded, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        if event.outcome == "completed":
+            assert climb.scope == self.ramp[-1]
+        climb.ended = event.outcome
