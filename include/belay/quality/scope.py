@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far clocks may differ before a time counts as being in the future."""
 
+ARRIVES_WITHIN = timedelta(days=14)
+"""How far data time may go on while the suites are asked (a simulated shop's runs fast)."""
+
 DAY = timedelta(days=1)
 
 
@@ -134,8 +137,9 @@ class Rows:
         arrived = columns.ingested_at
         timeless = time.is_(None) & (arrived.is_(None) | (arrived >= scope.since))
         # What arrived after this reading began is no row of it, and so none from the future: the
-        # warehouse goes on filling while the suites are asked.
-        here = arrived.is_(None) | (arrived <= scope.latest)
+        # warehouse goes on filling while the suites are asked. An arrival stamped far ahead is no arrival
+        # but a broken clock.
+        here = arrived.is_(None) | (arrived <= scope.latest) | (arrived > scope.now + ARRIVES_WITHIN)
         return (inside | timeless) & here
 
     def _seen_between(self, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
