@@ -20,7 +20,7 @@ import requests
 from belay.orchestration.background import Background
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
-_START_SECONDS = 150.0
+_START_SECONDS = 300.0
 _STOP_SECONDS = 20.0
 
 
@@ -86,6 +86,8 @@ class LocalAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(_CHECKOUT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(_CHECKOUT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # A writer waits for its turn on SQLite: by default it gives up after five seconds.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
