@@ -1,37 +1,64 @@
-"""The pictures of a review, as Vega-Lite drawn by Altair: effects, their course, and segments.
+"""The pictures of a review, as Vega-Lite drawn by Altair: effects, their course, segments, predictions.
 
 Colours are Okabe and Ito's, told apart by people with any colour vision; shape says the same again.
+Right is always better, so that nobody has to think about signs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 FINDINGS = ("harmless", "unknown", "harmful")
-_COLOURS = ("#0072B2", "#7F7F7F", "#D55E00")
+BLUE, GREY, ORANGE, GREEN, PINK = "#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7"
+INK, SOFT, LINE = "#1b1f24", "#57606a", "#d0d7de"
+"""Every colour is one that the page's style sheet knows, and exchanges in the dark."""
 _SHAPES = ("circle", "square", "triangle-down")
-_WIDTH = 640
+_FONT = "system-ui, -apple-system, Segoe UI, sans-serif"
+_ROWS = 24
+"""Rows of a picture; what is harmful comes first, the rest is in the table and the evidence."""
+_MARGIN_REACH = 2.5
+"""A margin farther out than this many times the widest interval is named at the edge, not drawn to scale."""
 
 
-def effects_chart(document: Mapping[str, Any], width: int = _WIDTH) -> Any | None:
+def effects_chart(document: Mapping[str, Any], width: int) -> Any | None:
     """Return effects with intervals against their margins, or None when nothing was measured."""
-    rows = [_row(line, line["title"]) for line in document.get("metrics", ()) if line["effect"] is not None]
-    return _forest(rows, width) if rows else None
+    lines = document.get("metrics", ())
+    several = len({line["arm"] for line in lines}) > 1
+    rows = [_row(line, f"{line['arm']}: {line['title']}" if several else line["title"]) for line in lines]
+    return _forest([row for row in rows if row["effect"] is not None], width)
 
 
-def segments_chart(document: Mapping[str, Any], width: int = _WIDTH) -> Any | None:
-    """Return the primary metric's effect in every segment, or None without segments."""
+def segments_chart(document: Mapping[str, Any], width: int) -> Any | None:
+    """Return the primary metric in every segment, and what else does harm in one; None without segments."""
     primary = {line["metric"] for line in document.get("metrics", ()) if line["role"] == "primary"}
-    rows = [
-        _row(line, str(line["segment"]))
+    several = len({line["arm"] for line in document.get("metrics", ())}) > 1
+    chosen = [
+        line
         for line in document.get("segments", ())
-        if line["effect"] is not None and line["metric"] in primary
+        if line["effect"] is not None and (line["metric"] in primary or line["finding"] == "harmful")
     ]
-    return _forest(rows, width) if rows else None
+    chosen.sort(key=lambda line: line["finding"] != "harmful")
+    rows = []
+    for line in chosen[:_ROWS]:
+        label = line["segment"] if line["metric"] in primary else f"{line['segment']}, {line['title']}"
+        rows.append(_row(line, f"{line['arm']}: {label}" if several else str(label)))
+    return _forest(rows, width)
 
 
-def timeline_chart(document: Mapping[str, Any], width: int = _WIDTH) -> Any | None:
+def prediction_chart(document: Mapping[str, Any], width: int) -> Any | None:
+    """Return what the agent predicted above what was found; None unless there are both."""
+    told = document.get("predicted") or {}
+    predicted, found = told.get("prediction"), told.get("found")
+    primary = next((line for line in document.get("metrics", ()) if line["role"] == "primary"), None)
+    if not predicted or not found or primary is None or found["effect"] is None:
+        return None
+    common = {"direction": primary["direction"], "margin": None, "finding": "unknown"}
+    rows = [_row({**common, **predicted}, "predicted"), _row({**primary, **found, "margin": None}, "found")]
+    return _forest(rows, width, legend=False)
+
+
+def timeline_chart(document: Mapping[str, Any], width: int) -> Any | None:
     """Return the primary metric's effect over time with its confidence sequence, or None without days."""
     import altair as alt
 
@@ -43,91 +70,169 @@ def timeline_chart(document: Mapping[str, Any], width: int = _WIDTH) -> Any | No
     ]
     if not points or primary is None:
         return None
+    sign = -1 if primary["direction"] == "increase" else 1
+    margin = sign * primary["margin"] * 100 if primary["margin"] else None
+    arms = list(dict.fromkeys(point["arm"] for point in points))
+    domain = _course_domain(points, arms)
     data = alt.Data(values=points)
-    days = alt.X("day:T", title="units first exposed up to", axis=alt.Axis(format="%d %b", tickCount=6))
+    days = alt.X(
+        "day:T",
+        title="people first exposed up to",
+        axis=alt.Axis(format="%d %b", tickCount=max(width // 110, 2)),
+    )
+    height = alt.Scale(domain=domain, clamp=True, nice=False)
+    colour = alt.Color(
+        "arm:N",
+        scale=alt.Scale(domain=arms, range=[BLUE, GREEN, PINK, GREY][: len(arms)]),
+        legend=alt.Legend(title=None, orient="bottom") if len(arms) > 1 else None,
+    )
     band = (
         alt.Chart(data)
-        .mark_area(opacity=0.2, color=_COLOURS[0])
-        .encode(x=days, y=alt.Y("low:Q", title=f"{primary['title']}, effect in %"), y2="high:Q")
+        .mark_area(opacity=0.2)
+        .encode(x=days, y=alt.Y("low:Q", title="effect in %", scale=height), y2="high:Q", color=colour)
     )
-    line = alt.Chart(data).mark_line(color=_COLOURS[0], point=True).encode(x=days, y="effect:Q")
-    zero = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(color="#555").encode(y="at:Q")
-    layers = [band, zero, line]
-    if primary["margin"]:
-        sign = -1 if primary["direction"] == "increase" else 1
-        margin = alt.Chart(alt.Data(values=[{"at": sign * primary["margin"] * 100}]))
-        layers.append(margin.mark_rule(color=_COLOURS[2], strokeDash=[4, 3]).encode(y="at:Q"))
-    return _styled(alt.layer(*layers).properties(width=width, height=200))
+    line = (
+        alt.Chart(data)
+        .mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2.5)
+        .encode(x=days, y="effect:Q", color=colour)
+    )
+    layers = [band, _rule("y", 0.0, SOFT), line]
+    if margin is not None and domain[0] <= margin <= domain[1]:
+        layers.insert(1, _rule("y", margin, ORANGE, dash=[5, 4]))
+    return _styled(alt.layer(*layers).properties(height=210), width, "The effect over time")
 
 
 def to_svg(chart: Any) -> str:
-    """Return a chart as SVG text."""
+    """Return a chart as SVG text. It fetches nothing."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
     return svg
 
 
 def to_png(chart: Any, scale: float = 2.0) -> bytes:
-    """Return a chart as a PNG picture."""
+    """Return a chart as a PNG picture on white."""
     import vl_convert
 
-    png: bytes = vl_convert.vegalite_to_png(chart.to_dict(), scale=scale)
+    drawn = chart.to_dict()
+    drawn["config"]["background"] = "white"
+    png: bytes = vl_convert.vegalite_to_png(drawn, scale=scale, allowed_base_urls=[])
     return png
 
 
+def _course_domain(points: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[float]:
+    """Return the range that shows where the effect has come to; the first days may leave the picture."""
+    last = [[point for point in points if point["arm"] == arm][-1] for arm in arms]
+    reach = 2.0 * max(max(abs(point["low"]), abs(point["high"])) for point in last)
+    reach = max(reach, 1.1 * max(abs(point["effect"]) for point in last), 0.1)
+    low, high = min(point["low"] for point in points), max(point["high"] for point in points)
+    return [max(low, -reach) * 1.05, min(high, reach) * 1.05]
+
+
 def _row(line: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Turn an effect so that right is always better: a person should not have to think about signs."""
+    """Turn an effect so that right is better. An end that is unknown stays None."""
     sign = 1 if line["direction"] == "increase" else -1
-    ends = [None if line[k] is None else sign * line[k] * 100 for k in ("low", "high")]
-    known = sorted(end for end in ends if end is not None)
-    effect = sign * line["effect"] * 100
+    low, high = (None if line[k] is None else sign * line[k] * 100 for k in ("low", "high"))
+    if sign < 0:
+        low, high = high, low
     return {
         "label": label,
-        "effect": effect,
-        "low": known[0] if len(known) == 2 else effect,
-        "high": known[-1] if len(known) == 2 else effect,
+        "effect": None if line["effect"] is None else sign * line["effect"] * 100,
+        "low": low,
+        "high": high,
         "margin": -line["margin"] * 100 if line["margin"] else None,
         "finding": line["finding"],
     }
 
 
-def _forest(rows: Iterable[dict[str, Any]], width: int) -> Any:
+def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) -> Any | None:
     import altair as alt
 
-    values = list(rows)
+    if not rows:
+        return None
+    domain = _domain(rows)
+    values = [
+        {
+            **row,
+            "low": domain[0] if row["low"] is None else row["low"],
+            "high": domain[1] if row["high"] is None else row["high"],
+            "said": f"{row['label']}{_far(row['margin'], domain)}",
+            "margin": None if _beyond(row["margin"], domain) else row["margin"],
+        }
+        for row in rows
+    ]
     data = alt.Data(values=values)
-    labels = alt.Y(
-        "label:N", title=None, sort=[row["label"] for row in values], axis=alt.Axis(labelLimit=220)
-    )
+    places = alt.Y("label:N", title=None, sort=[row["label"] for row in rows], axis=None)
+    key = alt.Legend(title=None, orient="bottom", symbolOpacity=1) if legend else None
     colour = alt.Color(
         "finding:N",
-        scale=alt.Scale(domain=list(FINDINGS), range=list(_COLOURS)),
-        legend=alt.Legend(title=None, orient="bottom"),
+        scale=alt.Scale(domain=list(FINDINGS), range=[BLUE, GREY, ORANGE]),
+        legend=key,
     )
-    shape = alt.Shape("finding:N", scale=alt.Scale(domain=list(FINDINGS), range=list(_SHAPES)))
+    shape = alt.Shape("finding:N", scale=alt.Scale(domain=list(FINDINGS), range=list(_SHAPES)), legend=key)
+    across = alt.X(
+        "low:Q",
+        title="effect in %, better to the right",
+        scale=alt.Scale(domain=domain, clamp=True, nice=False),
+        axis=alt.Axis(tickCount=max(width // 90, 3)),
+    )
     base = alt.Chart(data)
-    interval = base.mark_rule(strokeWidth=3).encode(
-        y=labels, x=alt.X("low:Q", title="effect in %, better to the right"), x2="high:Q", color=colour
+    interval = base.mark_rule(strokeWidth=3.5, strokeCap="round").encode(
+        y=places, x=across, x2="high:Q", color=colour
     )
-    point = base.mark_point(filled=True, size=110).encode(y=labels, x="effect:Q", color=colour, shape=shape)
+    point = base.mark_point(filled=True, size=130, opacity=1).encode(
+        y=places, x="effect:Q", color=colour, shape=shape
+    )
     margin = (
         base.transform_filter("datum.margin != null")
-        .mark_tick(color=_COLOURS[2], thickness=2, size=22)
-        .encode(y=labels, x="margin:Q")
+        .mark_tick(color=ORANGE, thickness=2.5, size=18)
+        .encode(y=places, x="margin:Q")
     )
-    zero = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(color="#555").encode(x="at:Q")
-    chart = alt.layer(zero, margin, interval, point).properties(width=width, height=34 * len(values) + 10)
-    return _styled(chart)
+    said = base.mark_text(color=INK, align="left", baseline="middle", dy=-17, fontSize=13, font=_FONT).encode(
+        y=places, x=alt.value(0), text="said:N"
+    )
+    chart = alt.layer(_rule("x", 0.0, SOFT), margin, interval, point, said)
+    return _styled(chart.properties(height=alt.Step(48)), width, "Effects with their intervals")
 
 
-def _styled(chart: Any) -> Any:
-    font = "system-ui, sans-serif"
-    return (
-        chart.configure_view(stroke=None)
-        .configure_axis(
-            labelFont=font, titleFont=font, labelFontSize=13, titleFontSize=13, titleFontWeight="normal"
-        )
-        .configure_legend(labelFont=font, labelFontSize=13)
-        .configure(background="white", padding=8)
+def _domain(rows: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Return the range of the picture: every known interval, zero, and the margins that are near enough."""
+    known = [row[k] for row in rows for k in ("effect", "low", "high") if row[k] is not None]
+    reach = max((abs(value) for value in known), default=0.0) or 1.0
+    margins = [row["margin"] for row in rows if row["margin"] and abs(row["margin"]) <= _MARGIN_REACH * reach]
+    low, high = min([0.0, *known, *margins]), max([0.0, *known])
+    pad = 0.06 * (high - low) or 1.0
+    return [low - pad, high + pad]
+
+
+def _beyond(margin: float | None, domain: Sequence[float]) -> bool:
+    return margin is not None and margin < domain[0]
+
+
+def _far(margin: float | None, domain: Sequence[float]) -> str:
+    """Return where a margin is that the picture does not reach."""
+    return f", margin far left at −{abs(margin):g} %" if margin and _beyond(margin, domain) else ""
+
+
+def _rule(axis: str, at: float, colour: str, dash: list[int] | None = None) -> Any:
+    import altair as alt
+
+    chart = alt.Chart(alt.Data(values=[{"at": at}]))
+    mark = chart.mark_rule(color=colour, strokeWidth=1.5, strokeDash=dash or [1, 0])
+    return mark.encode(x="at:Q") if axis == "x" else mark.encode(y="at:Q")
+
+
+def _styled(chart: Any, width: int, description: str) -> Any:
+    """Fit the whole picture, labels included, into ``width`` pixels."""
+    words: dict[str, Any] = {"labelFont": _FONT, "labelFontSize": 13, "labelColor": INK}
+    titles = {"titleFont": _FONT, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": SOFT}
+    return chart.properties(
+        width=width, description=description, autosize={"type": "fit-x", "contains": "padding"}
+    ).configure(
+        background="transparent",
+        padding=6,
+        view={"stroke": None},
+        axis=words | titles | {"gridColor": LINE, "domainColor": LINE, "tickColor": LINE},
+        legend=words | {"labelFontSize": 12, "labelColor": SOFT},
+        title={"font": _FONT, "fontSize": 16, "color": INK, "anchor": "start"},
     )

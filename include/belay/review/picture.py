@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from belay.domain.scope import percent
 from belay.review.charts import effects_chart, to_png
+
+_WIDTH, _SCALE = 600, 2.0
 
 
 def picture(document: Mapping[str, Any]) -> bytes | None:
-    """Return the effects against their margins as a PNG of about 1,600 pixels; None before any exposure."""
-    chart = effects_chart(document, width=560)
-    return None if chart is None else to_png(chart)
+    """Return the effects against their margins as a PNG, 1,200 pixels wide; None before any exposure."""
+    chart = effects_chart(document, width=_WIDTH)
+    if chart is None:
+        return None
+    step = f"{percent(document['from_scope'])} → {percent(document['to_scope'])}"
+    title = {"text": f"{document['verdict'].replace('_', ' ').capitalize()}: {step}", "offset": 14}
+    return to_png(chart.properties(title=title), scale=_SCALE)
 
 
 def alt_text(document: Mapping[str, Any]) -> str:

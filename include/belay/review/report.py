@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from belay.domain.scope import percent
-from belay.review.charts import effects_chart, segments_chart, timeline_chart, to_svg
+from belay.measurement.words import scale_of
+from belay.review.charts import effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
 
 VERDICTS = {
     "widen": ("Widen", "good"),
@@ -18,9 +20,11 @@ VERDICTS = {
     "stop": ("Stop", "bad"),
     "roll_back": ("Roll back", "bad"),
 }
+_ROOMY, _NARROW = 720, 330
+"""Widths of the pictures in pixels: on a desk, on a phone."""
 
 
-def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str) -> str:
+def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str, home: str = "") -> str:
     """Return the page of a review.
 
     Parameters
@@ -30,9 +34,19 @@ def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str) -> st
     sha256
         Its name in the ledger, shown so that every figure can be traced.
     evidence_url
-        Where the document itself can be fetched.
+        Where the document itself can be seen; every figure links to its place in it, named by a JSON
+        pointer (RFC 6901).
+    home
+        Address of the board; empty for a page that stands alone.
     """
     label, tone = VERDICTS[document["verdict"]]
+    metrics = document.get("metrics", ())
+    drawn = {
+        "effects": effects_chart,
+        "timeline": timeline_chart,
+        "segments": segments_chart,
+        "prediction": prediction_chart,
+    }
     return (
         environment()
         .get_template("review.html")
@@ -42,18 +56,38 @@ def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str) -> st
             tone=tone,
             sha256=sha256,
             evidence_url=evidence_url,
-            charts={
-                "effects": _svg(effects_chart(document)),
-                "timeline": _svg(timeline_chart(document)),
-                "segments": _svg(segments_chart(document)),
-            },
+            home=home,
+            primary=next((line for line in metrics if line["role"] == "primary"), None),
+            several=len({line["arm"] for line in metrics}) > 1,
+            surprise=surprise(document.get("predicted") or {}),
+            charts={name: _pair(chart, document) for name, chart in drawn.items()},
         )
     )
 
 
-def _svg(chart: Any | None) -> Markup | None:
-    """Draw a chart. The SVG comes from vl-convert, which escapes the text in it."""
-    return None if chart is None else Markup(to_svg(chart))  # noqa: S704 - see above
+def _pair(chart: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Markup] | None:
+    """Draw a chart for a desk and for a phone. vl-convert escapes the text in its SVG."""
+    if chart(document, _ROOMY) is None:
+        return None
+    widths = {"roomy": _ROOMY, "narrow": _NARROW}
+    return {name: Markup(to_svg(chart(document, width))) for name, width in widths.items()}  # noqa: S704 - see above
+
+
+def surprise(predicted: Mapping[str, Any]) -> str:
+    """Return whether what was found is what was predicted, in words; empty when that cannot be said."""
+    told, found = predicted.get("prediction"), predicted.get("found")
+    if not told or not found or found.get("effect") is None:
+        return ""
+    if told["low"] <= found["effect"] <= told["high"]:
+        return "as predicted"
+    apart = None not in (found["low"], found["high"]) and (
+        found["high"] < told["low"] or found["low"] > told["high"]
+    )
+    return (
+        "shown not to be what was predicted"
+        if apart
+        else "outside what was predicted, within the uncertainty"
+    )
 
 
 @cache
@@ -62,7 +96,14 @@ def environment() -> Environment:
     made = Environment(
         loader=PackageLoader("belay.review", "templates"), autoescape=select_autoescape(default=True)
     )
-    made.filters |= {"percent": percent, "relative": relative, "number": number}
+    made.filters |= {
+        "percent": percent,
+        "relative": relative,
+        "number": number,
+        "amount": amount,
+        "limit": limit,
+        "compact": compact,
+    }
     return made
 
 
@@ -71,8 +112,29 @@ def relative(value: float | None) -> str:
     return "unknown" if value is None else f"{value * 100:+.1f} %".replace("-", "−")
 
 
+def limit(line: Mapping[str, Any]) -> str:
+    """Return the margin of a metric on the side where harm is: ``−20 %``."""
+    sign = "−" if line["direction"] == "increase" else "+"
+    return f"{sign}{number(abs(line['margin']) * 100, 3)} %"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Return a value per unit, scaled to its unit: a proportion of 0.213 in ``%`` is ``21.3 %``."""
+    if value is None:
+        return "unknown"
+    shown = number(value * scale_of(unit), 3)
+    return f"{shown} %" if unit == "%" else shown
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """Return a number with ``digits`` significant digits."""
     if value is None:
         return "unknown"
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.{digits}g}"
+    if abs(value) >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def compact(value: Any) -> str:
+    """Return plain data as short JSON text."""
+    return json.dumps(value, ensure_ascii=False)

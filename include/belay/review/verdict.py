@@ -8,12 +8,13 @@ from typing import Any
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import ReviewVerdict, Verdict
-from belay.domain.proposal import Proposal
+from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE, percent
-from belay.measurement.decision import Findings
+from belay.measurement.decision import ArmFindings, Findings
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import Monitoring
-from belay.measurement.plan import MeasurementPlan
+from belay.measurement.plan import SRM_ALPHA, MeasurementPlan
+from belay.measurement.words import interval, names, relative
 
 SCHEMA = 1
 """Version of the review document; it is evidence, so older ones must stay readable."""
@@ -84,6 +85,7 @@ def judge(
         "metrics": [_line(effect) for effect in to_plain(findings.effects)],
         "segments": [_line(effect) for effect in to_plain(findings.segments)],
         "timeline": to_plain(findings.timeline),
+        "sample": _sample(findings),
         "split": to_plain(findings.split),
         "novelty": to_plain(findings.novelty),
         "reversals": to_plain(findings.reversals),
@@ -119,7 +121,7 @@ def judge_before_exposure(
     expects = "and does not say by how much"
     if proposal.prediction:
         predicted = proposal.prediction
-        expects = f"by {predicted.effect:+.1%} ({predicted.low:+.1%} to {predicted.high:+.1%})"
+        expects = f"by {relative(predicted.effect)} ({interval(predicted.low, predicted.high)})"
     sentence = (
         f"Nobody has seen it yet. {percent(to_scope)} of {policy.surface} ({people}) would, for about "
         f"{days:.1f} days; the agent expects it to move {policy.primary.metric.title.lower()} {expects}."
@@ -139,25 +141,68 @@ def judge_before_exposure(
 def _verdict(
     findings: Findings, monitoring: Monitoring, quality: Mapping[str, Any] | None
 ) -> tuple[ReviewVerdict, str]:
-    """Harm first, then whether the data may be believed at all, then what they show."""
-    if monitoring.harm_sentence:
-        return ReviewVerdict.ROLL_BACK, monitoring.harm_sentence
+    """Harm first: taking down is right whatever the data are worth. Then whether they may be believed."""
+    if harm := monitoring.harm_sentence or _harm(findings):
+        return ReviewVerdict.ROLL_BACK, harm
     if quality is None or quality.get("verdict") != Verdict.PASS:
         reason = (quality or {}).get("sentence", "nobody checked them")
         return ReviewVerdict.HOLD, f"The data cannot be believed: {reason}"
-    if findings.finding is Finding.HARMFUL:
-        return ReviewVerdict.ROLL_BACK, findings.sentence
+    if findings.split.alarm or findings.split.p < SRM_ALPHA:
+        return ReviewVerdict.HOLD, f"The split cannot be believed. {findings.split.sentence}"
     best = findings.best
-    if findings.finding is Finding.HARMLESS and best is not None:
-        shown = " ".join(effect.sentence for effect in (best.primary, *best.guardrails))
-        return ReviewVerdict.WIDEN, f"{findings.sentence} {shown}"
-    if findings.no_benefit:
-        return (
-            ReviewVerdict.STOP,
-            f"No benefit worth having: {' '.join(a.primary.sentence for a in findings.arms)}",
-        )
-    doubts = [e.sentence for e in findings.effects if e.finding is Finding.UNKNOWN]
-    return ReviewVerdict.HOLD, " ".join(["Inconclusive.", findings.sentence, *doubts])
+    if best is None:
+        return ReviewVerdict.HOLD, f"Inconclusive. {findings.sentence}"
+    if all(arm.finding is Finding.HARMLESS for arm in findings.arms):
+        return ReviewVerdict.WIDEN, _shown(findings, best)
+    if findings.no_benefit and monitoring.enough:
+        shown = " ".join(arm.primary.sentence for arm in findings.arms)
+        return ReviewVerdict.STOP, f"No benefit worth having. {shown}"
+    return ReviewVerdict.HOLD, _doubt(findings, best, enough=monitoring.enough)
+
+
+def _harm(findings: Findings) -> str | None:
+    """Return what the planned test shows harmful, in words."""
+    harms = [e for e in (*findings.effects, *findings.segments) if e.finding is Finding.HARMFUL]
+    if not harms:
+        return None
+    more = f" {len(harms) - 1} more shown harmful." if len(harms) > 1 else ""
+    return f"Harm: {harms[0].sentence}{more}"
+
+
+def _shown(findings: Findings, best: ArmFindings) -> str:
+    """Return why it may widen, in one sentence with figures, units and people."""
+    count = len(best.guardrails)
+    guarded = {0: "there is no guardrail", 1: "its guardrail stays within its margin"}.get(
+        count, f"all {count} guardrails stay within their margins"
+    )
+    others = len(findings.arms) - 1
+    more = "" if not others else "; the other treatment too" if others == 1 else "; the other treatments too"
+    return f"{best.primary.sentence.rstrip('.')}; {guarded}{more}. Measured on {_people(findings)}."
+
+
+def _doubt(findings: Findings, best: ArmFindings, *, enough: bool) -> str:
+    """Return what is not shown yet. A treatment in doubt holds all: widening would show it to more people."""
+    said = [f"Inconclusive after {_people(findings)}. {best.primary.sentence}"]
+    if not enough:
+        said.append("Too early: the minimum of units or time is not reached.")
+    doubts = [e.title for e in best.guardrails if e.finding is Finding.UNKNOWN]
+    if doubts:
+        said.append(f"Not shown to stay within its margin: {names(doubts)}.")
+    if best.finding is Finding.HARMLESS:
+        doubtful = names([arm.arm for arm in findings.arms if arm.finding is not Finding.HARMLESS])
+        said.append(f"{best.arm} passes and {doubtful} does not: propose {best.arm} alone to widen it.")
+    return " ".join(said)
+
+
+def _people(findings: Findings) -> str:
+    sample = _sample(findings)
+    return f"{sum(sample.values()):,} people, {sum(sample.values()) - sample[CONTROL]:,} of whom saw it"
+
+
+def _sample(findings: Findings) -> dict[str, int]:
+    """Return the units measured, by arm, control first."""
+    control = max((arm.primary.units_control for arm in findings.arms), default=0)
+    return {CONTROL: control} | {arm.arm: arm.primary.units_treatment for arm in findings.arms}
 
 
 def _frame(
