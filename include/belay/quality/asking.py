@@ -98,6 +98,7 @@ def _columns(session: Session) -> bool:
     else:
         finding, sentence = Finding.PASSED, f"{suite.table} has its {len(suite.columns)} columns"
     session.add("columns", finding, sentence, suite.columns_look_at, numbers)
+    session.asked.unusable |= {*absent, *wrong}
     needed = {"event_time", "surface", "ingested_at"} if suite.reads is Reads.EVENTS else set()
     return not needed & set(absent)
 
@@ -157,6 +158,11 @@ def _expectations(session: Session, query: str) -> None:
                 continue
             kwargs = {name: _filled(value, values) for name, value in spec.kwargs.items()}
             kwargs |= {"column": column} if column else {}
+            if lacking := session.asked.unusable & {str(value) for value in kwargs.values()}:
+                # Asked together, one question that cannot be answered takes the others down with it.
+                sentence = f"it cannot be checked without a usable column {', '.join(sorted(lacking))}"
+                session.add(check, Finding.UNKNOWN, sentence, spec.look_at, severity=spec.severity)
+                continue
             specs[check] = (spec, column)
             questions.append(Question(check, spec.expect, kwargs, str(spec.severity)))
     try:

@@ -31,12 +31,15 @@ class Asked:
         A check's id to a few rows that failed it (for the Data Docs only).
     statements : dict[str, str]
         A check's id to the expectation in Great Expectations' words.
+    unusable : set[str]
+        Columns that are not there, or hold something else.
     """
 
     checks: list[Check] = field(default_factory=list)
     rows: int = 0
     examples: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     statements: dict[str, str] = field(default_factory=dict)
+    unusable: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
