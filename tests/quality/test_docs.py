@@ -61,3 +61,13 @@ def test_docs_that_cannot_be_written_do_not_hide_the_verdict(lake, tmp_path):
     report = lake.run(suites=("outcomes",), docs=tmp_path / "file")
     assert report.docs is None
     assert report.verdict == "fail"
+
+
+def test_units_in_two_variants_are_shown(lake, tmp_path):
+    rows = sound_rows()
+    rows["exposures"].append(rows["exposures"][1] | {"event_id": "again", "variant": "treatment"})
+    lake.fill(rows)
+    report = lake.run(suites=("exposures",), docs=tmp_path / "docs")
+    page = (tmp_path / "docs" / report.docs).read_text()
+    assert "<td>u1</td><td>2</td>" in page
+    assert "no row must come of SELECT unit_id" in page

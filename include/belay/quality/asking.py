@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from belay.quality.great_expectations_engine import Question, Result, UnknownExpectationError
+from belay.quality.great_expectations_engine import ROWS_QUERY, Question, Result, UnknownExpectationError
 from belay.quality.report import Finding, Statistic
 from belay.quality.scope import Rows, literal
 from belay.quality.session import Session, in_words, plain
@@ -190,7 +190,7 @@ def _judge(session: Session, check: str, spec: CheckSpec, column: str | None, re
     wrong, rows, observed = spec.wrong.replace("{column}", column or ""), session.asked.rows, result.observed
     session.asked.statements[session.key(check)] = result.statement
     unexpected = observed.get("unexpected_count")
-    if spec.expect == "unexpected_rows_expectation":
+    if spec.expect == ROWS_QUERY:
         unexpected = observed.get("observed_value")
     if result.success is None:
         finding, sentence = Finding.UNKNOWN, f"it could not be checked whether {wrong}: {result.error}"

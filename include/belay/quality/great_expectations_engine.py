@@ -20,6 +20,18 @@ from belay.quality.duckdb_adaptation import adapt
 EXAMPLES = 5
 """Example rows that a failed expectation shows at most."""
 
+ROWS_QUERY = "unexpected_rows_expectation"
+"""The expectation whose failures are the rows of its own query."""
+
+_COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_SOME_ROWS = {
+    "result_format": "SUMMARY",
+    "partial_unexpected_count": EXAMPLES,
+    "include_unexpected_rows": True,
+}
+_ALL_ROWS = {"result_format": "COMPLETE"}
+"""Gives rows of a query of one's own, of which the library fetches a few hundred at most."""
+
 
 class UnknownExpectationError(ValueError):
     """Great Expectations has no such expectation, or it does not take these arguments."""
@@ -115,17 +127,15 @@ class Asker:
 
     def _ask(self, asset: Any, questions: Sequence[Question]) -> dict[str, Result]:
         batch = asset.add_batch_definition_whole_table("rows").get_batch()
-        counts_only = {"result_format": "BASIC", "partial_unexpected_count": 0}
-        results = self._validate(batch, questions, counts_only)
+        results = self._validate(batch, questions, _COUNTS)
         # Rows are fetched for what failed only: they cost a query each.
         failed = [question for question in questions if results[question.key].success is False]
-        if failed:
-            with_rows = {
-                "result_format": "SUMMARY",
-                "partial_unexpected_count": EXAMPLES,
-                "include_unexpected_rows": True,
-            }
-            results |= self._validate(batch, failed, with_rows)
+        for asked, with_rows in (
+            ([q for q in failed if q.expect == ROWS_QUERY], _ALL_ROWS),
+            ([q for q in failed if q.expect != ROWS_QUERY], _SOME_ROWS),
+        ):
+            if asked:
+                results |= self._validate(batch, asked, with_rows)
         return results
 
     def _validate(
@@ -189,7 +199,9 @@ def _one_line(message: Any) -> str:
 
 
 def _statement(result: Any) -> str:
-    """Return the expectation in the library's own words."""
+    """Return the expectation in the library's own words, or the query that must find nothing."""
+    if query := result.expectation_config.kwargs.get("unexpected_rows_query"):
+        return f"no row must come of {_one_line(query)}"
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
     try:
