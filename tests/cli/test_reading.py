@@ -66,8 +66,8 @@ def test_words_of_an_agent_cannot_drive_the_terminal(belay, tmp_path: Path) -> N
 
 
 def test_every_kind_of_event_has_a_sentence() -> None:
-    from belay.cli import narrate
     from belay.domain.events import EVENTS
+    from belay.ledger import narrate
 
     assert set(narrate._SENTENCES) == set(EVENTS.values())
 

@@ -134,8 +134,8 @@ class _Watch:
                 time.sleep(0.5)
 
     def _tell_news(self) -> None:
-        from belay.cli.narrate import narrate
         from belay.domain.gates import Verdict
+        from belay.ledger.narrate import narrate
 
         for entry in self.world.belay.ledger.history(self.seen):
             self.seen = entry.seq

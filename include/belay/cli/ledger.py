@@ -34,7 +34,7 @@ def tail(
     """Show the newest entries."""
     from dataclasses import asdict
 
-    from belay.cli.narrate import narrate
+    from belay.ledger.narrate import narrate
     from belay.ledger.store import recorded
 
     entries = list(opened(ledger=True).ledger.entries(optimization=optimization, last=lines))

@@ -125,7 +125,7 @@ def _capability(ledger: Ledger, state: State, name: str, *, json: bool) -> None:
 
 
 def _tell(history: Iterable[Recorded]) -> None:
-    from belay.cli.narrate import narrate
+    from belay.ledger.narrate import narrate
 
     for recorded in history:
         evidence = getattr(recorded.event, "evidence", None)
@@ -137,7 +137,7 @@ def _tell(history: Iterable[Recorded]) -> None:
 def _plain(history: Iterable[Recorded]) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    from belay.cli.narrate import narrate
+    from belay.ledger.narrate import narrate
 
     return [
         {
