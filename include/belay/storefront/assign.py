@@ -9,45 +9,51 @@ from typing import Any
 
 from belay.domain.proposal import CONTROL
 
+_REMEMBERED = 500_000
+"""Units whose answer is kept; asked again they get the same one."""
+
 
 class Assigner:
-    """Asks the real OpenFeature provider, once a unit and version of the flags file.
+    """Asks OpenFeature's flagd provider, once a unit and version of the flags file.
 
-    Assignment is sticky, so an answer holds until the file changes; then everybody is asked anew.
+    Assignment is sticky, so an answer holds until the file changes; then everybody is asked anew. A file
+    that is missing or cannot be understood changes nothing: like any SDK, it goes on with what it read last.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._version: tuple[int, int] | None = None
+        self._live: dict[str, str] = {}
         self._client: Any = None
         self._known: dict[str, dict[str, str]] = {}
 
     def live(self) -> dict[str, str]:
-        """Return the flags that are shown to anybody, by the surface they show on."""
+        """Read the flags as they are now; return those shown to anybody, by the surface they show on."""
         self._refresh()
-        if self._version is None:
-            return {}
-        flags = json.loads(self.path.read_text())["flags"]
-        about = {key: flag.get("metadata", {}) for key, flag in flags.items()}
-        return {
-            said.get("belay_surface", ""): key
-            for key, said in about.items()
-            if said.get("belay_scope", 0) > 0
-        }
+        return self._live
 
     def variants(self, flag: str, units: list[str], attributes: Mapping[str, list[str]]) -> list[str]:
-        """Return the variant that each of ``units`` sees of ``flag``, given its attributes."""
-        from openfeature.evaluation_context import EvaluationContext
+        """Return the variant that each of ``units`` sees of ``flag``, given its attributes.
 
-        self._refresh()
+        The flags are the ones that ``live`` read last.
+        """
+        from openfeature.evaluation_context import EvaluationContext
+        from openfeature.exception import OpenFeatureError
+
         if self._client is None:
             return [CONTROL] * len(units)
+        # The provider, not its client: nobody hooks into these evaluations, and a shop does many of them.
+        resolve = self._client.provider.resolve_object_details
         known = self._known.setdefault(flag, {})
+        if len(known) > _REMEMBERED:
+            known.clear()
         for index, unit in enumerate(units):
             if unit not in known:
                 own = {name: values[index] for name, values in attributes.items()}
-                details = self._client.get_object_details(flag, {}, EvaluationContext(unit, own))
-                known[unit] = details.variant or CONTROL
+                try:
+                    known[unit] = resolve(flag, {}, EvaluationContext(unit, own)).variant or CONTROL
+                except OpenFeatureError:
+                    known[unit] = CONTROL
         return [known[unit] for unit in units]
 
     def close(self) -> None:
@@ -61,10 +67,11 @@ class Assigner:
     def _refresh(self) -> None:
         try:
             stat = self.path.stat()
-        except FileNotFoundError:
-            return
-        version = (stat.st_mtime_ns, stat.st_ino)
-        if version == self._version:
+            version = (stat.st_mtime_ns, stat.st_ino)
+            if version == self._version:
+                return
+            live = _live(json.loads(self.path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
         from openfeature import api
         from openfeature.contrib.provider.flagd import FlagdProvider
@@ -76,4 +83,11 @@ class Assigner:
         api.set_provider_and_wait(
             FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=str(self.path))
         )
-        self._client, self._version, self._known = api.get_client(), version, {}
+        self._client, self._version, self._live, self._known = api.get_client(), version, live, {}
+
+
+def _live(document: Any) -> dict[str, str]:
+    about = {key: flag.get("metadata", {}) for key, flag in document["flags"].items()}
+    return {
+        said.get("belay_surface", ""): key for key, said in about.items() if said.get("belay_scope", 0) > 0
+    }

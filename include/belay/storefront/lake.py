@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from datetime import datetime
@@ -73,25 +74,28 @@ class Lake:
         """Make the folders, an empty part of each table, and the catalogue; what is there stays.
 
         The catalogue holds views only, so that many processes can open it read-only while parts are
-        added. It is made under another name and renamed: nobody opens half a catalogue.
+        added. It is made under another name and renamed: nobody opens half a catalogue. One that reads
+        another folder, because the home was moved, is made anew.
         """
         for table, schema in schemas().items():
             if not any((self.folder / table).glob("*.parquet")):
                 self.write(table, "empty", schema.empty_table())
         catalogue = self.home / CATALOGUE
-        if catalogue.exists():
+        views = [self._view(table) for table in TABLES]
+        if catalogue.exists() and _views_of(catalogue) == views:
             return
         import duckdb
 
         with tempfile.TemporaryDirectory(dir=self.home) as scratch:
             made = Path(scratch) / CATALOGUE
             with duckdb.connect(str(made)) as connection:
-                for table in TABLES:
-                    parts = str(self.folder / table / "*.parquet").replace("'", "''")
-                    connection.execute(
-                        f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{parts}')"  # noqa: S608 - our path
-                    )
+                for view in views:
+                    connection.execute(f"CREATE VIEW {view}")
             made.replace(catalogue)
+
+    def _view(self, table: str) -> str:
+        parts = f"{glob.escape(str(self.folder / table))}/*.parquet".replace("'", "''")
+        return f"{table} AS SELECT * FROM read_parquet('{parts}')"  # noqa: S608 - our own path
 
     def write(self, table: str, part: str, rows: pa.Table) -> Path:
         """Add a part file; it appears under its name when it is whole. The same part again replaces it."""
@@ -109,6 +113,19 @@ class Lake:
             temporary.unlink(missing_ok=True)
             raise
         return final
+
+
+def _views_of(catalogue: Path) -> list[str]:
+    """Return the views of a catalogue, in the order of the tables; empty when it cannot be read."""
+    import duckdb
+
+    try:
+        with duckdb.connect(str(catalogue), read_only=True) as connection:
+            asked = connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal")
+            found = dict(asked.fetchall())
+    except duckdb.Error:
+        return []
+    return [found.get(table, "").removeprefix("CREATE VIEW ").removesuffix(";") for table in TABLES]
 
 
 def load_tables(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> None:

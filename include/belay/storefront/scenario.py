@@ -36,6 +36,8 @@ class Faults(_Strict):
     future_times: Annotated[float, Field(ge=0, le=1)] = 0.0
     lost_treatment: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of treated exposures that are never logged: the split that is seen is not the one asked for."""
+    lost_outcomes: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of outcomes that never arrive; 1 is a feed that stopped."""
 
 
 class Surface(_Strict):
@@ -47,9 +49,13 @@ class Surface(_Strict):
 
 
 class Effect(_Strict):
-    """What an optimization really does to those who see it: relative changes, from ``since`` days on."""
+    """What an optimization really does to those who see it: relative changes, from ``since`` days on.
+
+    Of several the latest that has begun holds; an empty ``variant`` means every treatment.
+    """
 
     since: float = 0.0
+    variant: str = ""
     conversion: float = 0.0
     revenue: float = 0.0
     support_tickets: float = 0.0

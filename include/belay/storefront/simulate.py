@@ -6,12 +6,13 @@ speed and however often it is stopped and started. Only what the flags say comes
 
 from __future__ import annotations
 
+import fcntl
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +36,10 @@ _RETURNING = 0.3
 _BOTS = 0.02
 
 
+class ShopRunsAlreadyError(OSError):
+    """Another process runs a shop in the same home; two would overwrite each other's visitors."""
+
+
 class Storefront:
     """A shop in a home folder: it continues where the lake's clock says it stopped."""
 
@@ -43,13 +48,22 @@ class Storefront:
         self.scenario = scenario
         self.lake = Lake(home)
         self.assigner = Assigner(flags)
+        self._lock: IO[str] | None = None
 
     def open(self) -> datetime:
-        """Create the lake and its history before any change, where that is missing; return data time."""
+        """Create the lake and its history before any change, where that is missing; return data time.
+
+        Raises
+        ------
+        ShopRunsAlreadyError
+            When another process runs a shop in this home.
+        """
+        self._be_alone()
         self.lake.create()
         if not (self.home / "clock.json").exists():
             begins, history = self.scenario.begins, timedelta(days=self.scenario.history_days)
-            self.write(begins, begins + history)
+            if history:
+                self.write(begins, begins + history)
             set_data_now(self.home, begins + history)
         return data_now(self.home)
 
@@ -67,6 +81,11 @@ class Storefront:
         ----------
         seconds_per_tick
             Least wall-clock seconds an hour of data time takes; 0 is as fast as it goes.
+
+        Raises
+        ------
+        ShopRunsAlreadyError
+            When another process runs a shop in this home.
         """
         now = self.open()
         while not stop() and (until is None or now < until):
@@ -101,8 +120,26 @@ class Storefront:
         self.lake.write("exposures", part, pa.concat_tables(exposures))
 
     def close(self) -> None:
-        """Release the flag provider."""
+        """Release the flag provider and the home; closing twice does nothing."""
         self.assigner.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _be_alone(self) -> None:
+        """Hold the home's lock until the shop is closed or its process ends."""
+        if self._lock is not None:
+            return
+        self.home.mkdir(parents=True, exist_ok=True)
+        lock = (self.home / "storefront.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise ShopRunsAlreadyError(
+                f"a storefront runs in {self.home} already: stop it first (belay down)"
+            ) from error
+        self._lock = lock
 
     # -- visitors -------------------------------------------------------------------------------
 
@@ -149,8 +186,8 @@ class Storefront:
         seen = self.assigner.variants(flag, units, own) if flag else [CONTROL] * count
         variants = np.array(seen, dtype=object)
         treated = variants != CONTROL
-        effect = _effect_at(self.scenario.effects.get(flag, []), age)
-        acts = _acts(rng, surface.behaviour, effect, treated, visits)
+        lifts = _lifts(self.scenario.effects.get(flag, []), variants, age)
+        acts = _acts(rng, surface.behaviour, lifts, visits)
         ids = np.array([f"{name}-{visits['number']}-{i}" for i in range(count)], dtype=object)
         faults = surface.faults if surface.faults and age >= surface.faults.since else None
         arrival = visits["times"] + np.timedelta64(30, "s")
@@ -204,29 +241,35 @@ def rhythm(hour: datetime) -> float:
 
 
 def _acts(
-    rng: np.random.Generator, usual: Behaviour, effect: Effect, treated: Any, visits: dict[str, Any]
+    rng: np.random.Generator, usual: Behaviour, lifts: Mapping[str, Any], visits: dict[str, Any]
 ) -> dict[str, Any]:
     """Draw what the visitors do, given what they see."""
     count = visits["count"]
 
-    def lifted(base: float, lift: float) -> Any:
-        return np.clip(np.where(treated, base * (1 + lift), base), 0, 1)
+    def happens(name: str) -> Any:
+        chance = np.clip(getattr(usual, name) * lifts[name], 0, 1)
+        return (rng.random(count) < chance).astype(np.int32)
 
-    converts = rng.random(count) < lifted(usual.conversion, effect.conversion)
+    converts = happens("conversion")
     basket = usual.revenue * visits["spender"] * rng.lognormal(-0.125, 0.5, count)
-    revenue = np.where(converts, basket * np.where(treated, 1 + effect.revenue, 1.0), 0.0)
     return {
-        "converted": converts.astype(np.int32),
-        "revenue": revenue.round(2),
-        "support_tickets": (rng.random(count) < lifted(usual.support_tickets, effect.support_tickets)).astype(
-            np.int32
-        ),
-        "unsubscribed": (rng.random(count) < lifted(usual.unsubscribes, effect.unsubscribes)).astype(
-            np.int32
-        ),
-        "page_errors": (rng.random(count) < lifted(usual.page_errors, effect.page_errors)).astype(np.int32),
+        "converted": converts,
+        "revenue": (converts * basket * lifts["revenue"]).round(2),
+        "support_tickets": happens("support_tickets"),
+        "unsubscribed": happens("unsubscribes"),
+        "page_errors": happens("page_errors"),
         "page_views": (1 + rng.poisson(3, count)).astype(np.int32),
     }
+
+
+def _lifts(effects: list[Effect], variants: Any, age: float) -> dict[str, Any]:
+    """Return the factor on each kind of behaviour for each visitor, ``age`` days after the start."""
+    lifts = {name: np.ones(len(variants)) for name in Behaviour.model_fields}
+    for variant in set(variants) - {CONTROL}:
+        effect = _effect_at([e for e in effects if e.variant in ("", variant)], age)
+        for name, lift in lifts.items():
+            lift[variants == variant] += getattr(effect, name)
+    return lifts
 
 
 def _effect_at(effects: list[Effect], age: float) -> Effect:
@@ -260,6 +303,8 @@ def _break(
     if faults.future_times:
         ahead = timedelta(days=30)
         outcomes = replaced(outcomes, "event_time", faults.future_times, lambda at: at + ahead)
+    if faults.lost_outcomes:
+        outcomes = outcomes.filter(pa.array(rng.random(outcomes.num_rows) >= faults.lost_outcomes))
     if faults.duplicate_events:
         again = pa.array(rng.random(outcomes.num_rows) < faults.duplicate_events)
         outcomes = pa.concat_tables([outcomes, outcomes.filter(again)])
