@@ -52,7 +52,7 @@ class World:
         flag = FlagdFile(self.home / "flags" / "flags.flagd.json").read(name)
         return flag.scope if flag else 0
 
-    def until(self, what: str, condition: Callable[[], Any], patience: float = 240.0) -> Any:
+    def until(self, what: str, condition: Callable[[], Any], patience: float = 420.0) -> Any:
         """Wait until ``condition`` holds, and return what it returned."""
         deadline = time.monotonic() + patience
         while not (found := condition()):
@@ -96,7 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)
     shop = Background(home / "storefront.pid", home / "storefront.log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
-    pace = ["--seconds-per-hour", "0.4"]
+    pace = ["--scenario", str(Path(__file__).with_name("shop.yaml")), "--seconds-per-hour", "0.5"]
     shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **environment})
     started = World(home, airflow, Services(Settings.from_env(environment)))
     try:
