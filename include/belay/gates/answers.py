@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from belay.domain.events import Choice
 from belay.domain.rules.answer import Refusal
-from belay.domain.state import RequestState, RequestStatus
+from belay.domain.state import RequestState, Status
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 APPROVE, REJECT, VETO = "Approve", "Reject", "Veto"
 """The options of a request."""
+SHOWN = "shown"
+"""The field of an answer that carries the digest of what was shown."""
 
 
 def request_of_run(belay: Services, run_id: str) -> RequestState | None:
@@ -27,8 +29,16 @@ def request_of_run(belay: Services, run_id: str) -> RequestState | None:
     return None
 
 
-def record_answer(belay: Services, run_id: str, airflow_user: str, option: str, reason: str) -> None:
+def record_answer(
+    belay: Services, run_id: str, airflow_user: str, option: str, reason: str, digest: str | None = None
+) -> None:
     """Record what an Airflow user answered. Answering the same again changes nothing.
+
+    Parameters
+    ----------
+    digest
+        Digest of what the user was shown; None where the answer does not say (a vote counts for the
+        request as it is now then). A veto counts whatever was shown.
 
     Raises
     ------
@@ -43,11 +53,11 @@ def record_answer(belay: Services, run_id: str, airflow_user: str, option: str, 
         roles = " or ".join(request.roles)
         message = f"Airflow user {airflow_user!r} is nobody of the roster; this takes {roles}"
         raise RefusedError(Refusal("roster", message))
-    if any(vote.voter == person.id for vote in request.votes) and option != VETO:
-        return
     if option == VETO:
-        if request.status is RequestStatus.OPEN:
+        if belay.ledger.state().optimizations[request.optimization].status is not Status.VETOED:
             people.veto(belay, request.optimization, person=person, reason=reason, via="airflow")
         return
     choice = Choice.APPROVE if option == APPROVE else Choice.REJECT
-    people.vote(belay, request.id, choice, person=person, reason=reason, via="airflow")
+    if any((vote.voter, vote.choice) == (person.id, choice) for vote in request.votes):
+        return
+    people.vote(belay, request.id, choice, person=person, reason=reason, via="airflow", digest=digest)

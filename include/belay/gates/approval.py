@@ -71,14 +71,9 @@ def _status(belay: Services, known: OptimizationState) -> ApprovalStatus:
         return ApprovalStatus(None, request, missing)
     else:
         verdict, sentence = Verdict.HOLD, f"not approved ({request.status}): {request.outcome}"
-    execute(
-        belay,
-        c.JudgeGate(
-            known.id, number, Gate.APPROVAL, verdict, sentence, request.evidence if request else None
-        ),
-        by="approval",
-    )
-    outcome = GateOutcome(Gate.APPROVAL, verdict, sentence, known.id, number)
+    evidence = request.evidence if request else None
+    execute(belay, c.JudgeGate(known.id, number, Gate.APPROVAL, verdict, sentence, evidence), by="approval")
+    outcome = GateOutcome(Gate.APPROVAL, verdict, sentence, known.id, number, evidence)
     return ApprovalStatus(outcome, request)
 
 

@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, Param
-from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskAwaitingInput
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from belay.domain.oversight import Oversight
-from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
+from belay.gates.answers import APPROVE, REJECT, SHOWN, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.outcome import RefusedError
-from belay.orchestration.links import page
+from belay.orchestration.links import run_page
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import conclude, optimization_of, services, step_of
 from belay.services import PolicyBrokenError
@@ -69,13 +70,15 @@ class ApprovalSensor(BaseSensorOperator):
         user, chosen = event.get("responded_by_user"), event.get("chosen_options")
         if not user or not chosen:
             return
-        reason = str((event.get("params_input") or {}).get("reason") or "")
+        form = event.get("params_input") or {}
+        reason, shown = str(form.get("reason") or ""), form.get(SHOWN)
         try:
-            record_answer(services(), str(context["run_id"]), str(user["id"]), chosen[0], reason)
+            record_answer(services(), str(context["run_id"]), str(user["id"]), chosen[0], reason, shown)
         except RefusedError as refused:
             self.log.warning("the answer of %s does not count: %s", user["id"], refused)
 
     def _park(self, context: Context, status: ApprovalStatus, request: RequestState) -> None:
+        self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
         wait = max(min(self.recheck, left), timedelta(seconds=1))
         options = [APPROVE, REJECT, VETO] if request.oversight is Oversight.APPROVE else [REJECT, VETO]
@@ -84,10 +87,28 @@ class ApprovalSensor(BaseSensorOperator):
             options=options,
             subject=self._subject(request),
             body=self._body(context, status, request),
-            params={name: form.serialize() for name, form in _FORM.items()},
+            params={name: field.serialize() for name, field in _form(request).items()},
         )
         self.log.info("waiting for %s until %s", ", ".join(status.missing) or "a veto", request.expires_at)
         raise TaskAwaitingInput(method_name="execute_complete", timeout=wait)
+
+    def _insist_on_a_fresh_page(self, context: Context, request: RequestState) -> None:
+        """Airflow keeps the first subject, body and options of a try: a new question needs a new try.
+
+        Raises
+        ------
+        AirflowException
+            When this try shows another request, voided since (the policy changed, or a demotion asks for
+            more oversight). The retry shows the new one.
+        """
+        store = context["task_state_store"]
+        page: dict[str, Any] = {"try": context["ti"].try_number, "request": request.id}
+        shown: Any = store.get(_PAGE)
+        if shown == page:
+            return
+        store.set(_PAGE, page, retention=NEVER_EXPIRE)
+        if shown and shown["try"] == page["try"]:
+            raise AirflowException(f"the question has changed: {request.id} is asked on a fresh page")
 
     def _subject(self, request: RequestState) -> str:
         verb = "will go" if request.oversight is Oversight.NOTICE else "may it go"
@@ -97,17 +118,26 @@ class ApprovalSensor(BaseSensorOperator):
 
     def _body(self, context: Context, status: ApprovalStatus, request: RequestState) -> str:
         sentence = context["ti"].xcom_pull(task_ids="review") or {}
-        link = page(f"run/{context['run_id']}")
+        link = run_page(str(context["run_id"]))
         notice = request.oversight is Oversight.NOTICE
         ending = "Notice ends" if notice else "Expires, and silence means no,"
         lines = [
             str(sentence.get("sentence", "")),
             f"**[Open the review]({link})**",
-            f"Missing: {', '.join(status.missing) or 'nothing'}.",
+            f"It takes: {', '.join(status.missing) or 'nobody, unless somebody objects'}.",
             f"{ending} {request.expires_at:%Y-%m-%d %H:%M} UTC.",
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)
 
 
-_FORM = {"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")}
+def _form(request: RequestState) -> dict[str, Param]:
+    """Return the fields of an answer. Airflow hides constant ones and sends them back."""
+    return {
+        "reason": Param("", type="string", title="Reason", description="Kept in the ledger."),
+        SHOWN: Param(request.digest, type="string", const=request.digest),
+    }
+
+
+_PAGE = "page"
+"""Key of the task's own state: which request its page shows, and in which try."""

@@ -21,6 +21,11 @@ def page(path: str) -> str:
     return f"{base}{PAGES}/{path}"
 
 
+def run_page(run: str) -> str:
+    """Return the address of the page of the step that ``run`` takes."""
+    return page(f"run/{quote(run, safe='')}")
+
+
 class ReviewLink(BaseOperatorLink):
     """Opens the review page of the step that a run takes."""
 
@@ -28,4 +33,4 @@ class ReviewLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
         """Return the page of the run."""
-        return page(f"run/{quote(ti_key.run_id, safe='')}")
+        return run_page(ti_key.run_id)

@@ -15,8 +15,10 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote
 
-from belay.gates.answers import record_answer
+from belay.flags.target import FlagsUnavailable
+from belay.gates.answers import SHOWN, record_answer
 from belay.gates.outcome import RefusedError
+from belay.ledger.store import LedgerError
 from belay.web.wiring import services
 
 Message = MutableMapping[str, Any]
@@ -50,7 +52,10 @@ class RequiredActionsMiddleware:
             try:
                 await asyncio.to_thread(record_answer, services(), run, user, *answer)
             except RefusedError as refused:
-                await _refuse(send, str(refused))
+                await _refuse(send, 403, str(refused))
+                return
+            except (LedgerError, FlagsUnavailable) as error:
+                await _refuse(send, 503, str(error))
                 return
         sent = False
 
@@ -74,15 +79,16 @@ async def _read(receive: Receive) -> bytes:
     return body[:_MAX_BYTES]
 
 
-def _answer(body: bytes) -> tuple[str, str] | None:
-    """Return the option and the reason of an answer; None when Airflow will not take it anyway."""
+def _answer(body: bytes) -> tuple[str, str, str | None] | None:
+    """Return an answer's option, reason and digest of what was shown; None when Airflow refuses it anyway."""
     try:
         document = json.loads(body)
         (option,) = document["chosen_options"]
-        reason = (document.get("params_input") or {}).get("reason") or ""
+        form = document.get("params_input") or {}
+        reason, digest = form.get("reason") or "", form.get(SHOWN)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return str(option), str(reason)
+    return str(option), str(reason), None if digest is None else str(digest)
 
 
 async def _user(scope: Message) -> str | None:
@@ -102,8 +108,8 @@ async def _user(scope: Message) -> str | None:
     return str(user.get_id())
 
 
-async def _refuse(send: Send, detail: str) -> None:
+async def _refuse(send: Send, status: int, detail: str) -> None:
     payload = json.dumps({"detail": detail}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(payload)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": payload})

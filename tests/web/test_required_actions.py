@@ -1,0 +1,123 @@
+"""The watch over Required Actions: votes before Airflow takes the answer, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from belay.domain.rules.answer import Refusal
+from belay.flags.target import FlagsUnavailable
+from belay.gates.outcome import RefusedError
+from belay.ledger.store import LedgerError
+from belay.web import required_actions
+from belay.web.required_actions import RequiredActionsMiddleware
+
+PATH = "/api/v2/dags/rollout__checkout_wording/dagRuns/opt__step1/taskInstances/approval/-1/hitlDetails"
+ANSWER = {"chosen_options": ["Approve"], "params_input": {"reason": "looks right", "shown": "d1"}}
+
+
+class Airflow:
+    """What stands behind the middleware: it keeps what reaches it, and says yes."""
+
+    def __init__(self):
+        self.bodies = []
+
+    async def __call__(self, scope, receive, send):
+        body = b""
+        while True:
+            message = await receive()
+            body += message["body"]
+            if not message.get("more_body"):
+                break
+        self.bodies.append(body)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """The answers that were to become votes; ``nora`` is logged in."""
+    found = []
+
+    async def nora(scope):
+        return "nora"
+
+    monkeypatch.setattr(required_actions, "_user", nora)
+    monkeypatch.setattr(required_actions, "services", lambda: "belay")
+    monkeypatch.setattr(required_actions, "record_answer", lambda *answer: found.append(answer))
+    return found
+
+
+def send(body, *, method="PATCH", path=PATH, chunks=1):
+    airflow, sent = Airflow(), []
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    size = max(-(-len(raw) // chunks), 1)
+    parts = [raw[i : i + size] for i in range(0, len(raw), size)] or [b""]
+
+    async def receive():
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def keep(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(RequiredActionsMiddleware(airflow)(scope, receive, keep))
+    return sent[0]["status"], sent[1]["body"], airflow.bodies
+
+
+@pytest.mark.parametrize("chunks", [1, 7])
+def test_an_answer_is_recorded_and_reaches_airflow_whole(recorded, chunks):
+    status, _, bodies = send(ANSWER, chunks=chunks)
+    assert status == 200
+    assert recorded == [("belay", "opt__step1", "nora", "Approve", "looks right", "d1")]
+    assert [json.loads(body) for body in bodies] == [ANSWER]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RefusedError(Refusal("role", "nora may not answer this")), 403),
+        (LedgerError("the ledger is read-only"), 503),
+        (FlagsUnavailable("the flags cannot be written"), 503),
+    ],
+)
+def test_what_cannot_be_recorded_never_reaches_airflow(recorded, monkeypatch, error, status):
+    def refuse(*answer):
+        raise error
+
+    monkeypatch.setattr(required_actions, "record_answer", refuse)
+    answered, body, bodies = send(ANSWER)
+    assert (answered, bodies) == (status, [])
+    assert str(error) in json.loads(body)["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no json", b"[]", b"null", {"chosen_options": []}, {"chosen_options": ["Approve", "Reject"]}],
+)
+def test_what_is_no_answer_is_left_for_airflow_to_refuse(recorded, body):
+    _, _, bodies = send(body)
+    assert len(bodies) == 1
+    assert recorded == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", PATH),
+        ("PATCH", PATH.replace("rollout__checkout_wording", "somebody_elses")),
+        ("PATCH", PATH.replace("approval", "another_task")),
+        ("PATCH", "/api/v2/dags/rollout__checkout_wording"),
+    ],
+)
+def test_everything_else_passes(recorded, method, path):
+    status, _, bodies = send(ANSWER, method=method, path=path)
+    assert (status, len(bodies), recorded) == (200, 1, [])
+
+
+def test_the_run_is_found_whatever_its_name(recorded):
+    send(ANSWER, path=PATH.replace("opt__step1", "manual__2026-11-23T14:00:00+00:00"))
+    assert recorded[0][1] == "manual__2026-11-23T14:00:00+00:00"
