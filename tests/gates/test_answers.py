@@ -1,4 +1,4 @@
-"""Answers on Required Actions: the same again is one vote, a change of mind is refused, a veto always counts."""
+"""Answers on Required Actions: the same again is one vote, a veto always counts."""
 
 from __future__ import annotations
 
