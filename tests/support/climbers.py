@@ -110,16 +110,27 @@ class Climbers(RuleBasedStateMachine):
     def policy(self, capability: str) -> CapabilityPolicy:
         return POLICIES[capability][self.version[capability]]
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(
+        climbed=st.lists(st.tuples(optimizations, st.integers(1, 25)), max_size=2),
+        promoted=st.lists(capabilities, max_size=3),
+    )
+    def open(self, climbed: list[tuple[str, int]], promoted: list[str]) -> None:
+        """Begin somewhere on the way, so that short sequences reach far."""
         for name in POLICIES:
             self.ask(c.AdoptPolicy(POLICIES[name][0], "start"))
         for proposal in PROPOSALS.values():
             self.ask(c.Propose(proposal, self.policy(proposal.capability)), proposal.proposed_by)
+        for name in promoted:
+            self.promote_one(name)
+        for name, times in climbed:
+            self.climb(name, times)
 
     # -- the usual way, so that sequences get somewhere -----------------------------------------
 
     @rule(name=optimizations, times=st.integers(1, 14))
+    def go_on(self, name: str, times: int) -> None:
+        self.climb(name, times)
+
     def climb(self, name: str, times: int) -> None:
         """Do the next sensible thing for an optimization, a few times."""
         for _ in range(times):
@@ -136,7 +147,7 @@ class Climbers(RuleBasedStateMachine):
         elif not step.passed(Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
             gate = next(g for g in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW) if not step.passed(g))
             self.ask(c.JudgeGate(name, step.number, gate, Verdict.PASS, "fine", f"{state.seq}"))
-        elif known.grant is not None:
+        elif known.grant is not None and known.grant.step == step.number:
             self.ask(c.IntendWidening(name, step.number))
         elif open_ones := [r for r in state.open_requests() if r.optimization == name]:
             (request,) = open_ones
@@ -183,6 +194,9 @@ class Climbers(RuleBasedStateMachine):
         self.ask(c.Promote(name, stage, "earned"), by)
 
     @rule(name=capabilities)
+    def earn(self, name: str) -> None:
+        self.promote_one(name)
+
     def promote_one(self, name: str) -> None:
         above = self.state().capabilities[name].stage.above
         self.ask(c.Promote(name, above or Stage.AUTONOMOUS, "earned"), OLIVE)

@@ -150,8 +150,7 @@ def _check_projections(connection: sa.Connection, draft: Draft) -> Fault | None:
         for table in codec.ENTITIES
         for key, entity in getattr(draft, table).items()
     }
-    if draft.seq:
-        expected[MARK] = str(draft.seq)
+    expected[MARK] = str(draft.seq)
     stored = {(row.entity, row.id): row.body for row in connection.execute(sa.select(projections))}
     for name in sorted(expected.keys() | stored.keys(), key=str):
         if expected.get(name) != stored.get(name):

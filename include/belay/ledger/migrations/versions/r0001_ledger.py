@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("body", sa.Text, nullable=False),
     )
     op.execute(f"INSERT INTO head (id, seq, hash) VALUES (1, 0, '{'0' * 64}')")  # noqa: S608 - a constant
+    op.execute("INSERT INTO projections (entity, id, body) VALUES ('head', '', '0')")
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
