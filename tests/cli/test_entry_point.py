@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,17 @@ def run(*arguments: str, home: Path, **more: str) -> subprocess.CompletedProcess
 def test_help_is_fast_and_documents_the_exit_codes(tmp_path: Path) -> None:
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = _processor_seconds()
         done = run("--help", home=tmp_path)
-        took.append(time.perf_counter() - began)
+        took.append(_processor_seconds() - began)
     assert done.returncode == 0
     assert all(f"{code} " in done.stdout for code in range(5))
-    assert min(took) < 0.9  # 0.4 s on an idle core; tests share theirs
+    assert min(took) < 0.6  # of a processor: how long it lasts depends on who else computes
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize(

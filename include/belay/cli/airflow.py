@@ -96,10 +96,17 @@ def answer(
     UnavailableError
         When the answer was given and the run has not recorded it in time.
     """
+    from belay.orchestration.client import NotAskedError
+
     known = belay.ledger.state().optimizations[request.optimization]
     if known.step is None or known.step.request != request.id:
         raise BadInputError(f"request {request.id} is not the one that {known.id} waits for any more")
-    airflow.answer(request.capability, known.step.run, option, reason)
+    try:
+        airflow.answer(request.capability, known.step.run, option, reason)
+    except NotAskedError:
+        # An answer that was sent twice was taken once.
+        if belay.ledger.state().requests[request.id] == request:
+            raise
     deadline = time.monotonic() + _NOTICED_SECONDS
     while time.monotonic() < deadline:
         after = belay.ledger.state().requests[request.id]

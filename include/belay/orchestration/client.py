@@ -6,6 +6,7 @@ API: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.h
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,10 @@ import requests
 from belay.orchestration.names import APPROVAL_TASK, dag_id
 
 _SECONDS = 30
+_SERVER_ERROR = 500
+_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before each new try. Every call of this client may be sent twice: runs have names, and a
+question takes one answer."""
 
 
 class AirflowUnavailableError(Exception):
@@ -119,13 +124,7 @@ class AirflowClient:
         """Return the parsed answer, or None for a status in ``fine``."""
         if login and "Authorization" not in self._session.headers:
             self._login()
-        try:
-            answer = self._session.request(method, self.url + path, json=body, timeout=_SECONDS)
-        except requests.RequestException as error:
-            raise AirflowUnavailableError(
-                f"Airflow at {self.url} does not answer ({type(error).__name__}): "
-                "check BELAY_AIRFLOW_URL, and that its API server runs"
-            ) from error
+        answer = self._send(method, path, body)
         if answer.status_code in fine:
             return None
         if answer.status_code in (401, 403):
@@ -138,6 +137,21 @@ class AirflowClient:
             return answer.json() if answer.content else {}
         except ValueError as error:
             raise AirflowUnavailableError(f"{self.url}{path} sent no JSON: is it Airflow?") from error
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
+        """Send a request; one that Airflow stumbles over (its database was busy) is sent again."""
+        for pause in (*_PAUSES, None):
+            try:
+                answer = self._session.request(method, self.url + path, json=body, timeout=_SECONDS)
+            except requests.RequestException as error:
+                raise AirflowUnavailableError(
+                    f"Airflow at {self.url} does not answer ({type(error).__name__}): "
+                    "check BELAY_AIRFLOW_URL, and that its API server runs"
+                ) from error
+            if answer.status_code < _SERVER_ERROR or pause is None:
+                return answer
+            time.sleep(pause)
+        raise AssertionError("the last try returns")
 
 
 def _detail(answer: requests.Response) -> str:
