@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,15 @@ def ask() -> Callable[..., list[tuple[Any, ...]]]:
             return connection.execute(sql).fetchall()
 
     return query
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """Return the folder of recorded experiments (BELAY_DATA)."""
+    folder = Path(os.environ.get("BELAY_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    if not folder.is_dir():
+        reason = f"no recorded experiments in {folder}: set BELAY_DATA"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

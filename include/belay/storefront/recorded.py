@@ -149,7 +149,7 @@ class HeadlineTest:
 
 
 def headline_tests(data: Path) -> Sequence[HeadlineTest]:
-    """Return every Upworthy test that has two packages or more.
+    """Return every Upworthy test.
 
     Raises
     ------
@@ -185,7 +185,8 @@ def upworthy(test: HeadlineTest) -> Recording:
     The archive holds counts by week and no times, so the hours are spread evenly; the first package
     stands for control.
     """
-    start = datetime.strptime(f"{test.week}-1", "%G%V-%u").replace(tzinfo=UTC)
+    # The archive counts weeks from the year's first Monday, and calls the days before it week 0.
+    start = datetime.strptime(f"{test.week}-1", "%Y%W-%w").replace(tzinfo=UTC)
     names = [CONTROL, *(f"headline-{i}" for i in range(1, len(test.impressions)))]
     arms, clicks, times = [], [], []
     begin = np.datetime64(start.replace(tzinfo=None), "us")
@@ -229,6 +230,8 @@ def _parts(surface: str, name: str, arms: Sequence[str], times: Any, clicks: Any
     units = [f"{name}-{i}" for i in range(count)]
     clicks = np.asarray(clicks).astype(np.int32)
     none = np.zeros(count, dtype=np.int32)
+    # When an event arrived was not recorded; at once, and never in the same moment.
+    arrived = times + np.timedelta64(1, "s")
     exposures: pa.Table = pa.table(
         {
             "event_id": [f"e-{unit}" for unit in units],
@@ -237,7 +240,7 @@ def _parts(surface: str, name: str, arms: Sequence[str], times: Any, clicks: Any
             "variant": list(arms),
             "surface": [surface] * count,
             "event_time": times,
-            "ingested_at": times,
+            "ingested_at": arrived,
             "device": ["unknown"] * count,
             "country": ["unknown"] * count,
             "visitor": ["unknown"] * count,
@@ -251,7 +254,7 @@ def _parts(surface: str, name: str, arms: Sequence[str], times: Any, clicks: Any
             "unit_id": units,
             "surface": [surface] * count,
             "event_time": times,
-            "ingested_at": times,
+            "ingested_at": arrived,
             "converted": clicks,
             "revenue": none.astype(np.float64),
             "support_tickets": none,
