@@ -1,0 +1,63 @@
+"""Ledgers to try things on: SQLite files, and databases of their own on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from tests.support.story import a_story
+
+from belay.ledger.migrations import upgrade
+from belay.ledger.store import Ledger
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of a SQLite ledger that is not there yet."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    """Open an empty SQLite ledger."""
+    ledger = Ledger.open(url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def story(ledger: Ledger) -> Ledger:
+    """Return a SQLite ledger in which something of every kind has happened."""
+    a_story(ledger)
+    return ledger
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> str:
+    """Make an empty database of its own on the PostgreSQL server, and return its URL."""
+    name = f"ledger_{uuid4().hex}"
+    with sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def postgres_ledger(postgres_database: str) -> Iterator[Ledger]:
+    """Open an empty ledger on PostgreSQL."""
+    engine = sa.create_engine(postgres_database)
+    upgrade(engine)
+    engine.dispose()
+    ledger = Ledger.open(postgres_database)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_ledger(request: pytest.FixtureRequest) -> Ledger:
+    """Open an empty ledger, once on each database."""
+    found: Ledger = request.getfixturevalue("ledger" if request.param == "sqlite" else "postgres_ledger")
+    return found
