@@ -36,7 +36,7 @@ def worse_in_second(cells: Any) -> Any:
     """Make the second treatment's conversion fall close to its margin: neither harmless nor harmful."""
     metric = cells.metrics["conversion"]
     mean, scatter = metric.mean.copy(), metric.scatter.copy()
-    mean[:, :, 2] *= 0.67
+    mean[:, :, 2] *= 0.685
     return replace(
         cells, metrics={**cells.metrics, "conversion": replace(metric, mean=mean, scatter=scatter)}
     )

@@ -24,7 +24,9 @@ _ROOMY, _NARROW = 720, 330
 """Widths of the pictures in pixels: on a desk, on a phone."""
 
 
-def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str, home: str = "") -> str:
+def render(
+    document: Mapping[str, Any], *, sha256: str, evidence_url: str, home: str = "", answer_url: str = ""
+) -> str:
     """Return the page of a review.
 
     Parameters
@@ -38,6 +40,8 @@ def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str, home:
         pointer (RFC 6901).
     home
         Address of the board; empty for a page that stands alone.
+    answer_url
+        Where people answer the open request about this step; empty when nobody is waited for.
     """
     label, tone = VERDICTS[document["verdict"]]
     metrics = document.get("metrics", ())
@@ -57,6 +61,7 @@ def render(document: Mapping[str, Any], *, sha256: str, evidence_url: str, home:
             sha256=sha256,
             evidence_url=evidence_url,
             home=home,
+            answer_url=answer_url,
             primary=next((line for line in metrics if line["role"] == "primary"), None),
             several=len({line["arm"] for line in metrics}) > 1,
             surprise=surprise(document.get("predicted") or {}),

@@ -11,12 +11,14 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from belay.domain.events import Choice
+from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.intake import BadProposalError, parse_proposal
 from belay.gates.outcome import RefusedError
+from belay.ledger.store import LedgerError
 from belay.services import PolicyBrokenError
-from belay.web.auth import PersonDep, answerer, reader
+from belay.web.auth import MaybePersonDep, PersonDep, answerer, reader
 from belay.web.board import board
 from belay.web.wake import wake_run
 from belay.web.wiring import BelayDep
@@ -33,13 +35,21 @@ class Answer(_Body):
 
     choice: Literal["approve", "reject"]
     reason: str = Field(min_length=1, max_length=2000)
-    digest: str
+    digest: str = Field(max_length=64)
 
 
 class Reason(_Body):
     """Why."""
 
     reason: str = Field(min_length=1, max_length=2000)
+
+
+class Freeze(_Body):
+    """What shall not widen, or may again, and why."""
+
+    target: str = Field(max_length=200)
+    reason: str = Field(min_length=1, max_length=2000)
+    frozen: bool = True
 
 
 @router.get("/board")
@@ -60,11 +70,23 @@ def read_optimization(optimization: str, belay: BelayDep) -> dict[str, Any]:
     return found
 
 
-@router.post("/proposals", dependencies=[answerer], status_code=201)
-def take_proposal(document: dict[str, Any], belay: BelayDep) -> dict[str, Any]:
-    """Record a proposal. It is what an agent may do; everything after it is up to the gates."""
+@router.get("/evidence/{sha256}")
+def read_evidence(sha256: str, belay: BelayDep) -> Any:
+    """Return an evidence document as it was stored."""
     try:
-        known = propose(belay, parse_proposal(document))
+        return belay.ledger.get_evidence(sha256)
+    except LedgerError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+@router.post("/proposals", dependencies=[answerer], status_code=201)
+def take_proposal(document: dict[str, Any], person: MaybePersonDep, belay: BelayDep) -> dict[str, Any]:
+    """Record a proposal. It is what an agent may do; everything after it is up to the gates.
+
+    Who is logged in as a person of the roster proposes as that person, and so never approves it.
+    """
+    try:
+        known = propose(belay, parse_proposal(document, by_person=person.id if person else None))
     except BadProposalError as error:
         raise HTTPException(422, str(error)) from error
     except PolicyBrokenError as error:
@@ -102,3 +124,18 @@ def cast_veto(target: str, body: Reason, person: PersonDep, belay: BelayDep) -> 
         return {"taken_down": people.veto(belay, target, person=person, reason=body.reason, via="board")}
     except RefusedError as refused:
         raise HTTPException(403, str(refused)) from refused
+    except FlagsUnavailable as away:
+        raise HTTPException(
+            503, f"the veto stands in the ledger, but customers may still see it: {away}"
+        ) from away
+
+
+@router.post("/freezes", dependencies=[answerer])
+def set_freeze(body: Freeze, person: PersonDep, belay: BelayDep) -> dict[str, Any]:
+    """Let nothing widen in ``all``, ``surface:NAME`` or ``capability:NAME``, or lift that again."""
+    act = people.freeze if body.frozen else people.unfreeze
+    try:
+        act(belay, body.target, person=person, reason=body.reason)
+    except RefusedError as refused:
+        raise HTTPException(409, str(refused)) from refused
+    return {"freezes": sorted(belay.ledger.state().freezes)}

@@ -1,11 +1,14 @@
-"""Who is asking? Airflow's own authentication answers; only here does the web know Airflow."""
+"""Who is asking, and where are we? Airflow answers both; only here does the web know Airflow."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from fastapi import Depends, HTTPException
+from airflow.configuration import conf
+from fastapi import Depends, HTTPException, Request
+from fastapi.security.utils import get_authorization_scheme_param
 
 from belay.domain.roster import Person
 from belay.web.wiring import BelayDep
@@ -17,20 +20,52 @@ answerer = Depends(requires_access_dag("PUT"))
 """May send answers: whoever may change a DAG's run; what the answer is worth, the roster says."""
 
 
-def current_person(user: GetUserDep, belay: BelayDep) -> Person:
+def known_person(user: GetUserDep, belay: BelayDep) -> Person | None:
+    """Return the person of the roster who is logged in; None for everybody else, agents among them."""
+    return belay.roster().by_airflow_user(str(user.get_id()))
+
+
+MaybePersonDep = Annotated[Person | None, Depends(known_person)]
+
+
+def current_person(user: GetUserDep, person: MaybePersonDep, belay: BelayDep) -> Person:
     """Return the person of the roster who is logged in.
 
     Raises
     ------
     HTTPException
-        403 when the Airflow user is nobody of the roster.
+        403 when the Airflow user is nobody of the roster; it says who can answer instead.
     """
-    found = belay.roster().by_airflow_user(str(user.get_id()))
-    if found is None:
+    if person is None:
+        who = ", ".join(p.name for p in belay.roster().people if p.active and p.roles) or "nobody yet"
         raise HTTPException(
-            403, f"Airflow user {user.get_id()!r} is nobody of the roster: ask for an entry in it"
+            403,
+            f"Airflow user {user.get_id()!r} is nobody of the roster, so nothing was recorded. These people "
+            f"can answer: {who}. The roster is _people.yaml, in the folder of the policies.",
         )
-    return found
+    return person
 
 
 PersonDep = Annotated[Person, Depends(current_person)]
+
+
+def token_of(request: Request) -> str:
+    """Return the token that the request came with, chosen as Airflow chooses it: bearer before cookie."""
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
+    bearer = credentials if scheme.lower() == "bearer" else ""
+    return bearer or request.cookies.get("_token", "")
+
+
+def public_url() -> str:
+    """Return the address that people know this Airflow by, without a slash at the end; may be empty."""
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def own_address(request: Request) -> str | None:
+    """Return the address of this very server: the socket that took the request, never its Host header."""
+    host, port = request.scope.get("server") or (None, None)
+    if not host or not port:
+        return None
+    scheme = "https" if conf.get("api", "ssl_cert", fallback="") else "http"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{port}{urlsplit(public_url()).path}"

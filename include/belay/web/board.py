@@ -3,102 +3,166 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.domain.events import GateJudged
+from belay.domain.gates import Gate, Verdict
+from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
-from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, RequestState, State
-from belay.ledger.store import LedgerError
+from belay.domain.scope import percent
+from belay.domain.stages import Stage, lower
+from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
+from belay.gates.outcome import in_words
+from belay.ledger.narrate import narrate
+from belay.ledger.store import LedgerError, recorded
 
 if TYPE_CHECKING:
+    from belay.policy.load import Policies
     from belay.services import Services
 
-_RECENT = 12
+_RECENT, _SEARCHED, _VERDICTS = 12, 300, 6
+_ENDED = 3
+"""Optimizations shown of a capability beside those that are live or under way."""
 
 
 def board(belay: Services) -> dict[str, Any]:
     """Return the board as plain data: the page shows it, the API serves it."""
     state, policies = belay.ledger.state(), belay.policies()
     names = {person.id: person.name for person in policies.roster.people}
-    known = [
-        _capability(state, name, policy.title, policy.owner, names)
-        for name, policy in sorted(policies.capabilities.items())
-    ]
+    newest = [recorded(entry) for entry in belay.ledger.entries(last=_SEARCHED)][::-1]
     seq, head = belay.ledger.head()
     return {
-        "capabilities": known,
-        "broken": [
-            {"id": name, "errors": [str(error) for error in errors]}
-            for name, errors in sorted(policies.broken.items())
+        "capabilities": [
+            _capability(state, policies, name, names)
+            for name in sorted({*policies.capabilities, *policies.broken, *state.capabilities})
         ],
         "requests": [_request(request, state, names, belay.now()) for request in state.open_requests()],
         "freezes": [
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
             for f in state.freezes.values()
         ],
+        "freezable": [
+            "all",
+            *sorted({f"surface:{known.surface}" for known in state.capabilities.values()}),
+            *sorted(f"capability:{name}" for name in state.capabilities),
+        ],
+        "live": sum(o.live and not o.status.ended for o in state.optimizations.values()),
+        "verdicts": [
+            {
+                "at": entry.at.isoformat(),
+                "optimization": event.optimization,
+                "step": event.step,
+                "gate": event.gate.value,
+                "verdict": event.verdict.value,
+                "sentence": event.sentence,
+            }
+            for entry in newest
+            if isinstance(event := entry.event, GateJudged)
+            and (event.gate is Gate.REVIEW or event.verdict is not Verdict.PASS)
+        ][:_VERDICTS],
         "recent": [
-            {"seq": e.seq, "at": e.at[:19], "kind": e.kind, "actor": e.actor, "optimization": e.optimization}
-            for e in reversed(list(belay.ledger.entries(last=_RECENT)))
+            {
+                "seq": entry.seq,
+                "at": entry.at.isoformat(),
+                "by": str(entry.by),
+                "sentence": narrate(entry.event),
+                "optimization": getattr(entry.event, "optimization", ""),
+            }
+            for entry in newest[:_RECENT]
         ],
         "ledger": {"entries": seq, "head": head},
     }
 
 
-def _capability(state: State, name: str, title: str, owner: str, names: Mapping[str, str]) -> dict[str, Any]:
-    in_ledger = state.capabilities.get(name)
+def _capability(state: State, policies: Policies, name: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """Show a capability whatever of it there is: its policy file, its record, or why there is no file."""
+    known, policy = state.capabilities.get(name), policies.capabilities.get(name)
+    owner = policy.owner if policy else known.owner if known else ""
+    kind = policy.decision_class if policy else known.decision_class if known else None
+    ceiling = policy.capped(Stage.AUTONOMOUS) if policy else _ceiling(known)
+    problems = [str(error) for error in policies.broken.get(name, ())]
+    if policy is None and not problems:
+        problems = [f"there is no {name}.yaml any more; what is live stays watched"]
     optimizations = [o for o in state.optimizations.values() if o.capability == name]
-    optimizations.sort(key=lambda o: o.proposed_at, reverse=True)
+    optimizations.sort(key=lambda o: (o.live or not o.status.ended, o.proposed_at), reverse=True)
+    current = sum(o.live or not o.status.ended for o in optimizations)
     return {
         "id": name,
-        "title": title,
+        "title": policy.title if policy else known.title if known else name,
         "owner": names.get(owner, owner),
-        "decision_class": in_ledger.decision_class if in_ledger else None,
-        "stage": in_ledger.stage if in_ledger else None,
+        "surface": policy.surface if policy else known.surface if known else "",
+        "decision_class": kind.value if kind else None,
+        "stage": known.stage.value if known else None,
+        "ceiling": ceiling.value if ceiling else None,
+        "problems": problems,
+        "frozen": [f.target for f in state.freezes_of(name, known.surface)] if known else [],
         "ladder": [
             {
                 "stage": stage.value,
-                "reached": in_ledger is not None and stage.rank <= in_ledger.stage.rank,
-                "allowed": in_ledger is None or stage.rank <= in_ledger.ceiling.rank,
+                "reached": known is not None and stage.rank <= known.stage.rank,
+                "current": known is not None and stage is known.stage,
+                "allowed": ceiling is None or stage.rank <= ceiling.rank,
             }
             for stage in Stage
         ],
-        "optimizations": [_optimization(o) for o in optimizations[:5]],
+        "optimizations": [_optimization(o) for o in optimizations[: current + _ENDED]],
+        "more": max(0, len(optimizations) - current - _ENDED),
     }
+
+
+def _ceiling(known: CapabilityState | None) -> Stage | None:
+    return lower(known.ceiling, known.decision_class.ceiling) if known else None
 
 
 def _optimization(known: OptimizationState) -> dict[str, Any]:
     step = known.step
-    last = list(step.gates.items())[-1] if step and step.gates else None
+    last = list(step.gates.values())[-1].sentence if step and step.gates else "not started yet"
     return {
         "id": known.id,
         "title": known.proposal.title,
+        "by": str(known.proposal.proposed_by),
         "status": known.status.value,
         "scope": known.scope,
         "live": known.live,
-        "pending": known.pending is not None,
+        "ended": known.status.ended,
+        "pending": known.pending.to_scope if known.pending else None,
         "step": step.number if step else None,
+        "to_scope": step.to_scope if step else None,
         "run": step.run if step else None,
+        "looks": step.looks if step else 0,
         "gates": [
-            {"gate": gate.value, "verdict": result.verdict.value}
-            for gate, result in (step.gates if step else {}).items()
+            {
+                "gate": gate.value,
+                "verdict": step.gates[gate].verdict.value if step and gate in step.gates else None,
+            }
+            for gate in Gate
         ],
-        "sentence": known.reason or (last[1].sentence if last else "not started yet"),
+        "sentence": known.reason or last,
     }
 
 
 def _request(request: RequestState, state: State, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    left = (request.expires_at - now).total_seconds()
+    left = max(request.expires_at - now, timedelta(0))
+    missing = list(missing_for_quorum(request, request.votes))
+    notice = request.oversight is Oversight.NOTICE
+    capability = state.capabilities.get(request.capability)
     return {
         "id": request.id,
         "digest": request.digest,
         "optimization": request.optimization,
+        "capability": request.capability,
         "title": state.optimizations[request.optimization].proposal.title,
         "step": request.step,
         "oversight": request.oversight.value,
         "from_scope": request.from_scope,
         "to_scope": request.to_scope,
-        "missing": list(missing_for_quorum(request, request.votes)),
+        "from_to": f"{percent(request.from_scope)} → {percent(request.to_scope)}",
+        "roles": list(request.roles),
+        "veto_roles": list(capability.veto_roles) if capability else [],
+        "missing": [] if notice else missing,
+        "rules": list(request.rules),
+        "conflicted": [names.get(person, person) for person in request.conflicted],
         "votes": [
             {
                 "voter": names.get(v.voter, v.voter),
@@ -109,15 +173,13 @@ def _request(request: RequestState, state: State, names: Mapping[str, str], now:
             for v in request.votes
         ],
         "expires_at": request.expires_at.isoformat(),
-        "minutes_left": max(0, round(left / 60)),
+        "seconds_left": left.total_seconds(),
+        "left": in_words(left),
     }
 
 
 def review_document(belay: Services, optimization: str, step: int) -> tuple[str, Mapping[str, Any]] | None:
     """Return the name and document of a step's review, or None when there was none."""
-    from belay.domain.events import GateJudged
-    from belay.domain.gates import Gate
-
     found: str | None = None
     for entry in belay.ledger.history(optimization=optimization):
         event = entry.event

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from belay.domain.events import StepStarted
 from belay.domain.scope import percent
+from belay.domain.state import OptimizationState
 from belay.ledger.store import LedgerError
 from belay.review.report import render
 from belay.web.auth import reader
 from belay.web.board import board, review_document
+from belay.web.story import story
 from belay.web.wiring import BelayDep
 
 router = APIRouter(dependencies=[reader], default_response_class=HTMLResponse)
+
+_DEPTH = 30
+"""Levels of an evidence document that are unfolded; what is deeper is shown as JSON."""
 
 
 @router.get("/")
@@ -28,47 +36,77 @@ def show_board(belay: BelayDep) -> HTMLResponse:
 @router.get("/run/{run_id:path}")
 def show_run(run_id: str, belay: BelayDep) -> RedirectResponse:
     """Lead from an Airflow run to the review of the step it takes."""
+    root = "../" * (1 + run_id.count("/"))
     for known in belay.ledger.state().optimizations.values():
         if known.step is not None and known.step.run == run_id:
-            return RedirectResponse(f"../review/{known.id}/{known.step.number}")
+            return RedirectResponse(f"{root}review/{known.id}/{known.step.number}")
     for entry in belay.ledger.history():
-        if entry.event.kind == "step.started" and getattr(entry.event, "run", None) == run_id:
-            started: Any = entry.event
-            return RedirectResponse(f"../review/{started.optimization}/{started.step}")
+        if isinstance(entry.event, StepStarted) and entry.event.run == run_id:
+            return RedirectResponse(f"{root}review/{entry.event.optimization}/{entry.event.step}")
     raise HTTPException(404, f"the ledger knows no run {run_id!r}: its admission has not been recorded yet")
 
 
 @router.get("/review/{optimization}/{step}")
 def show_review(optimization: str, step: int, belay: BelayDep) -> HTMLResponse:
     """Show the review of a step; where there is none yet, how far the step has come."""
-    known = belay.ledger.state().optimizations.get(optimization)
-    if known is None:
-        raise HTTPException(404, f"the ledger knows no optimization {optimization!r}")
+    known = _optimization(optimization, belay)
     found = review_document(belay, optimization, step)
     if found is not None and found[1].get("kind") == "review":
         sha256, document = found
-        return HTMLResponse(render(document, sha256=sha256, evidence_url=f"../../evidence/{sha256}"))
-    return _page("step.html", known=known, step=step, percent=percent)
+        waiting = next(
+            (
+                request.id
+                for request in belay.ledger.state().open_requests()
+                if (request.optimization, request.step) == (optimization, step)
+            ),
+            None,
+        )
+        return HTMLResponse(
+            render(
+                document,
+                sha256=sha256,
+                evidence_url=f"../../evidence/{sha256}",
+                home="../../",
+                answer_url=f"../../#{waiting}" if waiting else "",
+            )
+        )
+    return _page("step.html", known=known, step=step)
 
 
 @router.get("/optimization/{optimization}")
 def show_optimization(optimization: str, belay: BelayDep) -> HTMLResponse:
-    """Show everything the ledger holds about one optimization."""
-    known = belay.ledger.state().optimizations.get(optimization)
-    if known is None:
-        raise HTTPException(404, f"the ledger knows no optimization {optimization!r}")
-    return _page(
-        "optimization.html", known=known, entries=list(belay.ledger.entries(optimization=optimization))
-    )
+    """Tell the story of one optimization, from the ledger."""
+    known = _optimization(optimization, belay)
+    chapters = story(belay.ledger.history(optimization=optimization))
+    return _page("optimization.html", known=known, chapters=chapters)
 
 
 @router.get("/evidence/{sha256}")
-def show_evidence(sha256: str, belay: BelayDep) -> JSONResponse:
-    """Show an evidence document: what a figure or a verdict rests on."""
+def show_evidence(sha256: str, belay: BelayDep, request: Request) -> Response:
+    """Show what a figure or a verdict rests on: every value under its JSON pointer, or plain JSON."""
     try:
-        return JSONResponse(belay.ledger.get_evidence(sha256))
+        document = belay.ledger.get_evidence(sha256)
     except LedgerError as error:
         raise HTTPException(404, str(error)) from error
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse(document)
+    return _page("evidence.html", document=document, sha256=sha256, deepest=_DEPTH)
+
+
+def problem(status: int, detail: str, *, home: str, login: str) -> str:
+    """Return the page that says why something is not shown."""
+    return (
+        _environment()
+        .get_template("problem.html")
+        .render(status=status, detail=detail, home=home, login=login)
+    )
+
+
+def _optimization(name: str, belay: BelayDep) -> OptimizationState:
+    known = belay.ledger.state().optimizations.get(name)
+    if known is None:
+        raise HTTPException(404, f"the ledger knows no optimization {name!r}")
+    return known
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
@@ -80,5 +118,18 @@ def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("belay.web", "templates"), autoescape=select_autoescape(default=True)
     )
-    made.filters["percent"] = percent
+    made.filters |= {"percent": percent, "clock": _clock, "json": _json, "pointer": _pointer}
     return made
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _pointer(key: Any) -> str:
+    """Return a key as a part of a JSON pointer (RFC 6901)."""
+    return str(key).replace("~", "~0").replace("/", "~1")

@@ -10,16 +10,19 @@ from fastapi import Request
 
 from belay.domain.state import RequestState
 from belay.gates.answers import APPROVE, REJECT
+from belay.web.auth import own_address, token_of
 
 if TYPE_CHECKING:
     from belay.services import Services
+
+_SECONDS = 10
 
 
 def wake_run(belay: Services, request: RequestState, http: Request, choice: str, reason: str) -> bool:
     """Answer Airflow's request in the name of the person who is logged in; return whether it took it."""
     step = belay.ledger.state().optimizations[request.optimization].step
-    token = http.cookies.get("_token") or http.headers.get("authorization", "").removeprefix("Bearer ")
-    if step is None or not token:
+    token, address = token_of(http), own_address(http)
+    if step is None or not token or address is None:
         return False
     run = quote(step.run, safe="")
     dag = f"rollout__{request.capability}"
@@ -27,10 +30,11 @@ def wake_run(belay: Services, request: RequestState, http: Request, choice: str,
     option = APPROVE if choice == "approve" else REJECT
     try:
         answer = requests.patch(
-            f"{str(http.base_url).split('/belay')[0].rstrip('/')}{path}",
+            f"{address}{path}",
             json={"chosen_options": [option], "params_input": {"reason": reason}},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=_SECONDS,
+            allow_redirects=False,
         )
     except requests.RequestException:
         return False

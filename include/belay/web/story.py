@@ -1,0 +1,57 @@
+"""The story of an optimization, as its ledger entries tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from belay.domain.events import LookTaken
+from belay.domain.evolve import Recorded
+from belay.ledger.narrate import narrate
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry: its number, when, by whom, what happened, and the evidence it rests on."""
+
+    seq: int
+    at: datetime
+    by: str
+    kind: str
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One entry, or a row of looks that people want folded; ``last`` is the one to show."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def last(self) -> Line:
+        """The newest entry of the chapter."""
+        return self.lines[-1]
+
+
+def story(history: Iterable[Recorded]) -> Iterator[Chapter]:
+    """Yield the chapters, oldest first: every entry is one, looks in a row are one together."""
+    for looking, entries in groupby(history, key=lambda entry: isinstance(entry.event, LookTaken)):
+        lines = tuple(map(_line, entries))
+        if looking:
+            yield Chapter(lines)
+        else:
+            yield from (Chapter((line,)) for line in lines)
+
+
+def _line(entry: Recorded) -> Line:
+    return Line(
+        entry.seq,
+        entry.at,
+        str(entry.by),
+        entry.event.kind,
+        narrate(entry.event),
+        getattr(entry.event, "evidence", None),
+    )
