@@ -43,7 +43,14 @@ def live_since(known: OptimizationState, settle: timedelta) -> datetime:
     return known.phases[-1].start + settle
 
 
-def read(belay: Services, known: OptimizationState, policy: CapabilityPolicy, window: timedelta) -> Reading:
+def read(
+    belay: Services,
+    known: OptimizationState,
+    policy: CapabilityPolicy,
+    window: timedelta,
+    *,
+    to_planned_end: bool = False,
+) -> Reading:
     """Read every metric at the scope now live.
 
     Only units first seen in this period of constant scope are compared: a unit that moves from control
@@ -53,6 +60,9 @@ def read(belay: Services, known: OptimizationState, policy: CapabilityPolicy, wi
     ----------
     window
         The planned length of the window (data time); it fixes the information the monitor expects.
+    to_planned_end
+        Read nothing that came after the planned end: the decision was registered for exactly then, and
+        is taken some time later.
 
     Raises
     ------
@@ -73,6 +83,8 @@ def read(belay: Services, known: OptimizationState, policy: CapabilityPolicy, wi
         raise BlindError(
             f"the newest data is {age} old; the policy allows {policy.max_data_age_seconds:.0f} s"
         )
+    if to_planned_end:
+        until = min(until, since + window)
     phase = Phase(
         index=len(known.phases) - 1,
         start=since.replace(tzinfo=None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
-from belay.domain.events import LookTaken
+from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
 from belay.gates.admit import planned_window
@@ -53,8 +53,8 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
             admission=admission,
         )
     planned = planned_window(belay, known, policy)
-    reading = read(belay, known, policy, planned)
-    extended = reading.elapsed > planned * 1.05
+    extended = _reviewed_before(belay, known)
+    reading = read(belay, known, policy, planned, to_planned_end=not extended)
     return judge(
         plan=reading.plan,
         findings=decide_effects(reading.cells, reading.plan, extended=extended),
@@ -68,6 +68,18 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
         looks=_looks(belay, known, step),
         units_per_day=((_document_of(belay, known, Gate.ADMIT) or {}).get("plan", {}).get("units_per_day")),
     )
+
+
+def _reviewed_before(belay: Services, known: OptimizationState) -> bool:
+    """Whether the scope now live has been reviewed already: the planned test can be used once only."""
+    reviewed = False
+    for entry in belay.ledger.history(optimization=known.id):
+        event = entry.event
+        if isinstance(event, ScopeConfirmed):
+            reviewed = False
+        elif isinstance(event, GateJudged) and event.gate is Gate.REVIEW and event.evidence:
+            reviewed = True
+    return reviewed
 
 
 def _looks(belay: Services, known: OptimizationState, step: Step) -> list[dict[str, Any]]:
