@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from belay.domain.proposal import CONTROL, Variant
+from belay.flags import flagd
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 
@@ -261,6 +263,19 @@ def test_a_folder_that_is_a_file_is_refused(make_flag: MakeFlag, tmp_path: Path)
     (tmp_path / "flags").write_text("in the way")
     with pytest.raises(FlagsUnavailable, match="cannot be locked"):
         FlagdFile(tmp_path / "flags" / "flags.json").apply(make_flag())
+
+
+def test_a_writer_that_hangs_is_named_and_not_waited_for_for_ever(
+    target: FlagdFile, make_flag: MakeFlag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.apply(make_flag())
+    monkeypatch.setattr(flagd, "_PATIENCE", 0.05)
+    with target.path.with_name("flags.flagd.json.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(FlagsUnavailable, match=r"another writer holds .*flags\.flagd\.json\.lock"):
+            target.apply(make_flag(scope=0, epoch=2))
+        assert target.read("calm-button") == make_flag(), "readers wait for nobody"
+    target.apply(make_flag(scope=0, epoch=2))
 
 
 def _write_many(path: str, writer: int, count: int) -> None:

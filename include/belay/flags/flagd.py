@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from belay.clock import write_atomically
 from belay.domain.proposal import CONTROL, Variant
@@ -23,6 +24,8 @@ from belay.flags.target import FlagsUnavailable, ServedFlag, refuse_stale
 
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 _FULL_BUCKETS = FULL_SCOPE
+_PATIENCE, _NAP = 20.0, 0.01
+"""Wall-clock seconds to wait for other writers, who take milliseconds, and between two tries."""
 
 
 class FlagdFile:
@@ -103,7 +106,11 @@ class FlagdFile:
         except OSError as error:
             raise self._unavailable("locked", error) from error
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            deadline = time.monotonic() + _PATIENCE
+            while not _taken(file):
+                if time.monotonic() > deadline:
+                    raise self._unavailable("locked", TimeoutError(f"another writer holds {lock}"))
+                time.sleep(_NAP)
             yield
 
     def _unavailable(self, verb: str, error: Exception) -> FlagsUnavailable:
@@ -111,6 +118,14 @@ class FlagdFile:
             f"the flags at {self.path} cannot be {verb} ({error}): what was served is still served; "
             "check the folder's rights, its free space and the file's content"
         )
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def to_definition(flag: ServedFlag) -> dict[str, Any]:

@@ -29,7 +29,7 @@ FAULTY_WEEKS = (201325, 201401)
 """Upworthy's published fault: tests of these weeks were probably not randomised one by one."""
 
 
-class NoRecordingError(Exception):
+class NoRecordingError(FileNotFoundError):
     """A recording is not on this machine; the message says how to get it."""
 
 
