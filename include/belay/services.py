@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from belay.clock import data_now
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.roster import Roster
-from belay.policy.load import Policies, load_policies
+from belay.policy.load import Policies, load_policies, load_roster
 from belay.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Services:
         PolicyBrokenError
             When its file is missing or has errors.
         """
-        policies = self.policies()
+        policies = load_policies(self.settings.policies, only=capability)
         found = policies.capabilities.get(capability)
         if found is None:
             errors = [str(error) for error in policies.errors_of(capability)]
@@ -76,7 +76,7 @@ class Services:
 
     def roster(self) -> Roster:
         """The people, and the roles that they hold."""
-        return self.policies().roster
+        return load_roster(self.settings.policies)
 
     def now(self) -> datetime:
         """Wall-clock time, UTC, aware: what people and the ledger go by."""

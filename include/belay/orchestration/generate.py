@@ -1,4 +1,4 @@
-"""Policy files to DAGs. Reads nothing but the files; a task that starts builds only its own DAG."""
+"""Policy files to DAGs. Reads nothing but the files; a task that starts reads one and builds its own DAG."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, get_parsing_context
 
-from belay.orchestration.names import dag_id
+from belay.orchestration.names import PREFIX
 from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
 from belay.policy.load import load_policies
 from belay.settings import Settings
@@ -17,11 +17,10 @@ from belay.settings import Settings
 def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
     wanted = get_parsing_context().dag_id
+    only = wanted.removeprefix(PREFIX) if wanted else None
     recheck = timedelta(seconds=float(os.environ.get("BELAY_APPROVAL_RECHECK_SECONDS", "300")))
-    policies = load_policies(Settings.from_env().policies)
-    for name, policy in policies.capabilities.items():
-        if wanted in (None, dag_id(name)):
-            yield build_rollout_dag(policy, policies.roster, recheck=recheck)
+    policies = load_policies(Settings.from_env().policies, only=only)
+    for policy in policies.capabilities.values():
+        yield build_rollout_dag(policy, policies.roster, recheck=recheck)
     for name, errors in policies.broken.items():
-        if wanted in (None, dag_id(name)):
-            yield build_broken_dag(name, [str(error) for error in errors])
+        yield build_broken_dag(name, [str(error) for error in errors])

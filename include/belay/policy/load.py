@@ -39,7 +39,9 @@ class Policies:
         return self.broken.get(capability, ())
 
 
-def load_policies(folder: FilePath, *, expectations: FilePath | None = None) -> Policies:
+def load_policies(
+    folder: FilePath, *, expectations: FilePath | None = None, only: str | None = None
+) -> Policies:
     """Read every policy file of ``folder``. Never raises: what is wrong is in ``errors``.
 
     Parameters
@@ -50,6 +52,9 @@ def load_policies(folder: FilePath, *, expectations: FilePath | None = None) -> 
         Folder of suites, to check that the suites exist. By default ``expectations/`` two levels above
         ``folder``, as in the checkout; when there is none, suites are not checked here (the quality gate
         holds on a suite that does not exist).
+    only
+        Read this capability's file and the shared ones, and no other: what asks for one policy does not
+        pay for a thousand.
     """
     folder = FilePath(folder)
     if not folder.is_dir():
@@ -61,7 +66,7 @@ def load_policies(folder: FilePath, *, expectations: FilePath | None = None) -> 
     capabilities, broken = {}, {}
     errors = [*shared.errors, *_stray(folder)]
     for path in sorted(folder.glob("*.yaml")):
-        if path.name.startswith("_"):
+        if path.name.startswith("_") or only not in (None, path.stem):
             continue
         policy, wrong = read_capability(path, shared, suites)
         if policy is None:
@@ -70,6 +75,11 @@ def load_policies(folder: FilePath, *, expectations: FilePath | None = None) -> 
         else:
             capabilities[path.stem] = policy
     return Policies(capabilities, tuple(sorted(set(errors))), shared.roster, broken)
+
+
+def load_roster(folder: FilePath) -> Roster:
+    """Return the people of ``folder``, without reading any capability; nobody when it does not exist."""
+    return read_shared(folder).roster if folder.is_dir() else Roster()
 
 
 def check_policies(folder: FilePath, *, expectations: FilePath | None = None) -> list[PolicyError]:
