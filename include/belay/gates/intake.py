@@ -105,7 +105,9 @@ def _in_words(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         where = ".".join(str(part) for part in problem["loc"]) or "the document"
-        lines.append(f"  {where}: {problem['msg']} (found {_short(problem['input'])})")
+        # What is missing was not found: pydantic would show the whole document instead.
+        found = "" if problem["type"] == "missing" else f" (found {_short(problem['input'])})"
+        lines.append(f"  {where}: {problem['msg']}{found}")
     return "\n".join(lines)
 
 
