@@ -90,7 +90,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("world")
     environment = {
         "BELAY_HOME": str(home),
-        "BELAY_APPROVAL_RECHECK_SECONDS": "5",
+        "BELAY_APPROVAL_RECHECK_SECONDS": "30",
         "BELAY_FLAG_SETTLE_SECONDS": "7200",
     }
     airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)

@@ -102,7 +102,7 @@ def answer(
     if known.step is None or known.step.request != request.id:
         raise BadInputError(f"request {request.id} is not the one that {known.id} waits for any more")
     try:
-        airflow.answer(request.capability, known.step.run, option, reason)
+        airflow.answer(request.capability, known.step.run, option, reason, request.digest)
     except NotAskedError:
         # An answer that was sent twice was taken once.
         if belay.ledger.state().requests[request.id] == request:

@@ -51,7 +51,7 @@ class LocalWorld:
             **kept,
             **data,
             "BELAY_HOME": str(self.home),
-            "BELAY_APPROVAL_RECHECK_SECONDS": "5",
+            "BELAY_APPROVAL_RECHECK_SECONDS": "30",
             # The shop asks the flags once an hour of its own time.
             "BELAY_FLAG_SETTLE_SECONDS": "7200",
         }

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import requests
 
+from belay.gates.answers import SHOWN
 from belay.orchestration.names import APPROVAL_TASK, dag_id
 
 _SECONDS = 30
@@ -20,6 +21,10 @@ _SERVER_ERROR = 500
 _PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each new try. Every call of this client may be sent twice: runs have names, and a
 question takes one answer."""
+_WAITING = "awaiting_input"
+_LOOKING = frozenset({"scheduled", "queued", "running", "up_for_retry", "up_for_reschedule"})
+"""States of an approval that looks at the ledger, as it does every few minutes, and waits again then."""
+_LOOKS, _LOOK_SECONDS = 60, 0.5
 
 
 class AirflowUnavailableError(Exception):
@@ -78,15 +83,17 @@ class AirflowClient:
 
     def waits(self, capability: str, run: str) -> bool:
         """Return whether the run's approval waits for an answer now."""
-        return self.task_states(capability, run).get(APPROVAL_TASK) == "awaiting_input"
+        return self.task_states(capability, run).get(APPROVAL_TASK) == _WAITING
 
-    def answer(self, capability: str, run: str, option: str, reason: str) -> None:
+    def answer(self, capability: str, run: str, option: str, reason: str, shown: str) -> None:
         """Answer the question of a run on the Required Actions page, as this session's user.
 
         Parameters
         ----------
         option
             ``Approve``, ``Reject`` or ``Veto``.
+        shown
+            Digest of the request that the user was shown: an answer counts for nothing else.
 
         Raises
         ------
@@ -96,11 +103,20 @@ class AirflowClient:
             When this user may not answer.
         """
         path = f"{self._run(capability, run)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
-        if not self.waits(capability, run):
+        if not self._will_wait(capability, run):
             raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} waits for no answer now")
-        body = {"chosen_options": [option], "params_input": {"reason": reason}}
+        body = {"chosen_options": [option], "params_input": {"reason": reason, SHOWN: shown}}
         if self._call("PATCH", path, body, fine=(404, 409)) is None:
             raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} was answered already")
+
+    def _will_wait(self, capability: str, run: str) -> bool:
+        """Return whether the approval waits, now or as soon as it has looked at the ledger once more."""
+        for _ in range(_LOOKS):
+            state = self.task_states(capability, run).get(APPROVAL_TASK)
+            if state not in _LOOKING:
+                return state == _WAITING
+            time.sleep(_LOOK_SECONDS)
+        return False
 
     # -- inside ---------------------------------------------------------------------------------
 

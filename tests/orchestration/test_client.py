@@ -1,0 +1,100 @@
+"""The client of Airflow's API: patient with a task that looks at the ledger, clear about everything else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from belay.orchestration import client as room
+from belay.orchestration.client import AirflowClient, AirflowUnavailableError, NotAskedError
+from belay.orchestration.standalone import free_port
+
+
+class Airflow:
+    """Answers as Airflow does; the approval task is in each of ``states`` in turn, and stays in the last."""
+
+    def __init__(self, *states):
+        self.states, self.answers = list(states), []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                state = outer.states.pop(0) if len(outer.states) > 1 else outer.states[0]
+                self.reply({"task_instances": [{"task_id": "approval", "state": state}]})
+
+            def do_POST(self):
+                self.body()
+                self.reply({"access_token": "t"}, 201)
+
+            def do_PATCH(self):
+                outer.answers.append(json.loads(self.body()))
+                self.reply({}, 200 if len(outer.answers) == 1 else 409)
+
+            def body(self):
+                return self.rfile.read(int(self.headers["Content-Length"]))
+
+            def reply(self, document, status=200):
+                payload = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(room, "_LOOK_SECONDS", 0.0)
+
+
+def answer(airflow):
+    AirflowClient(airflow.url, "nora", "p").answer("wording", "opt__step1", "Approve", "fine", "d1")
+
+
+def test_it_waits_while_the_task_looks_at_the_ledger():
+    with Airflow("scheduled", "running", "awaiting_input") as airflow:
+        answer(airflow)
+    assert airflow.answers == [
+        {"chosen_options": ["Approve"], "params_input": {"reason": "fine", "shown": "d1"}}
+    ]
+
+
+@pytest.mark.parametrize("state", ["success", "failed", "skipped", "upstream_failed", None])
+def test_a_task_that_is_over_or_not_begun_is_not_waited_for(state):
+    with Airflow(state) as airflow, pytest.raises(NotAskedError, match="waits for no answer"):
+        answer(airflow)
+    assert airflow.answers == []
+
+
+def test_a_task_that_looks_for_ever_is_given_up():
+    with Airflow("running") as airflow, pytest.raises(NotAskedError, match="waits for no answer"):
+        answer(airflow)
+
+
+def test_a_second_answer_is_told_that_it_is_late():
+    with Airflow("awaiting_input") as airflow:
+        answer(airflow)
+        with pytest.raises(NotAskedError, match="answered already"):
+            answer(airflow)
+
+
+def test_no_airflow_says_where_it_was_looked_for():
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(AirflowUnavailableError, match=url):
+        AirflowClient(url, "nora", "p").health()
