@@ -96,7 +96,16 @@ def test_what_cannot_be_recorded_never_reaches_airflow(recorded, monkeypatch, er
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no json", b"[]", b"null", {"chosen_options": []}, {"chosen_options": ["Approve", "Reject"]}],
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"null",
+        {"chosen_options": []},
+        {"chosen_options": ["Approve", "Reject"]},
+        {"chosen_options": ["Maybe"]},
+        {"chosen_options": [["Approve"]]},
+    ],
 )
 def test_what_is_no_answer_is_left_for_airflow_to_refuse(recorded, body):
     _, _, bodies = send(body)

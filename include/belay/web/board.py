@@ -16,6 +16,7 @@ from belay.domain.state import CapabilityState, OptimizationState, RequestState,
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
+from belay.web.story import who
 
 if TYPE_CHECKING:
     from belay.policy.load import Policies
@@ -65,7 +66,7 @@ def board(belay: Services) -> dict[str, Any]:
             {
                 "seq": entry.seq,
                 "at": entry.at.isoformat(),
-                "by": str(entry.by),
+                "by": who(entry),
                 "sentence": narrate(entry.event),
                 "optimization": getattr(entry.event, "optimization", ""),
             }

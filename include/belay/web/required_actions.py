@@ -11,12 +11,11 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote
 
 from belay.flags.target import FlagsUnavailable
-from belay.gates.answers import SHOWN, record_answer
+from belay.gates.answers import APPROVE, REJECT, SHOWN, VETO, record_answer
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.web.wiring import services
@@ -88,17 +87,21 @@ def _answer(body: bytes) -> tuple[str, str, str | None] | None:
         reason, digest = form.get("reason") or "", form.get(SHOWN)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return str(option), str(reason), None if digest is None else str(digest)
+    if option not in (APPROVE, REJECT, VETO):
+        return None
+    return option, str(reason), None if digest is None else str(digest)
 
 
 async def _user(scope: Message) -> str | None:
     """Return the id of the logged-in Airflow user; None when nobody is (Airflow will say so itself)."""
     from airflow.api_fastapi.app import get_auth_manager
+    from fastapi.security.utils import get_authorization_scheme_param
+    from starlette.requests import HTTPConnection
 
-    headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-    token = headers.get("authorization", "").removeprefix("Bearer ").strip()
-    if not token and "_token" in (cookies := SimpleCookie(headers.get("cookie", ""))):
-        token = cookies["_token"].value
+    asked = HTTPConnection(scope)
+    scheme, token = get_authorization_scheme_param(asked.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not token:
+        token = asked.cookies.get("_token", "")
     if not token:
         return None
     try:

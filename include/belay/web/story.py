@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from belay.domain.events import LookTaken
+from belay.domain.actors import ActorKind
+from belay.domain.events import GateJudged, LookTaken
 from belay.domain.evolve import Recorded
 from belay.ledger.narrate import narrate
 
@@ -46,11 +47,18 @@ def story(history: Iterable[Recorded]) -> Iterator[Chapter]:
             yield from (Chapter((line,)) for line in lines)
 
 
+def who(entry: Recorded) -> str:
+    """Return who acted, as the beginning of the entry's sentence; a gate's verdict names the gate itself."""
+    if isinstance(entry.event, GateJudged):
+        return ""
+    return entry.by.id if entry.by.kind is ActorKind.SERVICE else f"{entry.by.kind} {entry.by.id}"
+
+
 def _line(entry: Recorded) -> Line:
     return Line(
         entry.seq,
         entry.at,
-        str(entry.by),
+        who(entry),
         entry.event.kind,
         narrate(entry.event),
         getattr(entry.event, "evidence", None),

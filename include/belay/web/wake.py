@@ -9,7 +9,7 @@ import requests
 from fastapi import Request
 
 from belay.domain.state import RequestState
-from belay.gates.answers import APPROVE, REJECT
+from belay.gates.answers import APPROVE, REJECT, SHOWN
 from belay.web.auth import own_address, token_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def wake_run(belay: Services, request: RequestState, http: Request, choice: str,
     try:
         answer = requests.patch(
             f"{address}{path}",
-            json={"chosen_options": [option], "params_input": {"reason": reason}},
+            json={"chosen_options": [option], "params_input": {"reason": reason, SHOWN: request.digest}},
             headers={"Authorization": f"Bearer {token}"},
             timeout=_SECONDS,
             allow_redirects=False,
