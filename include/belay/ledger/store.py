@@ -233,25 +233,29 @@ class Ledger:
         return self.engine.execution_options(belay_writes=True).begin()
 
     def _refresh(self, connection: sa.Connection) -> State:
-        """Bring the cached state up to the database's last entry."""
-        if self._state is None:
-            self._state = _load(connection)
-        rows = connection.execute(
-            sa.select(entries).where(entries.c.seq > self._state.seq).order_by(entries.c.seq)
-        ).all()
-        if rows:
-            draft = Draft(self._state)
+        """Bring the cached state up to the database's last entry.
+
+        Its own last entry is read again too: a ledger that was put back to an earlier copy has lost it.
+        """
+        for known in (self._state, None):
+            start = known or _load(connection)
+            rows = connection.execute(
+                sa.select(entries).where(entries.c.seq >= start.seq).order_by(entries.c.seq)
+            ).all()
+            if start.seq and (not rows or rows[0].seq != start.seq):
+                continue
+            draft = Draft(start)
             for row in rows:
-                draft.apply(recorded(Entry(*row)))
-            self._state = draft.state()
-        return self._state
+                if row.seq > start.seq:
+                    draft.apply(recorded(Entry(*row)))
+            self._state = draft.state() if draft.seq > start.seq else start
+            return self._state
+        raise LedgerError("the ledger's tables do not fit its entries: run `belay ledger rebuild`")
 
     def _append(self, state: State, events: Sequence[Event], by: Actor, at: datetime, key: str) -> State:
         draft = Draft(state)
         with self._writing() as connection:
             expected = connection.execute(sa.select(head.c.seq, head.c.hash)).one()
-            if expected.seq < state.seq:
-                self._state = None  # the ledger was put back to an earlier copy: read it anew
             if expected.seq != state.seq:
                 raise _OvertakenError
             prev, rows = expected.hash, []
