@@ -89,8 +89,11 @@ def path(known: OptimizationState) -> str:
     return " → ".join(percent(scope) for scope in (0, *(phase.scope for phase in known.phases)))
 
 
-def why(state: State, known: OptimizationState) -> str:
-    """Return why an optimization stands where it stands: the sentence of the gate that decided."""
+def why(state: State, known: OptimizationState, sentence_of: Callable[[str], str]) -> str:
+    """Return why an optimization stands where it stands: what the gate that decided said, and who agreed.
+
+    ``sentence_of`` returns the sentence of a review by the digest of its evidence.
+    """
     if known.status.ended:
         return known.reason
     if known.status is Status.HELD and known.step:
@@ -99,5 +102,6 @@ def why(state: State, known: OptimizationState) -> str:
     for request in reversed(list(state.requests.values())):
         if request.optimization == known.id and request.votes:
             vote = request.votes[-1]
-            return f"{vote.voter} answered {vote.choice}: “{vote.reason}”"
+            review = sentence_of(request.evidence) if request.evidence else ""
+            return f"{review} {vote.voter} answered {vote.choice}: “{vote.reason}”.".strip()
     return known.reason

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
     from belay.cli.acts import Ending
     from belay.cli.local import LocalWorld
-    from belay.domain.state import RequestState, State
+    from belay.domain.state import OptimizationState, RequestState, State
 
 APPROVER = "nora"
 _REASON = "the review shows a gain and no harm; cast by the demo"
 _CAMPAIGNS = ("all", "men", "women")
 _PACE, _PACE_AT_REST = 0.3, 30.0
-"""Wall-clock seconds an hour of shop time takes while somebody is exposed in the demo, and else."""
-_PATIENCE, _ASKED_PATIENCE = 420.0, 3600.0
+"""Wall-clock seconds an hour of shop time takes while a window is open in the demo, and else."""
+_PATIENCE, _ASKED_PATIENCE = 900.0, 3600.0
+"""Seconds until the demo gives up: many times what it takes on two idle processors."""
 _SETTLES = 4.0
 """Seconds between a question and the demo's answer: Airflow books the waiting task meanwhile."""
 _QUIET = frozenset({"window.look", "policy.adopted", "gate.judged", "scope.widening"})
@@ -157,10 +158,11 @@ class _Watch:
         spinner.update(plain(" | ".join(lines) or "watching"))
 
     def _hurry(self, state: State) -> None:
-        """Let the shop's days pass quickly once there is something to watch."""
-        if not self.fast and any(optimization.scope for optimization in state.optimizations.values()):
-            self.fast = True
-            self.world.open_shop(_PACE)
+        """Let the shop's days pass quickly while a window is open; gates need the processor for themselves."""
+        fast = any(_is_watched(optimization) for optimization in state.optimizations.values())
+        if fast is not self.fast:
+            self.fast = fast
+            self.world.open_shop(_PACE if fast else _PACE_AT_REST)
 
     def _answer(self, request: RequestState) -> None:
         from belay.domain.oversight import Oversight
@@ -223,6 +225,14 @@ class _Replays:
             self.good &= done.returncode == 0
 
 
+def _is_watched(known: OptimizationState) -> bool:
+    from belay.domain.gates import Gate
+
+    step = known.step
+    open_window = step is not None and step.passed(Gate.QUALITY) and Gate.WINDOW not in step.gates
+    return open_window and known.scope > 0
+
+
 def _propose(world: LocalWorld) -> None:
     from belay.cli.acts import ACTS
     from belay.storefront.scenario import SCENARIOS
@@ -249,7 +259,14 @@ def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> 
             rows.append((act.optimization, "never recorded", "", found[act.optimization]))
             continue
         shown = f"{path(known)}, {known.status}"
-        rows.append((act.optimization, shown, why(state, known), found[act.optimization]))
+        rows.append(
+            (
+                act.optimization,
+                shown,
+                why(state, known, lambda digest: str(world.belay.ledger.get_evidence(digest)["sentence"])),
+                found[act.optimization],
+            )
+        )
     table("What happened", ("optimization", "scope", "why", "ended"), rows)
     for campaign, sentence in recorded.sentences.items():
         say(f"Open Bandit, campaign {campaign}: {sentence}")
