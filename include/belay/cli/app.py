@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from belay import __version__
-from belay.cli import demo, doctor, ledger, people, policy, propose, replay, status, story, world
+from belay.cli import demo, doctor, ledger, people, policy, propose, replay, slack, status, story, world
 from belay.cli.exits import BROKEN, IN_WORDS, exit_code
 from belay.cli.output import warn
 
@@ -72,6 +72,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(world.app, name="storefront")
 app.add_typer(replay.app, name="replay")
+app.add_typer(slack.app, name="slack")
 
 
 def main() -> None:
