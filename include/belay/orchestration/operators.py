@@ -32,7 +32,9 @@ class GateOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge, and conclude."""
-        return obeying(lambda: self.judge(optimization_of(context), step_of(context)))
+        passed = obeying(lambda: self.judge(optimization_of(context), step_of(context)))
+        self.log.info(passed["sentence"])
+        return passed
 
 
 class AdmitOperator(BaseOperator):
@@ -57,9 +59,11 @@ class AdmitOperator(BaseOperator):
             return admit(belay, optimization_of(context), run)
 
         try:
-            return obeying(judge)
+            passed = obeying(judge)
         except BadProposalError as error:
             raise AirflowFailException(str(error)) from error
+        self.log.info(passed["sentence"])
+        return passed
 
 
 class QualityOperator(GateOperator):
