@@ -158,7 +158,7 @@ class _Watch:
         spinner.update(plain(" | ".join(lines) or "watching"))
 
     def _hurry(self, state: State) -> None:
-        """Let the shop's days pass quickly while a window is open; gates need the processor for themselves."""
+        """Let days pass quickly while a window is open; the other gates need the processor."""
         fast = any(_is_watched(optimization) for optimization in state.optimizations.values())
         if fast is not self.fast:
             self.fast = fast
