@@ -188,3 +188,16 @@ def test_the_same_look_later_gives_the_same_cells(
     np.testing.assert_array_equal(then.units, later.units)
     for name, values in then.metrics.items():
         np.testing.assert_allclose(values.mean, later.metrics[name].mean, rtol=1e-12, atol=1e-15)
+
+
+def test_names_are_values_and_never_sql(
+    read: Callable[..., Cells], make_world: Callable[..., Tables], make_plan: Callable[..., MeasurementPlan]
+) -> None:
+    name = "it's 100 % :odd \\ -- '; drop view exposures"
+    tables = make_world(seed=8, units=100)
+    tables["exposures"] = tables["exposures"].assign(optimization=name, visitor=name)
+    plan = make_plan(optimization=name, filters={"visitor": name}, segments=("visitor",))
+    cells = read(tables, plan)
+    assert cells.problem is None
+    assert cells.reading.units == 100
+    assert cells.segments[1].value == name

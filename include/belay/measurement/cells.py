@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, literal_column, select, table
+from sqlalchemy import Engine, RowMapping, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import MetricKind
@@ -26,7 +26,7 @@ from belay.measurement.query import (
     outcome_audit,
     values_of,
 )
-from belay.measurement.warehouse import first_line
+from belay.measurement.warehouse import first_line, read_rows
 
 Floats = NDArray[np.float64]
 
@@ -238,10 +238,10 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
         return no_cells(plan, moment, "no unit was exposed yet: the first phase has not started")
     try:
         with engine.connect() as connection:
-            rows = [dict(row) for row in connection.execute(look(plan, moment)).mappings()]
-            exposures = dict(connection.execute(exposure_audit(plan, moment)).mappings().one())
+            rows = read_rows(connection, look(plan, moment))
+            exposures = read_rows(connection, exposure_audit(plan, moment))[0]
             outcomes = {
-                source: dict(connection.execute(outcome_audit(plan, source, moment)).mappings().one())
+                source: read_rows(connection, outcome_audit(plan, source, moment))[0]
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
             }
     except DBAPIError as error:
@@ -283,9 +283,9 @@ def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Read
 def assemble(
     plan: MeasurementPlan,
     until: datetime,
-    rows: Sequence[Mapping[str, Any]],
-    exposures: Mapping[str, Any],
-    outcomes: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[RowMapping],
+    exposures: RowMapping,
+    outcomes: Mapping[str, RowMapping],
 ) -> Cells:
     """Return the cells of the rows that one look read: combinations added up to marginal segments."""
     measured = [row for row in rows if row["arms"] != 2]
@@ -330,7 +330,7 @@ def assemble(
 
 
 def _moments(
-    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats
+    names: Sequence[str], rows: Sequence[RowMapping], add: Any, units: Floats
 ) -> tuple[Floats, Floats]:
     """Return means and centred scatter from sums around the shift k: S²/n is taken off once, near zero."""
     n = np.maximum(units, 1.0)
@@ -340,7 +340,7 @@ def _moments(
 
 
 def _centred(
-    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats, n: Floats
+    names: Sequence[str], rows: Sequence[RowMapping], add: Any, units: Floats, n: Floats
 ) -> tuple[Floats, Floats]:
     sums = np.stack([add([row[f"s_{name}"] for row in rows]) for name in names], axis=-1)
     shift = np.array([float(rows[0][f"k_{name}"]) for name in names])
@@ -354,7 +354,7 @@ def _centred(
 
 
 def _segments(
-    plan: MeasurementPlan, rows: Sequence[Mapping[str, Any]]
+    plan: MeasurementPlan, rows: Sequence[RowMapping]
 ) -> tuple[tuple[Segment, ...], list[NDArray[np.intp]]]:
     """Return the marginal segments, and the rows that belong to each."""
     segments, members = [Segment(ALL, ALL)], [np.arange(len(rows))]
@@ -374,9 +374,9 @@ def _segments(
 
 def _reading(
     plan: MeasurementPlan,
-    rows: Sequence[Mapping[str, Any]],
-    exposures: Mapping[str, Any],
-    outcomes: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[RowMapping],
+    exposures: RowMapping,
+    outcomes: Mapping[str, RowMapping],
 ) -> Reading:
     by_arms = {code: sum(int(row["n"]) for row in rows if row["arms"] == code) for code in (0, 1, 2)}
     twice = [int(audit["twice"]) for audit in outcomes.values() if "twice" in audit]

@@ -26,7 +26,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Select,
-    SmallInteger,
     and_,
     case,
     cast,
@@ -42,7 +41,7 @@ from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import MeasurementPlan, naive_utc
-from belay.measurement.sql import AsNumber, EpochMs, UnitKey, WholeDivision, finite, matches
+from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite, matches
 
 DROP_DUPLICATES = "duplicate_events"
 """The declared filter that counts an outcome event once."""
@@ -144,9 +143,7 @@ def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
     if end is not None:
         wanted.append(exposures.c.event_time < naive_utc(end))
     labels = {name: func.coalesce(exposures.c[name], MISSING) for name in plan.segments}
-    arm = cast(
-        case({name: literal(i) for i, name in enumerate(plan.arms)}, value=exposures.c.variant), SmallInteger
-    )
+    arm = cast(case({name: literal(i) for i, name in enumerate(plan.arms)}, value=exposures.c.variant), Tiny)
     combos = (
         select(arm.label("arm"), *(label.label(f"g_{name}") for name, label in labels.items()))
         .where(*wanted)
@@ -239,7 +236,7 @@ def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetim
                 horizon = _after_zero(first) + literal(round(metric.outcome_days * DAY_MS), BigInteger)
                 value = case((since_zero < horizon, value))
             if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
-                happened = func.max(case((value > 0, cast(literal(1), SmallInteger))))
+                happened = func.max(case((value > 0, cast(literal(1), Tiny))))
                 columns.append(happened.label(f"{part}{i}"))
             else:
                 columns.append(func.sum(value).label(f"{part}{i}"))

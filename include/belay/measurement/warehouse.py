@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import DateTime, Engine, column, create_engine, event, func, select, table
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    RowMapping,
+    Select,
+    column,
+    create_engine,
+    event,
+    func,
+    select,
+    table,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -69,6 +82,18 @@ def open_warehouse(url: str) -> Engine:
 def _frugal(connection: Any, _record: Any) -> None:
     """Let DuckDB reorder rows: a look only sums, and keeping the order costs memory."""
     connection.execute("SET preserve_insertion_order = false")
+
+
+def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[RowMapping]:
+    """Return the rows of ``statement``.
+
+    DuckDB plans a statement before it knows the parameters, which made a look half as slow again and
+    held a quarter more memory: there, values are written into the statement, quoted by SQLAlchemy.
+    """
+    if connection.dialect.name != "duckdb":
+        return connection.execute(statement).mappings().all()
+    text = statement.compile(connection, compile_kwargs={"literal_binds": True}).string
+    return connection.exec_driver_sql(text).mappings().all()
 
 
 def first_line(error: BaseException) -> str:
