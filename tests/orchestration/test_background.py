@@ -68,9 +68,12 @@ def test_stopping_what_does_not_run_says_so(background):
 def test_a_number_that_is_somebody_elses_now_is_left_alone(background, change):
     """After a restart of the computer, or when the number was given away."""
     start(background, CHILD)
-    about = json.loads(background.pid_file.read_text())
-    background.pid_file.write_text(json.dumps(about | change))
-    assert background.processes() == []
-    assert not background.stop()
-    os.kill(about["session"], 0)  # it lives
-    background.pid_file.write_text(json.dumps(about))
+    truth = background.pid_file.read_text()
+    about = json.loads(truth)
+    try:
+        background.pid_file.write_text(json.dumps(about | change))
+        assert background.processes() == []
+        assert not background.stop()
+        os.kill(about["session"], 0)  # it lives
+    finally:
+        background.pid_file.write_text(truth)  # the fixture ends it
