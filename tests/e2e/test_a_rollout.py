@@ -118,7 +118,7 @@ def test_a_veto_takes_it_down_without_the_scheduler(climbed, world):
 
 
 def test_success_marked_by_hand_widens_nothing(climbed, world):
-    """An administrator who marks the approval as done does not make it so: the flag writer asks the ledger."""
+    """Marking the approval as done does not make it so: the flag writer asks the ledger."""
     name, dag = "checkout-by-hand", DAG
     body = {
         "dag_run_id": f"{name}__step1",
