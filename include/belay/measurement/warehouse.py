@@ -75,6 +75,9 @@ def open_warehouse(url: str) -> Engine:
             parsed = parsed.update_query_dict({"access_mode": "read_only"})
         engine = create_engine(parsed, poolclass=NullPool if path and path != ":memory:" else None)
         event.listen(engine, "connect", _frugal)
+        # DuckDB's strings are standard: a backslash is a backslash (Postgres may say otherwise, and its
+        # compiler writes DuckDB's literals).
+        engine.dialect._backslash_escapes = False  # type: ignore[attr-defined]  # noqa: SLF001
         return engine
     return create_engine(parsed)
 
