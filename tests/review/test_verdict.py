@@ -67,6 +67,8 @@ def test_the_document_is_plain_json_and_holds_what_the_page_shows(reviewed: Judg
     } <= set(document)
     assert sum(document["sample"].values()) == 24_000
     assert document["predicted"]["prediction"]["effect"] == 0.08
+    assert {line["segment"] for line in document["metrics"]} == {None}
+    assert {line["segment"] for line in document["segments"]} == {"device: desktop", "device: phone"}
 
 
 def test_harm_to_a_guardrail_rolls_back(reviewed: Judge) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.web.conftest import freeze
+from tests.web.conftest import document, freeze
 
 from belay.domain import commands as c
+from belay.gates.admit import propose
+from belay.gates.intake import parse_proposal
 from belay.gates.outcome import execute
 from belay.services import Services
 
@@ -208,3 +210,43 @@ def test_a_ledger_that_is_away_is_said(browse: Browse, belay: Services, asked: A
     page = browse().get("/", headers={"Accept": "text/html"})
     assert page.status_code == 503
     assert "A part is away" in page.text
+
+
+def test_a_step_that_its_window_ended_shows_what_was_seen(
+    browse: Browse, belay: Services, reviewed: Callable[..., str]
+) -> None:
+    from belay.domain.gates import Gate, Verdict
+
+    reviewed()
+    known = belay.ledger.state().optimizations["delivery-date"]
+    effect = {
+        "metric": "conversion",
+        "title": "Conversion",
+        "arm": "treatment",
+        "role": "primary",
+        "direction": "increase",
+        "effect": -0.4,
+        "low": -0.6,
+        "high": None,
+        "margin": 0.2,
+        "finding": "harmful",
+    }
+    seen = {
+        "effects": [effect | {"segment": {"column": "", "value": ""}}],
+        "segments": [effect | {"segment": {"column": "device", "value": HOSTILE}}],
+    }
+    look = belay.ledger.put_evidence({"kind": "look", "monitoring": seen})
+    second = c.StartStep("second", "second__step1", belay.policy("checkout_wording"))
+    proposal = parse_proposal(document("second"))
+    propose(belay, proposal)
+    execute(belay, second, by="admit")
+    for gate, verdict in ((Gate.QUALITY, Verdict.PASS), (Gate.WINDOW, Verdict.FAIL)):
+        execute(
+            belay, c.JudgeGate("second", 1, gate, verdict, "Harm: it drives people away", look), by="gate"
+        )
+    page = browse().get("/review/second/1").text
+    assert "This step ended without a review" in page
+    assert "Harm: it drives people away" in page
+    assert page.count("<svg") == 4
+    assert "<script>alert" not in page
+    assert known.id in browse().get("/").text

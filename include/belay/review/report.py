@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
+from belay.domain.digest import canonical_json
 from belay.domain.scope import percent
 from belay.measurement.words import scale_of
 from belay.review.charts import effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
+from belay.review.verdict import named_segment
 
 VERDICTS = {
     "widen": ("Widen", "good"),
@@ -45,12 +47,6 @@ def render(
     """
     label, tone = VERDICTS[document["verdict"]]
     metrics = document.get("metrics", ())
-    drawn = {
-        "effects": effects_chart,
-        "timeline": timeline_chart,
-        "segments": segments_chart,
-        "prediction": prediction_chart,
-    }
     return (
         environment()
         .get_template("review.html")
@@ -65,17 +61,42 @@ def render(
             primary=next((line for line in metrics if line["role"] == "primary"), None),
             several=len({line["arm"] for line in metrics}) > 1,
             surprise=surprise(document.get("predicted") or {}),
-            charts={name: _pair(chart, document) for name, chart in drawn.items()},
+            charts=_pictures(canonical_json(document)),
         )
     )
 
 
+_CHARTS = {
+    "effects": effects_chart,
+    "timeline": timeline_chart,
+    "segments": segments_chart,
+    "prediction": prediction_chart,
+}
+_OF_A_LOOK = {"metrics": "effects", "segments": "segments"}
+_KEPT = 32
+
+Pictures = Mapping[str, Mapping[str, Markup] | None]
+
+
+def look_pictures(look: Mapping[str, Any]) -> Pictures:
+    """Return what one look of the window saw as pictures: for a step that ended before its review."""
+    seen = look.get("monitoring") or {}
+    document = {name: [named_segment(line) for line in seen.get(old, ())] for name, old in _OF_A_LOOK.items()}
+    return _pictures(canonical_json(document))
+
+
+@lru_cache(maxsize=_KEPT)
+def _pictures(document: str) -> Pictures:
+    """Draw every picture of a document for a desk and for a phone; kept, because evidence never changes."""
+    read = json.loads(document)
+    return {name: _pair(chart, read) for name, chart in _CHARTS.items()}
+
+
 def _pair(chart: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Markup] | None:
-    """Draw a chart for a desk and for a phone. vl-convert escapes the text in its SVG."""
-    if chart(document, _ROOMY) is None:
+    drawn = {name: chart(document, width) for name, width in (("roomy", _ROOMY), ("narrow", _NARROW))}
+    if None in drawn.values():
         return None
-    widths = {"roomy": _ROOMY, "narrow": _NARROW}
-    return {name: Markup(to_svg(chart(document, width))) for name, width in widths.items()}  # noqa: S704 - see above
+    return {name: Markup(to_svg(one)) for name, one in drawn.items()}  # noqa: S704 - vl-convert escapes text
 
 
 def surprise(predicted: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import ReviewVerdict, Verdict
 from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE, percent
+from belay.measurement.cells import ALL
 from belay.measurement.decision import ArmFindings, Findings
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import Monitoring
@@ -82,8 +83,8 @@ def judge(
     verdict, sentence = _verdict(findings, monitoring, quality)
     document = {
         **_frame(proposal, policy, from_scope, to_scope, verdict, sentence),
-        "metrics": [_line(effect) for effect in to_plain(findings.effects)],
-        "segments": [_line(effect) for effect in to_plain(findings.segments)],
+        "metrics": [named_segment(effect) for effect in to_plain(findings.effects)],
+        "segments": [named_segment(effect) for effect in to_plain(findings.segments)],
         "timeline": to_plain(findings.timeline),
         "sample": _sample(findings),
         "split": to_plain(findings.split),
@@ -241,10 +242,11 @@ def _frame(
     }
 
 
-def _line(effect: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what the page shows of an effect; the segment becomes words."""
+def named_segment(effect: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an effect's document with its segment in words; None where it is everybody."""
     segment = effect["segment"]
-    named = None if not segment.get("column") else f"{segment['column']}: {segment['value']}"
+    everybody = segment["column"] in ("", ALL)
+    named = None if everybody else f"{segment['column']}: {segment['value']}"
     return {**effect, "segment": named}
 
 

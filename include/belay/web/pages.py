@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from belay.domain.events import StepStarted
+from belay.domain.gates import Gate
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.ledger.store import LedgerError
-from belay.review.report import render
+from belay.review.report import Pictures, look_pictures, render
 from belay.web.auth import reader
 from belay.web.board import board, review_document
 from belay.web.story import story
@@ -70,7 +71,7 @@ def show_review(optimization: str, step: int, belay: BelayDep) -> HTMLResponse:
                 answer_url=f"../../#{waiting}" if waiting else "",
             )
         )
-    return _page("step.html", known=known, step=step)
+    return _page("step.html", known=known, step=step, pictures=_last_look(known, step, belay))
 
 
 @router.get("/optimization/{optimization}")
@@ -107,6 +108,17 @@ def _optimization(name: str, belay: BelayDep) -> OptimizationState:
     if known is None:
         raise HTTPException(404, f"the ledger knows no optimization {name!r}")
     return known
+
+
+def _last_look(known: OptimizationState, step: int, belay: BelayDep) -> Pictures | None:
+    """Return the pictures of the look that ended the window of a step, if that is how it stands."""
+    ended = known.step.gates.get(Gate.WINDOW) if known.step and known.step.number == step else None
+    if ended is None or ended.evidence is None:
+        return None
+    try:
+        return look_pictures(belay.ledger.get_evidence(ended.evidence))
+    except LedgerError:
+        return None
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
