@@ -90,3 +90,44 @@ def test_the_pages_load_nothing_from_elsewhere(page, world):
     page.goto(f"{world.airflow.url}/belay/", wait_until="networkidle")
     assert asked
     assert all(url.startswith((world.airflow.url, "data:")) for url in asked)
+
+
+def test_a_person_answers_on_required_actions(page, world):
+    """The hidden field of Airflow's form carries what was shown: another page's answer does not count."""
+    name, dag = "checkout-in-browser", "rollout__checkout_wording"
+    run = f"{name}__step1"
+    proposal = {
+        "optimization": name,
+        "title": "A calmer button",
+        "hypothesis": "Less haste, fewer errors.",
+        "variants": [{"key": "treatment", "payload": {"label": "order"}}],
+        "agent": "copywriter",
+        "agent_owner": "dana",
+        "tags": ["brand"],
+    }
+    body = {"dag_run_id": run, "logical_date": None, "conf": proposal}
+    world.call("admin", "POST", f"/api/v2/dags/{dag}/dagRuns", body).raise_for_status()
+    world.until("it waits for people", lambda: world.client().waits("checkout_wording", run))
+    task = f"{dag}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
+    stale = {"chosen_options": ["Approve"], "params_input": {"reason": "seen", "shown": "0" * 64}}
+    refused = world.call("nora", "PATCH", f"/api/v2/dags/{task}", stale)
+    assert refused.status_code == 403
+    assert "open the request again" in refused.json()["detail"]
+
+    page.goto(f"{world.airflow.url}/dags/{dag}/runs/{run}/tasks/approval/required_actions")
+    reason = page.locator("[name=element_reason]")
+    for _ in range(60):  # every look at the ledger closes the form for a moment
+        if reason.is_enabled():
+            break
+        page.wait_for_timeout(500)
+    reason.fill("calm is good")
+    assert page.locator("[name=element_shown]").is_hidden()
+    page.screenshot(path=SCREENSHOTS / "required-actions.png")
+    page.get_by_role("button", name="Approve").click()
+    world.until("1 % is served", lambda: world.served(name) == 100)
+    (request,) = [r for r in world.belay.ledger.state().requests.values() if r.optimization == name]
+    assert [(vote.voter, vote.via, vote.reason) for vote in request.votes] == [
+        ("nora", "airflow", "calm is good")
+    ]
+    kept = world.call("nora", "GET", f"/api/v2/dags/{task}").json()
+    assert kept["params_input"] == {"reason": "calm is good", "shown": request.digest}
