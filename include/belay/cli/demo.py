@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +34,8 @@ _PATIENCE, _ASKED_PATIENCE = 900.0, 3600.0
 """Seconds until the demo gives up: many times what it takes on two idle processors."""
 _SETTLES = 4.0
 """Seconds between a question and the demo's answer: Airflow books the waiting task meanwhile."""
-_QUIET = frozenset({"window.look", "policy.adopted", "gate.judged", "scope.widening"})
+_NEWS_WIDTH = 200
+_QUIET = frozenset({"window.look", "policy.adopted", "gate.judged", "scope.widening", "scope.narrowing"})
 
 
 def register(app: typer.Typer) -> None:
@@ -144,7 +146,8 @@ class _Watch:
             decided = event.kind == "gate.judged" and getattr(event, "verdict", "") is not Verdict.PASS
             if event.kind not in _QUIET or decided:
                 subject = getattr(event, "optimization", "") or getattr(event, "capability", "")
-                say(f"{entry.at:%H:%M:%S}  {subject}: {entry.by} {narrate(event)}")
+                told = shorten(narrate(event), _NEWS_WIDTH, placeholder=" …")
+                say(f"{entry.at:%H:%M:%S}  {subject}: {entry.by} {told}")
 
     def _show(self, spinner: Status, state: State) -> None:
         from belay.cli.status import waits_for
@@ -243,6 +246,7 @@ def _propose(world: LocalWorld) -> None:
         done = _belay(world, "propose", str(file), user="admin")
         if done.returncode:
             say(done.stderr.strip())
+            say(f"What was started goes on: {_program()} down stops it.")
             raise typer.Exit(done.returncode)
 
 
