@@ -19,7 +19,8 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
     if optimization is None:
         return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
     step, grant = optimization.step, optimization.grant
-    if step and step.number == command.step and grant and grant.used and optimization.scope == step.to_scope:
+    spent = step and grant and grant.used and grant.step == step.number == command.step
+    if step and spent and optimization.scope == step.to_scope:
         return ()  # done already
     if optimization.status.ended:
         return Refusal(

@@ -1,0 +1,182 @@
+"""Policies, stages and freezes: each refusal by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.builders import BOT, GATE, NORA, OLIVE, Rehearsal, a_policy
+
+from belay.domain import commands as c
+from belay.domain.oversight import Oversight
+from belay.domain.stages import DecisionClass, Stage
+
+
+def at(stage: Stage, **changes: object) -> Rehearsal:
+    return Rehearsal(a_policy(initial_stage=stage, **changes)).adopt()
+
+
+def test_a_policy_is_adopted_once() -> None:
+    r = at(Stage.SUGGEST)
+    assert r.do(c.AdoptPolicy(r.policy, "again")) == ()
+
+
+def test_a_changed_policy_voids_what_was_asked_and_granted_under_the_old_one() -> None:
+    r = Rehearsal().proposed()
+    r.widened()
+    number = r.granted()
+    r.adopt(a_policy(title="Other words"))
+    assert r.optimization().grant is None
+    assert r.refused(c.IntendWidening("opt-1", number)) == "no-grant"
+    assert {request.status for request in r.state.requests.values()} == {"granted", "void"}
+
+
+def test_a_grant_stays_void_when_the_old_policy_comes_back() -> None:
+    r = Rehearsal().proposed()
+    number = r.granted()
+    r.adopt(a_policy(ceiling=Stage.SUGGEST)).adopt()
+    assert r.state.capabilities["wording"].stage == "suggest"
+    assert r.refused(c.IntendWidening("opt-1", number)) == "no-grant"
+
+
+def test_a_lower_ceiling_takes_the_stage_down_and_a_higher_one_does_not_lift_it() -> None:
+    r = at(Stage.BOUNDED)
+    r.tick(60)
+    r.adopt(a_policy(ceiling=Stage.SUGGEST))
+    assert (r.state.capabilities["wording"].stage, r.state.capabilities["wording"].stage_since) == (
+        "suggest",
+        r.now,
+    )
+    r.tick(60)
+    r.adopt(a_policy(ceiling=Stage.AUTONOMOUS, title="x"))
+    assert r.state.capabilities["wording"].stage == "suggest"
+
+
+def test_only_a_person_ends_human_only() -> None:
+    r = at(Stage.AUTONOMOUS, decision_class=DecisionClass.HUMAN_ONLY)
+    assert r.state.capabilities["wording"].stage == "suggest"
+    opened = a_policy(decision_class=DecisionClass.REVERSIBLE)
+    assert r.refused(c.AdoptPolicy(opened, "file changed"), GATE) == "human-only"
+    r.do(c.AdoptPolicy(opened, "brand agreed"), OLIVE)
+    assert r.state.capabilities["wording"].stage == "suggest", "and no stage comes with it"
+
+
+def test_promotion_goes_one_stage_at_a_time_by_people() -> None:
+    r = at(Stage.SUGGEST)
+    assert r.refused(c.Promote("other", Stage.SUPERVISED, "x"), OLIVE) == "unknown-capability"
+    assert r.refused(c.Promote("wording", Stage.SUPERVISED, "x"), BOT) == "people-promote"
+    assert r.refused(c.Promote("wording", Stage.SUPERVISED, "x"), GATE) == "people-promote"
+    for stage in (Stage.OBSERVE, Stage.SUGGEST, Stage.BOUNDED, Stage.AUTONOMOUS):
+        assert r.refused(c.Promote("wording", stage, "x"), OLIVE) == "one-stage-at-a-time"
+    r.do(c.Promote("wording", Stage.SUPERVISED, "earned", "e" * 64), OLIVE)
+    assert r.state.capabilities["wording"].stage == "supervised"
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [
+        ({"ceiling": Stage.SUPERVISED}, Stage.SUPERVISED),
+        ({"decision_class": DecisionClass.HUMAN_ONLY}, Stage.SUGGEST),
+        ({"decision_class": DecisionClass.BOUNDED}, Stage.BOUNDED),
+    ],
+)
+def test_nothing_passes_its_ceiling(changes: dict[str, object], stage: Stage) -> None:
+    r = at(stage, **changes)
+    above = stage.above
+    assert above is not None
+    assert r.refused(c.Promote("wording", above, "x"), OLIVE) == "ceiling"
+
+
+def test_nothing_is_above_the_top() -> None:
+    r = at(Stage.AUTONOMOUS)
+    assert r.refused(c.Promote("wording", Stage.AUTONOMOUS, "x"), OLIVE) == "one-stage-at-a-time"
+
+
+def test_demotion_needs_no_meeting() -> None:
+    r = at(Stage.AUTONOMOUS)
+    assert r.refused(c.Demote("other", Stage.OBSERVE, "harm", "x")) == "unknown-capability"
+    r.do(c.Demote("wording", Stage.OBSERVE, "kill-switch", "now"))
+    assert r.state.capabilities["wording"].stage == "observe"
+    assert r.do(c.Demote("wording", Stage.SUGGEST, "harm", "x")) == (), "it is lower already"
+
+
+def test_a_demotion_takes_back_what_was_granted_under_more_autonomy() -> None:
+    r = Rehearsal(a_policy(initial_stage=Stage.AUTONOMOUS)).proposed()
+    number = r.granted()
+    grant = r.optimization().grant
+    assert grant is not None
+    assert grant.oversight is Oversight.INFORM
+    r.do(c.Demote("wording", Stage.SUGGEST, "harm-rate", "too much"))
+    assert r.refused(c.IntendWidening("opt-1", number)) == "no-grant"
+    r.do(c.RequestOversight("opt-1", number, r.policy))
+    assert r.request().oversight is Oversight.APPROVE
+    r.do(r.vote(), NORA)
+    r.do(c.IntendWidening("opt-1", number))
+
+
+def test_a_notice_that_passed_is_asked_again_after_a_demotion() -> None:
+    r = Rehearsal().proposed()
+    number = r.granted()
+    r.do(c.Demote("wording", Stage.SUGGEST, "harm-rate", "too much"))
+    (old,) = r.state.requests.values()
+    assert (old.status, old.outcome) == ("void", "the capability was demoted")
+    r.do(c.RequestOversight("opt-1", number, r.policy))
+    assert r.request().id != old.id
+
+
+def test_a_demotion_voids_open_requests() -> None:
+    r = Rehearsal().proposed()
+    r.asked()
+    r.do(c.Demote("wording", Stage.SUGGEST, "harm-rate", "too much"))
+    assert r.state.open_requests() == []
+
+
+@pytest.mark.parametrize("target", ["all", "surface:checkout", "capability:wording"])
+def test_a_freeze_stops_widening_and_only_people_lift_it(target: str) -> None:
+    r = Rehearsal().proposed()
+    number = r.granted()
+    r.do(c.Freeze(target, "sale"), BOT)
+    assert r.do(c.Freeze(target, "sale")) == ()
+    assert r.refused(c.IntendWidening("opt-1", number)) == "freeze"
+    for nobody in (BOT, GATE):
+        assert r.refused(c.Unfreeze(target, "over"), nobody) == "people-unfreeze"
+    r.do(c.Unfreeze(target, "over"), OLIVE)
+    assert r.refused(c.Unfreeze(target, "over"), OLIVE) == "not-frozen"
+    r.do(c.IntendWidening("opt-1", number))
+
+
+@pytest.mark.parametrize(
+    "target", ["", "surface", "surface:", "surface:home", "capability:checkout", "wording"]
+)
+def test_what_cannot_be_frozen(target: str) -> None:
+    r = at(Stage.SUGGEST)
+    assert r.refused(c.Freeze(target, "x")) == "unknown-target"
+
+
+def test_a_surface_that_the_policy_left_can_still_be_frozen_for_what_is_live_there() -> None:
+    r = Rehearsal().proposed()
+    r.widened()
+    moved = a_policy(surface="basket")
+    r.adopt(moved)
+    r.policy = moved
+    r.do(c.Freeze("surface:checkout", "sale"))
+    r.started()
+    assert r.optimization().status == "held"
+    assert "surface:checkout is frozen" in r.optimization().reason
+
+
+def test_agents_move_no_step() -> None:
+    r = Rehearsal().proposed()
+    number = r.intended()
+    policy = replace(r.policy, title="mine", digest="f" * 64)
+    pending = r.optimization().pending
+    assert pending is not None
+    for command in (
+        c.AdoptPolicy(policy, "mine"),
+        c.StartStep("opt-1", "mine", r.policy),
+        c.RequestOversight("opt-1", number, r.policy),
+        c.SettleRequest("x"),
+        c.IntendWidening("opt-1", number),
+        c.ConfirmScope("opt-1", pending.to_scope, pending.epoch, "mine", r.now),
+    ):
+        assert r.refused(command, BOT) == "agents-propose"
