@@ -40,7 +40,7 @@ def test_a_good_change_is_shown(make_plan: Plans, make_cells: Draw) -> None:
     assert found.best is not None
     assert found.best.primary.conclusion is Conclusion.SUPERIOR
     assert not found.best.primary.anytime
-    assert "(90 % interval +" in found.best.primary.sentence
+    assert "(92 % interval +" in found.best.primary.sentence
     json.dumps(found.to_document(), allow_nan=False)
 
 
@@ -109,7 +109,7 @@ def test_of_two_treatments_the_better_one_is_named(make_plan: Plans, make_cells:
     assert [arm.arm for arm in found.arms] == ["b", "c"]
     assert found.best is not None
     assert (found.finding, found.best.arm) == (Finding.HARMLESS, "c")
-    assert found.best.primary.alpha == 0.025
+    assert found.best.primary.alpha == pytest.approx(0.02)
 
 
 def test_too_little_data_is_unknown_in_words(make_plan: Plans, make_cells: Draw) -> None:

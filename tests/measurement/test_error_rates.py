@@ -17,7 +17,14 @@ from tests.measurement.streams import Stream, conversions, of_units, revenue, si
 from belay.measurement.compare import expected_events, log_e_harm
 from belay.measurement.counts import log_e_counts
 from belay.measurement.patterns import drift
-from belay.measurement.sequences import critical_two_sided, e_benjamini_hochberg, log_e, tuning
+from belay.measurement.plan import spend
+from belay.measurement.sequences import (
+    critical_one_sided,
+    critical_two_sided,
+    e_benjamini_hochberg,
+    log_e,
+    tuning,
+)
 from belay.measurement.srm import LARGE, chi_square, log_e_split
 from belay.measurement.strata import Contrast, contrast, pieces
 
@@ -173,7 +180,7 @@ def test_harm_is_stopped_early() -> None:
 
 
 def gate(effects: list[float], seed: int, reps: int = 4_000) -> tuple[Bools, Bools]:
-    """Judge one primary and four guardrails: (killed by the monitor, shipped without it).
+    """Judge one primary and four guardrails: (shown harmful, all shown early or at the end).
 
     Each test is sized for power 1 − β/(G+1); effects are relative, the margin is 10 %.
     """
@@ -181,24 +188,29 @@ def gate(effects: list[float], seed: int, reps: int = 4_000) -> tuple[Bools, Boo
     level = ALPHA / metrics
     power = 1 - 0.2 / metrics
     sd = 1.0
-    total = 2 * ((norm.isf(ALPHA) + norm.isf(1 - power)) * sd / margin) ** 2
+    at_end, otherwise = spend(ALPHA, anytime=False), spend(ALPHA, anytime=True)
+    total = 2 * ((norm.isf(at_end) + norm.isf(1 - power)) * sd / margin) ** 2
     each = int(np.ceil(total / LOOKS))
     n = np.full((reps, LOOKS, 2), float(each))
     factor = np.linalg.cholesky(0.3 + 0.7 * np.eye(metrics))
     noise = rng.standard_normal((reps, LOOKS, 2, metrics)) @ factor.T * sd / math.sqrt(each)
     scatter = sd**2 * rng.chisquare(each - 1, (reps, LOOKS, 2, metrics))
     killed = np.zeros(reps, dtype=np.bool_)
-    passed = np.ones(reps, dtype=np.bool_)
+    early, last = np.ones((reps, LOOKS), dtype=np.bool_), np.ones(reps, dtype=np.bool_)
     for i, effect in enumerate(effects):
         mean = 1.0 + noise[..., i] + np.array([effect, 0.0])
         stream = Stream(n, mean[..., None], scatter[..., i][..., None, None], n)
         found = looks_of(stream)
         e = evidence(stream, found, of_harm=True, alpha=level)
         beyond = found.treatment / found.control - 1 < (0.0 if i == 0 else -margin)
-        killed |= ((e >= -math.log(level)) & beyond).any(axis=1)
-        last, _ = found.relative(norm.isf(ALPHA))
-        passed &= last[:, -1] > (0.0 if i == 0 else -margin)
-    return killed, passed
+        significant = e >= -math.log(level)
+        significant[:, -1] |= found.relative(norm.isf(level))[1][:, -1] < 0
+        killed |= (significant & beyond).any(axis=1)
+        limit = 0.0 if i == 0 else -margin
+        rho2 = tuning(otherwise, float(found.information[0, -1]) / 2)
+        early &= found.relative(critical_one_sided(found.information, rho2, otherwise))[0] > limit
+        last &= found.relative(norm.isf(at_end))[0][:, -1] > limit
+    return killed, early.any(axis=1) | last
 
 
 def test_the_gate_ships_good_and_stops_bad() -> None:

@@ -81,8 +81,11 @@ def test_every_test_is_sized_for_its_share_of_the_power(policy: CapabilityPolicy
     assert {sizing.power for sizing in found} == {1 - 0.2 / 4}
     assert [sizing.factor for sizing in found] == [1.0, 0.9, 1.5, 1.1]
     assert found[0].primary
+    assert [sizing.alpha for sizing in found] == pytest.approx([0.04] * 4)  # a fifth is kept for other looks
     lenient = replace(policy, primary=replace(policy.primary, rule=PrimaryRule.NON_INFERIOR))
-    assert sizings(lenient, 0.01)[0] == Sizing(CONVERSION, 0.02, 0.98, 0.01, 0.95, primary=True)
+    assert sizings(lenient, 0.01)[0] == Sizing(
+        CONVERSION, 0.02, 0.98, pytest.approx(0.008), 0.95, primary=True
+    )
 
 
 def test_sizes_agree_with_tea_tasting() -> None:

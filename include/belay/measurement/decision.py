@@ -2,8 +2,8 @@
 
 At the planned end an ordinary one-sided test is used once. Before it, and in a window that was
 extended beyond it, the confidence sequence is used instead, by itself: it is the rule that keeps its
-error rate at any look. Every guardrail is tested at α without correction, since all must pass
-(intersection-union; Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609).
+error rate at any look. The two share each test's α (see ``plan.spend``). Every guardrail is tested at
+α without correction, since all must pass (intersection-union; Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609).
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def _effect(comparison: Comparison, cells: Cells, plan: MeasurementPlan, basis: 
     significant = log_e >= -math.log(level)
     if not basis.anytime:
         significant = significant or comparison.good(comparison.bounds(level, anytime=False))[1] < 0
-    alpha = plan.primary_alpha if comparison.planned.role is Role.PRIMARY else plan.alpha
+    alpha = plan.decision_alpha(comparison.planned, anytime=basis.anytime)
     return effect_of(
         comparison,
         cells.segments[0],

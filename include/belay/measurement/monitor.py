@@ -175,7 +175,7 @@ def overall_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
             effect_of(
                 comparison,
                 cells.segments[0],
-                alpha=plan.alpha,
+                alpha=plan.decision_alpha(comparison.planned, anytime=True),
                 anytime=True,
                 harmful=harmful,
                 log_e=log_e,
@@ -202,7 +202,7 @@ def segment_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
         effect_of(
             comparison,
             segment,
-            alpha=plan.alpha,
+            alpha=plan.decision_alpha(comparison.planned, anytime=True),
             anytime=True,
             harmful=shows_harm(comparison, significant=bool(rejected[i])),
             log_e=float(logs[i]),

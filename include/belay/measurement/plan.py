@@ -22,6 +22,19 @@ SRM_ALPHA = 0.001
 """Error rate of the sample ratio check: an alarm stops everything, so it must be rare."""
 
 
+ANYTIME_SHARE = 0.2
+"""Share of each test's error rate that is kept for looks before and after the planned one."""
+
+
+def spend(alpha: float, *, anytime: bool) -> float:
+    """Return the part of ``alpha`` that one rule may use, so that both together keep it.
+
+    The fixed-horizon test at the planned end gets most of it; the confidence sequence, which may speak
+    at every other look, the rest.
+    """
+    return alpha * (ANYTIME_SHARE if anytime else 1.0 - ANYTIME_SHARE)
+
+
 class Role(StrEnum):
     """What a metric is for in this plan."""
 
@@ -166,6 +179,10 @@ class MeasurementPlan:
     def start(self) -> datetime | None:
         """First moment whose exposures count."""
         return naive_utc(self.phases[0].start) if self.phases else None
+
+    def decision_alpha(self, planned: PlannedMetric, *, anytime: bool) -> float:
+        """Return the one-sided level of the interval that decides about ``planned``."""
+        return spend(self.primary_alpha if planned.role is Role.PRIMARY else self.alpha, anytime=anytime)
 
     @property
     def overall_alpha(self) -> float:

@@ -23,6 +23,7 @@ from belay.domain.scope import percent
 from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.findings import to_plain
+from belay.measurement.plan import spend
 from belay.measurement.tails import normal_quantile
 from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
@@ -120,7 +121,8 @@ def shares_at(scope: int, treatments: Sequence[str], holdout: int = 0) -> dict[s
 def sizings(policy: CapabilityPolicy, primary_alpha: float | None = None) -> list[Sizing]:
     """Return the tests that a decision under ``policy`` must pass."""
     power = 1.0 - (1.0 - policy.errors.power) / (len(policy.guardrails) + 1)
-    alpha = policy.errors.alpha if primary_alpha is None else primary_alpha
+    each = spend(policy.errors.alpha, anytime=False)
+    alpha = each if primary_alpha is None else spend(primary_alpha, anytime=False)
     tests = []
     if policy.primary.rule is PrimaryRule.SUPERIOR:
         tests.append(
@@ -128,10 +130,7 @@ def sizings(policy: CapabilityPolicy, primary_alpha: float | None = None) -> lis
         )
     else:
         tests.append(_non_inferior(policy.primary.metric, policy.primary.margin, alpha, power, primary=True))
-    return tests + [
-        _non_inferior(g.metric, g.margin, policy.errors.alpha, power, primary=False)
-        for g in policy.guardrails
-    ]
+    return tests + [_non_inferior(g.metric, g.margin, each, power, primary=False) for g in policy.guardrails]
 
 
 def _non_inferior(metric: Metric, margin: float, alpha: float, power: float, *, primary: bool) -> Sizing:
