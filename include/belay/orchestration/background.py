@@ -66,7 +66,7 @@ class Background:
         leader = _started(session)
         if about.get("boot") != _boot() or (leader is not None and leader != started):
             return []
-        return list(_living(session))
+        return list(living(session))
 
     def stop(self, *, first: signal.Signals = signal.SIGINT, patience: float = 30.0) -> bool:
         """End every process of it, and make sure that none is left; False when none was running.
@@ -111,7 +111,8 @@ class Background:
         return True
 
 
-def _living(session: int) -> Iterator[int]:
+def living(session: int) -> Iterator[int]:
+    """Yield the living processes of a session."""
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
             fields = _stat(int(entry.name))
