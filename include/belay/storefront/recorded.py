@@ -58,6 +58,18 @@ class Recording:
     end: datetime
     parts: tuple[Part, ...]
 
+    @property
+    def last_arrival(self) -> datetime:
+        """When the last recorded event was in the lake."""
+        import pyarrow.compute as pc
+
+        return max(
+            _aware(np.datetime64(pc.max(table["ingested_at"]).as_py(), "us"))
+            for part in self.parts
+            for table in (part.exposures, part.outcomes)
+            if table.num_rows
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -51,10 +51,15 @@ class ReplayServices(Services):
         return self.clock
 
     def policy(self, capability: str) -> CapabilityPolicy:
-        """Return the recorded policy, its ramp being the recorded split."""
+        """Return the recorded policy: its ramp is the recorded split, its window the whole recording."""
         policy = super().policy(capability)
-        scope = self.recording.scope
-        return replace(policy, ramp=Ramp((scope, 10_000)), digest=f"{policy.digest[:-5]}{scope:05d}")
+        scope, lasted = self.recording.scope, self.recording.last_arrival - self.recording.start
+        return replace(
+            policy,
+            ramp=Ramp((scope, 10_000)),
+            window=replace(policy.window, maximum_seconds=lasted.total_seconds()),
+            digest=f"{policy.digest[:-5]}{scope:05d}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
