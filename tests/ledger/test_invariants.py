@@ -53,6 +53,7 @@ class Ledgered(Climbers):
             connection.rollback()
             raw.deserialize(_EMPTY)
         self.asked = 0
+        self.done: tuple[Command, Actor] | None = None
         self.answered: tuple[Event, ...] = ()
         self.seed = 0
 
@@ -66,6 +67,7 @@ class Ledgered(Climbers):
     def append(self, command: Command, by: Actor, at: datetime) -> list[Recorded]:
         if isinstance(command, JudgeGate):
             command = replace(command, evidence=self.ledger.put_evidence({"found": command.evidence}))
+        self.done = (command, by)
         self.asked += 1
         before = self.ledger.head()[0]
         outcome = self.ledger.execute(command, by=by, at=at, key=f"key-{self.asked}")
@@ -80,8 +82,8 @@ class Ledgered(Climbers):
     @rule()
     def same_key_again(self) -> None:
         """I7: asked again under its key, a command is answered as before, and nothing is appended."""
-        if self.last is not None:
-            head, (command, by) = self.ledger.head(), self.last
+        if self.done is not None:
+            head, (command, by) = self.ledger.head(), self.done
             answered = self.answered
             again = self.ledger.execute(command, by=by, at=self.now, key=f"key-{self.asked}")
             if answered:

@@ -32,14 +32,12 @@ def tail(
     json: Json = False,
 ) -> None:
     """Show the newest entries."""
-    from dataclasses import asdict
-
     from belay.ledger.narrate import narrate
     from belay.ledger.store import recorded
 
     entries = list(opened(ledger=True).ledger.entries(optimization=optimization, last=lines))
     if json:
-        print_json([{**asdict(entry), "body": jsonlib.loads(entry.body)} for entry in entries])
+        print_json([{**entry._asdict(), "body": jsonlib.loads(entry.body)} for entry in entries])
         return
     rows = [
         (entry.seq, entry.at[:19].replace("T", " "), entry.actor, entry.optimization, narrate(event.event))

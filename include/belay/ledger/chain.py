@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import NamedTuple
 
 GENESIS = "0" * 64
 """What the first entry follows."""
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of the ledger, as stored.
 
     Attributes
@@ -59,6 +56,13 @@ def hash_of(
     body: str,
     prev: str,
 ) -> str:
-    """Return the SHA-256 (FIPS 180-4) of an entry's columns, written as one canonical JSON array."""
-    text = _ENCODER.encode([seq, at, kind, actor, capability, optimization, key, body, prev])
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    """Return the SHA-256 (FIPS 180-4) of an entry's columns, written as one canonical JSON array.
+
+    Raises
+    ------
+    TypeError
+        When a column holds something else than text.
+    """
+    texts = (at, kind, actor, capability, optimization, key, body, prev)
+    columns = f"[{seq},{','.join(map(encode_basestring, texts))}]"  # json.dumps, several times faster
+    return hashlib.sha256(columns.encode(errors="surrogateescape")).hexdigest()

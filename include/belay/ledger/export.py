@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +19,7 @@ def export(ledger: Ledger) -> Iterator[dict[str, Any]]:
     ``seq, at, kind, actor, capability, optimization, key, body, prev``, the body as canonical JSON text.
     """
     for entry in ledger.entries():
-        yield {"type": "entry", **asdict(entry), "body": _document(entry.body, f"entry {entry.seq}")}
+        yield {"type": "entry", **entry._asdict(), "body": _document(entry.body, f"entry {entry.seq}")}
     with explained(ledger.engine), ledger.engine.connect() as connection:
         for row in connection.execution_options(yield_per=500).execute(
             sa.select(evidence).order_by(evidence.c.sha256)

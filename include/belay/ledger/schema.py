@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _open_sqlite(url: URL, patience: float) -> sa.Engine:
         # Transactions are begun by the listener below, not by the driver, so that a writer takes its
         # lock before it reads. Text with broken UTF-8 must still be readable: verify names its row.
         connection.isolation_level = None
-        connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+        connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         connection.execute("PRAGMA synchronous=FULL")
         # On a read-only file reading goes on, and writing will say why it cannot.
         with suppress(sqlite3.OperationalError):
