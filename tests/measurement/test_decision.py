@@ -18,7 +18,8 @@ from belay.measurement.effects import Conclusion
 from belay.measurement.findings import Finding
 from belay.measurement.plan import MeasurementPlan, Phase
 
-Plans, Draw = Callable[..., MeasurementPlan], Callable[..., Cells]
+Plans = Callable[..., MeasurementPlan]
+Draw = Callable[..., Cells]
 GOOD = {"conversion": 0.2, "revenue": 0.1, "tickets": -0.3, "errors": -0.1}
 
 

@@ -16,7 +16,8 @@ from belay.measurement.findings import Finding, combine
 from belay.measurement.monitor import monitor
 from belay.measurement.plan import MeasurementPlan, Phase
 
-Plans, Draw = Callable[..., MeasurementPlan], Callable[..., Cells]
+Plans = Callable[..., MeasurementPlan]
+Draw = Callable[..., Cells]
 
 
 def test_harm_is_named_with_its_figures(make_plan: Plans, make_cells: Draw) -> None:

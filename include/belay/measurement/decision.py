@@ -3,7 +3,8 @@
 At the planned end an ordinary one-sided test is used once. Before it, and in a window that was
 extended beyond it, the confidence sequence is used instead, by itself: it is the rule that keeps its
 error rate at any look. The two share each test's α (see ``plan.spend``). Every guardrail is tested at
-α without correction, since all must pass (intersection-union; Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609).
+α without correction, since all must pass (intersection-union; Schultzberg, Ankargren, Frånberg 2024,
+arXiv 2402.11609).
 """
 
 from __future__ import annotations

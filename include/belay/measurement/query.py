@@ -251,9 +251,15 @@ def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetim
     return select(first.c.unit, *columns).select_from(joined).group_by(first.c.unit).cte(f"outcome_{source}")
 
 
-def _covariates(plan: MeasurementPlan) -> FromClause | None:
+def _covariates(plan: MeasurementPlan) -> CTE | None:
+    """Return the covariates of each unit: one row a unit, even where the units table repeats one."""
     names = dict.fromkeys(p.metric.covariate for p in plan.metrics if p.metric.covariate)
-    return table("units", column("unit_id"), *(column(name) for name in names)) if names else None
+    if not names:
+        return None
+    units = table("units", column("unit_id"), *(column(name) for name in names))
+    columns = [func.max(finite(units.c[name])).label(name) for name in names]
+    key = UnitKey(units.c.unit_id)
+    return select(key.label("unit"), *columns).group_by(key).cte("covariates")
 
 
 def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
@@ -266,13 +272,13 @@ def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
         source = source.outerjoin(tables[name], tables[name].c.unit == first.c.unit)
     units = _covariates(plan)
     if units is not None:
-        source = source.outerjoin(units, UnitKey(units.c.unit_id) == first.c.unit)
+        source = source.outerjoin(units, units.c.unit == first.c.unit)
     columns: list[ColumnElement[Any]] = []
     for i, planned in enumerate(plan.metrics):
         metric = planned.metric
         for value in values_of(plan)[i]:
             if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
+                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)

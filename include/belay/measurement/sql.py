@@ -67,7 +67,8 @@ def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(UnitKey)
 def _unit_key(element: Any, compiler: Any, **kw: Any) -> str:
     inner = compiler.process(element.clauses, **kw)
-    return f"hash({inner})" if compiler.dialect.name == "duckdb" else f"({inner})"
+    text = f"CAST({inner} AS VARCHAR)"  # a unit is the same whether a table stores it as text or number
+    return f"hash({text})" if compiler.dialect.name == "duckdb" else text
 
 
 @compiles(WholeDivision)
