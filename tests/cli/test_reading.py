@@ -96,7 +96,8 @@ def test_tail_and_export(belay, services: Services, tmp_path: Path, request_id: 
     last = services.ledger.head()[0]
     assert [entry["seq"] for entry in tail] == [last - 1, last]
     out = tmp_path / "copy" / "ledger.jsonl"
-    assert belay("ledger", "export", "--out", out).exit_code == 0
+    done = belay("ledger", "export", "--out", out)
+    assert done.exit_code == 0, done.stderr
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert sum(line["type"] == "entry" for line in lines) == last
     assert list(out.parent.iterdir()) == [out]
