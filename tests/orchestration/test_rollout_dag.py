@@ -87,6 +87,17 @@ def test_the_form_takes_a_proposal_and_refuses_a_bad_one(dags):
             other.update(good | bad)
 
 
+def test_every_task_is_told_what_the_run_is_about(dags):
+    """The form is the DAG's; what a run brings reaches every task."""
+    from airflow.sdk.definitions.param import process_params
+
+    dag = dags()["rollout__checkout_wording"]
+    for task in dag.tasks:
+        assert not task.params
+        found = process_params(dag, task, {"optimization": "free-returns"}, suppress_exception=False)
+        assert (found["optimization"], found["capability"]) == ("free-returns", "checkout_wording")
+
+
 def test_a_broken_file_shows_in_its_own_dag_and_nowhere_else(dags, policies):
     from airflow.sdk.exceptions import AirflowFailException
 

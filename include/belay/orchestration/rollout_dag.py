@@ -47,7 +47,6 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
         tags={"belay", "rollout", policy.decision_class.value, f"surface:{policy.surface}"},
         default_args={"owner": policy.owner, **_RETRIES},
         owner_links={policy.owner: f"mailto:{owner.email}"} if owner else {},
-        params=form(policy.id),
         render_template_as_native_obj=False,
     ) as dag:
         chain(
@@ -59,6 +58,8 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
             WidenOperator(task_id="widen"),
             NextOperator(task_id="next", trigger_dag_id=dag_id(policy.id)),
         )
+    # Late: Airflow copies the form into every task that it finds when one is made, seven times for nothing.
+    dag.params.update(form(policy.id))
     return dag
 
 
