@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from belay.cli.exits import NO
-from belay.cli.output import console, plain, say, table
+from belay.cli.output import console, plain, say, table, when
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -189,7 +189,7 @@ class _Watch:
     def _ask(self, request: RequestState) -> None:
         password = self.world.airflow.passwords()[APPROVER]
         say()
-        say(f"{request.optimization} waits for you, until {request.expires_at:%H:%M} UTC. Either")
+        say(f"{request.optimization} waits for you, until {when(request.expires_at)} UTC. Either")
         say(f"  open {self.world.airflow.url}/required_actions, log in as {APPROVER} / {password},")
         say("  read the review, give a reason and choose Approve or Reject; or, in another terminal,")
         home = f"BELAY_HOME={self.world.home}"
