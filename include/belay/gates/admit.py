@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import NoSuchModuleError
 
 from belay.domain import commands as c
+from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal
@@ -35,11 +36,28 @@ def propose(belay: Services, proposal: Proposal) -> OptimizationState:
         When the rules say no: the agent may not propose here, or the name is taken by another content.
     """
     policy = belay.policy(proposal.capability)
+    _require_true_owner(belay.roster(), proposal)
     adopt_policy(belay, policy)
     outcome = belay.ledger.execute(c.Propose(proposal, policy), by=proposal.proposed_by, at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
     return outcome.state.optimizations[proposal.optimization]
+
+
+def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
+    """Refuse a proposal that names the wrong person as its agent's owner.
+
+    The owner's vote does not count, so an agent that could choose its owner could free its own for voting.
+    """
+    if proposal.proposed_by.kind is not ActorKind.AGENT or not roster.agents:
+        return
+    name, owner = proposal.proposed_by.id, roster.agent_owner(proposal.proposed_by.id)
+    if owner is None:
+        message = f"nobody answers for agent {name!r}: enter it under `agents:` in _people.yaml"
+        raise RefusedError(Refusal("agent-owner", message))
+    if owner != proposal.agent_owner:
+        message = f"{owner} answers for agent {name!r}, and not {proposal.agent_owner}"
+        raise RefusedError(Refusal("agent-owner", message))
 
 
 def adopt_policy(
