@@ -146,8 +146,11 @@ def test_a_veto_by_command_takes_it_down(slack, belay, request_id, served):
         )
     )
     assert "it misleads" in known.reason
-    slack.command(NORA, "dance")
-    assert len(slack.whispers) == 2
+    done = slack.until(lambda: slack.whispers[1:])[0]
+    assert "taken down" in done["text"]
+    envelope = slack.command(NORA, "dance")
+    slack.until(lambda: envelope in slack.acknowledged)
+    assert len(slack.whispers) == 2  # a usage note is part of the acknowledgement
 
 
 def test_the_agents_words_stay_words(slack, belay, request_id, served):
