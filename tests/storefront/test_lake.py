@@ -158,14 +158,21 @@ def test_sqlite_holds_the_same_tables(tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 def test_postgres_holds_the_same_tables(postgres_url: str) -> None:
-    engine = open_warehouse(postgres_url)
+    """In a database of its own: other tests keep tables of the same names on this server."""
+    server = sa.create_engine(
+        sa.make_url(postgres_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with server.connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE lake"))
+    own = sa.make_url(postgres_url).set(database="lake").render_as_string(hide_password=False)
+    engine = open_warehouse(own)
     try:
         _holds_the_same(engine)
     finally:
-        with engine.begin() as connection:
-            for table in TABLES:
-                connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
         engine.dispose()
+        with server.connect() as connection:
+            connection.execute(sa.text("DROP DATABASE lake"))
+        server.dispose()
 
 
 def test_times_are_stored_as_utc() -> None:
