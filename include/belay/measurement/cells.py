@@ -248,6 +248,9 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
         return no_cells(plan, moment, _why_unreadable(engine, plan, error))
     if rows and int(rows[0]["combinations"]) > MAX_CODES:
         return no_cells(plan, moment, f"the segments {', '.join(plan.segments)} have too many combinations")
+    repeated = sum(int(row["n"]) for row in rows) - (int(rows[0]["exposed"]) if rows else 0)
+    if repeated:
+        return no_cells(plan, moment, f"the units table repeats units: {repeated:,} would be counted again")
     return assemble(plan, moment, rows, exposures, outcomes)
 
 

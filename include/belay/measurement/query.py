@@ -136,7 +136,6 @@ def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
         exposures.c.event_time >= plan.start,
         exposures.c.event_time < until,
         exposures.c.ingested_at <= until,
-        exposures.c.variant.in_(plan.arms),
         *filters_of(plan, exposures).values(),
     ]
     end = plan.phases[-1].end
@@ -146,7 +145,7 @@ def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
     arm = cast(case({name: literal(i) for i, name in enumerate(plan.arms)}, value=exposures.c.variant), Tiny)
     combos = (
         select(arm.label("arm"), *(label.label(f"g_{name}") for name, label in labels.items()))
-        .where(*wanted)
+        .where(*wanted, arm.is_not(None))  # the join below leaves out every other variant
         .distinct()
         .subquery("combos")
     )
@@ -251,19 +250,13 @@ def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetim
     return select(first.c.unit, *columns).select_from(joined).group_by(first.c.unit).cte(f"outcome_{source}")
 
 
-def _covariates(plan: MeasurementPlan) -> CTE | None:
-    """Return the covariates of each unit: one row a unit, even where the units table repeats one."""
+def _covariates(plan: MeasurementPlan) -> FromClause | None:
     names = dict.fromkeys(p.metric.covariate for p in plan.metrics if p.metric.covariate)
-    if not names:
-        return None
-    units = table("units", column("unit_id"), *(column(name) for name in names))
-    columns = [func.max(finite(units.c[name])).label(name) for name in names]
-    key = UnitKey(units.c.unit_id)
-    return select(key.label("unit"), *columns).group_by(key).cte("covariates")
+    return table("units", column("unit_id"), *(column(name) for name in names)) if names else None
 
 
-def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
-    """Return the codes, and one row per unit with day, phase, code, both-arms flag and every value."""
+def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE, CTE]:
+    """Return the codes, the first exposures, and one row a unit: day, phase, code, both-arms flag, values."""
     codes, first = entry(plan, until)
     source: FromClause = first
     tables: dict[str, FromClause] = {}
@@ -272,13 +265,13 @@ def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
         source = source.outerjoin(tables[name], tables[name].c.unit == first.c.unit)
     units = _covariates(plan)
     if units is not None:
-        source = source.outerjoin(units, units.c.unit == first.c.unit)
+        source = source.outerjoin(units, UnitKey(units.c.unit_id) == first.c.unit)
     columns: list[ColumnElement[Any]] = []
     for i, planned in enumerate(plan.metrics):
         metric = planned.metric
         for value in values_of(plan)[i]:
             if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
+                raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)
@@ -291,18 +284,19 @@ def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
     low = _by_phase(plan, first, [first.c[f"low{i}"] for i in phases])
     high = _by_phase(plan, first, [first.c[f"high{i}"] for i in phases])
     crossed = or_(*(first.c[f"high{i}"] != first.c[f"low{j}"] for i in phases for j in phases))
-    return codes, select(
+    each = select(
         WholeDivision(_after_zero(first), DAY_MS).label("day"),
         _phase(plan, first).label("phase"),
         (first.c.packed - _after_zero(first) * MAX_CODES).label("code"),
         case((low != high, 2), (crossed, 1), else_=0).label("arms"),
         *columns,
-    ).select_from(source).cte("per_unit")
+    )
+    return codes, first, each.select_from(source).cte("per_unit")
 
 
 def look(plan: MeasurementPlan, until: datetime) -> Select[Any]:
     """Return the statement of one look: the one GROUP BY, with the shifts it used."""
-    codes, units = per_unit(plan, until)
+    codes, first, units = per_unit(plan, until)
     parts = values_of(plan)
     named = [value.name for values in parts for value in values]
     shifts = select(*(func.coalesce(func.avg(units.c[name]), 0.0).label(f"k_{name}") for name in named)).cte(
@@ -337,11 +331,13 @@ def look(plan: MeasurementPlan, until: datetime) -> Select[Any]:
         .cte("cells")
     )
     combinations = select(func.count()).select_from(codes).scalar_subquery()
+    exposed = select(func.count()).select_from(first).scalar_subquery()
     return select(
         cells,
         codes.c.arm,
         *(codes.c[f"g_{name}"] for name in plan.segments),
         combinations.label("combinations"),
+        exposed.label("exposed"),
     ).select_from(cells.join(codes, codes.c.code == cells.c.code))
 
 
