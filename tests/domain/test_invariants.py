@@ -46,4 +46,4 @@ class Rules(Climbers):
 
 
 TestRules = Rules.TestCase
-TestRules.settings = settings(max_examples=sequences(), stateful_step_count=30)
+TestRules.settings = settings(max_examples=sequences(), stateful_step_count=15)

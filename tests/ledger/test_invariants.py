@@ -125,4 +125,4 @@ class Ledgered(Climbers):
 
 
 TestLedger = Ledgered.TestCase
-TestLedger.settings = settings(max_examples=sequences(), stateful_step_count=8)
+TestLedger.settings = settings(max_examples=sequences() // 2, stateful_step_count=3)

@@ -77,6 +77,11 @@ capabilities = st.sampled_from(sorted(POLICIES))
 actors = st.sampled_from(ACTORS)
 steps = st.integers(1, 4)
 version = st.integers(0, 1)
+moments = st.sampled_from(["started", "reviewed", "asked", "granted", "intended", "widened"])
+attacks = st.sampled_from(
+    ["demote", "policy", "review", "vote", "reject", "narrow", "veto", "admit", "settle", "forge", "back"]
+)
+amounts = st.sampled_from([0, 100, 300, 500])
 targets = st.sampled_from(
     ["all", "surface:checkout", "surface:home", "capability:ranking", "capability:x", ""]
 )
@@ -89,7 +94,6 @@ class Climbers(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.last: tuple[c.Command, Actor] | None = None
-        self.version = dict.fromkeys(POLICIES, 0)
         self.oracle = Oracle(RAMP, free_scope=500)
 
     # What a subclass answers: the state now, and what a command appends.
@@ -108,7 +112,10 @@ class Climbers(RuleBasedStateMachine):
         return appended
 
     def policy(self, capability: str) -> CapabilityPolicy:
-        return POLICIES[capability][self.version[capability]]
+        """Return the version that is in force."""
+        known = self.state().capabilities.get(capability)
+        first, second = POLICIES[capability]
+        return second if known and known.policy == second.digest else first
 
     @initialize(
         climbed=st.lists(st.tuples(optimizations, st.integers(1, 25)), max_size=2),
@@ -162,6 +169,80 @@ class Climbers(RuleBasedStateMachine):
             if self.state().optimizations[name].step == step:  # nothing came of it: another run
                 self.ask(c.StartStep(name, f"run-{state.seq}", policy))
 
+    # -- the worst moment -----------------------------------------------------------------------
+
+    @rule(
+        attacks=st.lists(st.tuples(optimizations, moments, attacks, actors, amounts), min_size=1, max_size=8)
+    )
+    def attack_all(self, attacks: list[tuple[str, str, str, Actor, int]]) -> None:
+        for name, moment, attack, by, amount in attacks:
+            self.attack(name, moment, attack, by, amount)
+
+    def attack(self, name: str, moment: str, attack: str, by: Actor, amount: int) -> None:
+        """Bring an optimization to a moment, do the one thing that should stop it, and try to widen."""
+        for _ in range(16):
+            if self.reached(name, moment):
+                break
+            self.next_of(name)
+        for command in self.attack_of(name, attack, amount):
+            self.ask(command, by)
+        state = self.state()
+        known = state.optimizations[name]
+        if known.step is not None:
+            self.ask(c.IntendWidening(name, known.step.number))
+            self.ask(c.RequestOversight(name, known.step.number, self.policy(known.capability)))
+            self.ask(c.IntendWidening(name, known.step.number))
+
+    def reached(self, name: str, moment: str) -> bool:
+        state = self.state()
+        known, step = state.optimizations[name], state.optimizations[name].step
+        return {
+            "started": step is not None,
+            "reviewed": step is not None and step.passed(Gate.REVIEW),
+            "asked": any(request.optimization == name for request in state.open_requests()),
+            "granted": known.grant is not None and not known.grant.used,
+            "intended": known.pending is not None and known.pending.widening,
+            "widened": known.scope > 0,
+        }[moment]
+
+    def attack_of(self, name: str, attack: str, amount: int) -> list[c.Command]:
+        state = self.state()
+        known = state.optimizations[name]
+        number = known.step.number if known.step else 1
+        capability = known.capability
+        requests = [request for request in state.requests.values() if request.optimization == name][-1:]
+        stage = state.capabilities[capability].stage.below or Stage.OBSERVE
+        forged = replace(self.policy(capability), decision_class=DecisionClass.REVERSIBLE)
+        old = self.policy(capability)
+        votes: list[c.Command] = [
+            c.CastVote(r.id, choice, "seen", frozenset(r.roles), r.digest, "cli")
+            for r in requests
+            for choice in ([Choice.REJECT] if attack == "reject" else [Choice.APPROVE])
+        ]
+        attacks: dict[str, list[c.Command]] = {
+            "demote": [c.Demote(capability, stage, "harm-rate", "harm")],
+            "policy": [c.AdoptPolicy(p, "there and back") for p in POLICIES[capability][::-1]],
+            "review": [c.JudgeGate(name, number, Gate.REVIEW, Verdict.PASS, "again", f"anew-{state.seq}")],
+            "vote": votes,
+            "reject": [*votes, *(c.SettleRequest(r.id) for r in requests)],
+            "narrow": [c.RollBack(name, "guard", "blind", amount), c.RollBack(name, "guard", "less", 300)],
+            "veto": [c.Veto(name, "no", frozenset({VETO}), "cli")],
+            "admit": [
+                c.Freeze("all", "look"),
+                c.StartStep(name, f"frozen-{state.seq}", old),
+                *(c.JudgeGate(name, number + 1, gate, Verdict.PASS, "yes", "e") for gate in Gate),
+                c.Unfreeze("all", "looked"),
+            ],
+            "settle": [c.SettleRequest(r.id) for r in requests],
+            "forge": [
+                c.StartStep(name, f"forged-{state.seq}", forged),
+                *(c.JudgeGate(name, number + 1, gate, Verdict.PASS, "yes", "e") for gate in list(Gate)[1:4]),
+                c.RequestOversight(name, number + 1, forged),
+            ],
+            "back": [c.ConfirmScope(name, scope, known.epoch, "late", self.now) for scope in RAMP],
+        }
+        return attacks[attack]
+
     # -- anything, by anybody -------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([1.0, 600.0, 3600.0, 7200.0, 90_000.0, -600.0, -90_000.0]))
@@ -177,12 +258,7 @@ class Climbers(RuleBasedStateMachine):
 
     @rule(name=capabilities, version=version, by=actors)
     def adopt(self, name: str, version: int, by: Actor) -> None:
-        if self.ask(c.AdoptPolicy(POLICIES[name][version], "changed"), by):
-            self.version[name] = next(
-                index
-                for index, policy in enumerate(POLICIES[name])
-                if policy.digest == self.state().capabilities[name].policy
-            )
+        self.ask(c.AdoptPolicy(POLICIES[name][version], "changed"), by)
 
     @rule(name=optimizations, by=actors, title=st.sampled_from(["Say when it arrives", "Something else"]))
     def propose(self, name: str, by: Actor, title: str) -> None:
