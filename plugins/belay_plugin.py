@@ -40,7 +40,6 @@ class BelayPlugin(AirflowPlugin):
             "href": f"{PAGES}/",
             "destination": "nav",
             "url_route": "autonomy",
-            "category": "browse",
             "nav_top_level": True,
         }
     ]
