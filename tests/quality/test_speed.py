@@ -19,7 +19,7 @@ def test_all_suites_over_300_000_rows_take_seconds(lake):
         "unit_id": [f"u{n}" for n in numbers],
         "surface": ["checkout"] * count,
         "event_time": at,
-        "ingested_at": at + np.timedelta64(30, "s"),
+        "ingested_at": at,  # all of it has arrived by the reading
     }
     zeros = np.zeros(count, dtype=np.int32)
     tables = {

@@ -137,9 +137,10 @@ class Rows:
         arrived = columns.ingested_at
         timeless = time.is_(None) & (arrived.is_(None) | (arrived >= scope.since))
         # What arrived after this reading began is no row of it, and so none from the future: the
-        # warehouse goes on filling while the suites are asked. An arrival stamped far ahead is no arrival
+        # warehouse goes on filling while the suites are asked, one after the other, and they must all see
+        # the same rows. An arrival stamped far ahead is no arrival
         # but a broken clock.
-        here = arrived.is_(None) | (arrived <= scope.latest) | (arrived > scope.now + ARRIVES_WITHIN)
+        here = arrived.is_(None) | (arrived <= scope.now) | (arrived > scope.now + ARRIVES_WITHIN)
         return (inside | timeless) & here
 
     def _seen_between(self, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
