@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,19 +13,12 @@ from sqlalchemy import Engine, RowMapping, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import MetricKind
+from belay.measurement.audit import outcome_audit, survey
 from belay.measurement.findings import to_plain
 from belay.measurement.plan import MeasurementPlan, naive_utc
-from belay.measurement.query import (
-    MAX_CODES,
-    columns_of,
-    day_zero,
-    exposure_audit,
-    exposures_of,
-    filters_of,
-    look,
-    outcome_audit,
-    values_of,
-)
+from belay.measurement.query import MAX_COMBINATIONS, TWO_ARMS, Combination, day_zero, look, values_of
+from belay.measurement.reading import Reading, reading_of
+from belay.measurement.tables import columns_of
 from belay.measurement.warehouse import first_line, read_rows
 
 Floats = NDArray[np.float64]
@@ -87,67 +80,6 @@ class MetricCells:
     rows: int = 0
     missing: int = 0
     broken: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read, what was left out, and by which rule (rows of exposures unless it says units).
-
-    Attributes
-    ----------
-    rows : int
-        Exposures of the optimization on its surface.
-    filtered : Mapping[str, int]
-        Left out by each declared filter.
-    late_exposures, late_outcomes : int
-        Arrived after the look: a later look must not change what an earlier one saw.
-    outside : int
-        Before the plan's start or after the look.
-    clock_ahead : int
-        Event time later than arrival: the sender's clock is wrong.
-    unknown_variants, without_unit : int
-        A variant that the plan does not know; no unit.
-    duplicate_outcomes : int | None
-        Outcome events that came more than once; None when the plan does not ask.
-    units : int
-        Units measured.
-    two_arms : int
-        Units seen in two arms of one phase: left out.
-    crossed : int
-        Units that a later change of scope moved to another arm: measured until then.
-    """
-
-    rows: int = 0
-    filtered: Mapping[str, int] = field(default_factory=dict)
-    late_exposures: int = 0
-    late_outcomes: int = 0
-    outside: int = 0
-    clock_ahead: int = 0
-    unknown_variants: int = 0
-    without_unit: int = 0
-    duplicate_outcomes: int | None = None
-    units: int = 0
-    two_arms: int = 0
-    crossed: int = 0
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """What people should know about the reading, in words; empty when nothing was left out."""
-        said = [f"{n:,} exposures left out by the filter {name}" for name, n in self.filtered.items() if n]
-        for n, words in (
-            (self.two_arms, "units left out: seen in two arms of one phase"),
-            (self.crossed, "units measured only until a change of scope moved them to another arm"),
-            (self.late_exposures, "exposures left out: they arrived after the look"),
-            (self.late_outcomes, "outcomes left out: they arrived after the look"),
-            (self.outside, "exposures left out: before the first phase or after the look"),
-            (self.clock_ahead, "exposures claim to be later than their arrival: a clock is wrong"),
-            (self.unknown_variants, "exposures left out: of a variant that was not proposed"),
-            (self.without_unit, "exposures left out: without a unit"),
-            (self.duplicate_outcomes or 0, "repeated outcome events counted once"),
-        ):
-            if n:
-                said.append(f"{n:,} {words}")
-        return tuple(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,20 +170,23 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
         return no_cells(plan, moment, "no unit was exposed yet: the first phase has not started")
     try:
         with engine.connect() as connection:
-            rows = read_rows(connection, look(plan, moment))
-            exposures = read_rows(connection, exposure_audit(plan, moment))[0]
+            surveyed = read_rows(connection, survey(plan, moment))
+            combinations = combinations_of(plan, surveyed)
+            if len(combinations) > MAX_COMBINATIONS:
+                many = f"the segments have {len(combinations):,} combinations of values"
+                return no_cells(plan, moment, f"{many}; at most {MAX_COMBINATIONS:,} can be judged")
+            rows = read_rows(connection, look(plan, moment, combinations)) if combinations else []
             outcomes = {
                 source: read_rows(connection, outcome_audit(plan, source, moment))[0]
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
             }
     except DBAPIError as error:
         return no_cells(plan, moment, _why_unreadable(engine, plan, error))
-    if rows and int(rows[0]["combinations"]) > MAX_CODES:
-        return no_cells(plan, moment, f"the segments {', '.join(plan.segments)} have too many combinations")
     repeated = sum(int(row["n"]) for row in rows) - (int(rows[0]["exposed"]) if rows else 0)
     if repeated:
         return no_cells(plan, moment, f"the units table repeats units: {repeated:,} would be counted again")
-    return assemble(plan, moment, rows, exposures, outcomes)
+    reading = reading_of(plan, rows, surveyed, list(outcomes.values()))
+    return assemble(plan, moment, combinations, rows, outcomes, reading)
 
 
 def _why_unreadable(engine: Engine, plan: MeasurementPlan, error: DBAPIError) -> str:
@@ -283,24 +218,37 @@ def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Read
     )
 
 
+def combinations_of(plan: MeasurementPlan, surveyed: Sequence[RowMapping]) -> list[Combination]:
+    """Return the combinations of arm and segment values that the survey saw, in order."""
+    return sorted(
+        (plan.arms.index(row["variant"]), tuple(str(row[f"g_{name}"]) for name in plan.segments))
+        for row in surveyed
+        if row["variant"] in plan.arms
+    )
+
+
 def assemble(
     plan: MeasurementPlan,
     until: datetime,
+    combinations: Sequence[Combination],
     rows: Sequence[RowMapping],
-    exposures: RowMapping,
     outcomes: Mapping[str, RowMapping],
+    reading: Reading,
 ) -> Cells:
     """Return the cells of the rows that one look read: combinations added up to marginal segments."""
-    measured = [row for row in rows if row["arms"] != 2]
-    reading = _reading(plan, rows, exposures, outcomes)
+    measured = [row for row in rows if row["arms"] != TWO_ARMS]
     if not measured:
-        return no_cells(plan, until, _why_empty(reading), reading)
+        return no_cells(plan, until, reading.why_empty, reading)
     zero = day_zero(plan).date()
     strata = sorted({(int(row["phase"]), int(row["day"])) for row in measured})
     where = {stratum: h for h, stratum in enumerate(strata)}
-    segments, members = _segments(plan, measured)
+    seen = [combinations[int(row["code"])] for row in measured]
+    segments, members = _segments(plan, [labels for _, labels in seen], [int(row["n"]) for row in measured])
     place = np.array(
-        [where[int(row["phase"]), int(row["day"])] * len(plan.arms) + int(row["arm"]) for row in measured]
+        [
+            where[int(row["phase"]), int(row["day"])] * len(plan.arms) + arm
+            for row, (arm, _) in zip(measured, seen, strict=True)
+        ]
     )
     size = len(strata) * len(plan.arms)
 
@@ -357,50 +305,19 @@ def _centred(
 
 
 def _segments(
-    plan: MeasurementPlan, rows: Sequence[RowMapping]
+    plan: MeasurementPlan, labels: Sequence[tuple[str, ...]], units: Sequence[int]
 ) -> tuple[tuple[Segment, ...], list[NDArray[np.intp]]]:
     """Return the marginal segments, and the rows that belong to each."""
-    segments, members = [Segment(ALL, ALL)], [np.arange(len(rows))]
-    for name in plan.segments:
-        values = [str(row[f"g_{name}"]) for row in rows]
+    segments, members = [Segment(ALL, ALL)], [np.arange(len(labels))]
+    for position, name in enumerate(plan.segments):
+        values = [row[position] for row in labels]
         weight: dict[str, int] = {}
-        for value, row in zip(values, rows, strict=True):
-            weight[value] = weight.get(value, 0) + int(row["n"])
+        for value, n in zip(values, units, strict=True):
+            weight[value] = weight.get(value, 0) + n
         ranked = sorted(weight, key=lambda value: (-weight[value], value))
         kept = set(ranked[:MAX_SEGMENT_VALUES])
-        labels = np.array([value if value in kept else OTHER for value in values])
-        for value in sorted(set(labels.tolist())):
+        grouped = np.array([value if value in kept else OTHER for value in values])
+        for value in sorted(set(grouped.tolist())):
             segments.append(Segment(name, value))
-            members.append(np.flatnonzero(labels == value))
+            members.append(np.flatnonzero(grouped == value))
     return tuple(segments), members
-
-
-def _reading(
-    plan: MeasurementPlan,
-    rows: Sequence[RowMapping],
-    exposures: RowMapping,
-    outcomes: Mapping[str, RowMapping],
-) -> Reading:
-    by_arms = {code: sum(int(row["n"]) for row in rows if row["arms"] == code) for code in (0, 1, 2)}
-    twice = [int(audit["twice"]) for audit in outcomes.values() if "twice" in audit]
-    return Reading(
-        rows=int(exposures["rows"]),
-        filtered={name: int(exposures[f"f_{name}"]) for name in filters_of(plan, exposures_of(plan))},
-        late_exposures=int(exposures["late"]),
-        late_outcomes=sum(int(audit["late"]) for audit in outcomes.values()),
-        outside=int(exposures["outside"]),
-        clock_ahead=int(exposures["ahead"]),
-        unknown_variants=int(exposures["variants"]),
-        without_unit=int(exposures["units"]),
-        duplicate_outcomes=sum(twice) if twice else None,
-        units=by_arms[0] + by_arms[1],
-        two_arms=by_arms[2],
-        crossed=by_arms[1],
-    )
-
-
-def _why_empty(reading: Reading) -> str:
-    if not reading.rows:
-        return "no exposure was logged: does the product evaluate the flag, and does its log arrive?"
-    reasons = "; ".join(reading.sentences)
-    return f"none of {reading.rows:,} exposures counts: {reasons}"

@@ -22,35 +22,38 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
-    Boolean,
     ColumnElement,
     DateTime,
     Select,
+    String,
     and_,
     case,
     cast,
     column,
-    distinct,
     func,
     literal,
     or_,
     select,
     table,
+    values,
 )
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import MeasurementPlan, naive_utc
-from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite, matches
+from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
+from belay.measurement.tables import DROP_DUPLICATES, exposures_of, filters_of, labels_of
 
-DROP_DUPLICATES = "duplicate_events"
-"""The declared filter that counts an outcome event once."""
+Combination = tuple[int, tuple[str, ...]]
+"""An arm (its position in the plan) and a value of every segment column."""
 CODE_BITS = 20
 MAX_CODES = 1 << CODE_BITS
-"""Combinations of arm and segment values that one look can tell apart."""
+"""Combinations of arm and segment values that a packed integer can tell apart."""
+TWO_ARMS = 2
+"""The mark of a unit that was seen in two arms of one phase; 1 marks one that a later phase moved."""
+MAX_COMBINATIONS = 20_000
+"""Combinations that a look accepts: beyond them, segments are not segments but names."""
 DAY_MS = 86_400_000
-MISSING = "(missing)"
-"""The segment value of an exposure that has none."""
 
 
 def day_zero(plan: MeasurementPlan) -> datetime:
@@ -62,44 +65,6 @@ def day_zero(plan: MeasurementPlan) -> datetime:
 
 def _ms(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - naive UTC, as stored
-
-
-def exposures_of(plan: MeasurementPlan) -> FromClause:
-    """Return the exposures table with the columns that the plan reads."""
-    fixed = ("event_id", "unit_id", "optimization", "variant", "surface")
-    extra = [name for name in (*plan.segments, *plan.filters) if name != DROP_DUPLICATES]
-    return table(
-        "exposures",
-        *(column(name) for name in fixed),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in dict.fromkeys(extra) if name not in fixed),
-    )
-
-
-def columns_of(plan: MeasurementPlan) -> dict[str, set[str]]:
-    """Return the tables that the plan reads, and their columns."""
-    needed = {"exposures": {column.name for column in exposures_of(plan).columns}}
-    for planned in plan.metrics:
-        metric = planned.metric
-        source = needed.setdefault(
-            metric.source, {"event_id", "unit_id", "surface", "event_time", "ingested_at"}
-        )
-        source |= {name for name in (metric.value, metric.denominator) if name}
-        if metric.covariate:
-            needed.setdefault("units", {"unit_id"}).add(metric.covariate)
-    return needed
-
-
-def filters_of(plan: MeasurementPlan, exposures: FromClause) -> dict[str, ColumnElement[bool]]:
-    """Return the declared exposure filters as conditions, by column."""
-    return {
-        name: matches(
-            column(name, Boolean()) if wanted.lower() in {"true", "false"} else exposures.c[name], wanted
-        )
-        for name, wanted in plan.filters.items()
-        if name != DROP_DUPLICATES
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +90,16 @@ def values_of(plan: MeasurementPlan) -> list[list[Value]]:
     ]
 
 
-def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
-    """Return the codes of arm and segment combinations, and each unit's first exposure."""
+def codes_of(plan: MeasurementPlan, combinations: Sequence[Combination]) -> CTE:
+    """Return the combinations of arm and segment values with their codes, as a table."""
+    names = [column(f"g_{name}", String()) for name in plan.segments]
+    rows = [(code, arm, *labels) for code, (arm, labels) in enumerate(combinations)]
+    listed = values(column("code", BigInteger()), column("arm", Tiny()), *names, literal_binds=True)
+    return listed.data(rows).cte("codes")
+
+
+def entry(plan: MeasurementPlan, until: datetime, codes: CTE) -> CTE:
+    """Return each unit's first exposure, and the lowest and highest arm it saw in each phase."""
     exposures = exposures_of(plan)
     zero = _ms(day_zero(plan))
     wanted = [
@@ -141,16 +114,9 @@ def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
     end = plan.phases[-1].end
     if end is not None:
         wanted.append(exposures.c.event_time < naive_utc(end))
-    labels = {name: func.coalesce(exposures.c[name], MISSING) for name in plan.segments}
     arm = cast(case({name: literal(i) for i, name in enumerate(plan.arms)}, value=exposures.c.variant), Tiny)
-    combos = (
-        select(arm.label("arm"), *(label.label(f"g_{name}") for name, label in labels.items()))
-        .where(*wanted, arm.is_not(None))  # the join below leaves out every other variant
-        .distinct()
-        .subquery("combos")
-    )
-    order = [combos.c.arm, *(combos.c[f"g_{name}"] for name in plan.segments)]
-    codes = select((func.row_number().over(order_by=order) - 1).label("code"), combos).cte("codes")
+    labels = labels_of(plan, exposures)
+    # A variant that the plan does not know has no code, and falls out here.
     joined = exposures.join(
         codes, and_(codes.c.arm == arm, *(codes.c[f"g_{name}"] == label for name, label in labels.items()))
     )
@@ -165,14 +131,13 @@ def entry(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE]:
             inside = and_(inside, exposures.c.event_time < naive_utc(plan.phases[i + 1].start))
         code = codes.c.arm if len(plan.phases) == 1 else case((inside, codes.c.arm))
         columns += [func.min(code).label(f"low{i}"), func.max(code).label(f"high{i}")]
-    first = (
+    return (
         select(*columns)
         .select_from(joined)
         .where(*wanted)
         .group_by(UnitKey(exposures.c.unit_id))
         .cte("entry")
     )
-    return codes, first
 
 
 def _after_zero(first: FromClause) -> ColumnElement[int]:
@@ -187,12 +152,12 @@ def _phase(plan: MeasurementPlan, first: FromClause) -> ColumnElement[int]:
     return case(*branches, else_=len(starts)) if branches else literal(0)
 
 
-def _by_phase(plan: MeasurementPlan, first: FromClause, values: Sequence[Any]) -> ColumnElement[Any]:
+def _by_phase(plan: MeasurementPlan, first: FromClause, each: Sequence[Any]) -> ColumnElement[Any]:
     """Return the value of the unit's phase."""
-    if len(values) == 1:
-        found: ColumnElement[Any] = values[0]
+    if len(each) == 1:
+        found: ColumnElement[Any] = each[0]
         return found
-    return case(dict(enumerate(values)), value=_phase(plan, first))
+    return case(dict(enumerate(each)), value=_phase(plan, first))
 
 
 def _outcomes(plan: MeasurementPlan, source: str, metrics: dict[int, Metric], until: datetime) -> FromClause:
@@ -255,9 +220,8 @@ def _covariates(plan: MeasurementPlan) -> FromClause | None:
     return table("units", column("unit_id"), *(column(name) for name in names)) if names else None
 
 
-def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE, CTE]:
-    """Return the codes, the first exposures, and one row a unit: day, phase, code, both-arms flag, values."""
-    codes, first = entry(plan, until)
+def per_unit(plan: MeasurementPlan, until: datetime, first: CTE) -> CTE:
+    """Return one row a unit: day, phase, code, both-arms flag, and every value."""
     source: FromClause = first
     tables: dict[str, FromClause] = {}
     for name in dict.fromkeys(planned.metric.source for planned in plan.metrics):
@@ -288,17 +252,26 @@ def per_unit(plan: MeasurementPlan, until: datetime) -> tuple[CTE, CTE, CTE]:
         WholeDivision(_after_zero(first), DAY_MS).label("day"),
         _phase(plan, first).label("phase"),
         (first.c.packed - _after_zero(first) * MAX_CODES).label("code"),
-        case((low != high, 2), (crossed, 1), else_=0).label("arms"),
+        case((low != high, TWO_ARMS), (crossed, 1), else_=0).label("arms"),
         *columns,
     )
-    return codes, first, each.select_from(source).cte("per_unit")
+    return each.select_from(source).cte("per_unit")
 
 
-def look(plan: MeasurementPlan, until: datetime) -> Select[Any]:
-    """Return the statement of one look: the one GROUP BY, with the shifts it used."""
-    codes, first, units = per_unit(plan, until)
+def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combination]) -> Select[Any]:
+    """Return the statement of one look: the one GROUP BY, with the shifts it used.
+
+    Parameters
+    ----------
+    plan, until
+        What to measure, and up to when.
+    combinations
+        The arms and segment values there are, from ``audit.survey``; the code of each is its position.
+    """
+    first = entry(plan, until, codes_of(plan, combinations))
+    units = per_unit(plan, until, first)
     parts = values_of(plan)
-    named = [value.name for values in parts for value in values]
+    named = [value.name for group in parts for value in group]
     shifts = select(*(func.coalesce(func.avg(units.c[name]), 0.0).label(f"k_{name}") for name in named)).cte(
         "shifts"
     )
@@ -309,19 +282,17 @@ def look(plan: MeasurementPlan, until: datetime) -> Select[Any]:
         units.c.arms,
         func.count().label("n"),
     ]
-    for values in parts:
-        moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in values]
-        columns.append(
-            func.sum(case((units.c[values[0].name] != 0, 1), else_=0)).label(f"e_{values[0].name}")
-        )
-        for a, value in enumerate(values):
+    for group in parts:
+        moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in group]
+        columns.append(func.sum(case((units.c[group[0].name] != 0, 1), else_=0)).label(f"e_{group[0].name}"))
+        for a, value in enumerate(group):
             columns += [
                 func.max(shifts.c[f"k_{value.name}"]).label(f"k_{value.name}"),
                 func.sum(moved[a]).label(f"s_{value.name}"),
             ]
             columns += [
                 func.sum(moved[a] * moved[b]).label(f"q_{value.name}_{other.name}")
-                for b, other in enumerate(values)
+                for b, other in enumerate(group)
                 if b >= a
             ]
     cells = (
@@ -330,76 +301,5 @@ def look(plan: MeasurementPlan, until: datetime) -> Select[Any]:
         .group_by(units.c.day, units.c.phase, units.c.code, units.c.arms)
         .cte("cells")
     )
-    combinations = select(func.count()).select_from(codes).scalar_subquery()
     exposed = select(func.count()).select_from(first).scalar_subquery()
-    return select(
-        cells,
-        codes.c.arm,
-        *(codes.c[f"g_{name}"] for name in plan.segments),
-        combinations.label("combinations"),
-        exposed.label("exposed"),
-    ).select_from(cells.join(codes, codes.c.code == cells.c.code))
-
-
-def exposure_audit(plan: MeasurementPlan, until: datetime) -> Select[Any]:
-    """Return the statement that counts the exposure rows which the look leaves out, and why."""
-    exposures = exposures_of(plan)
-
-    def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-    columns = [
-        func.count().label("rows"),
-        count(exposures.c.ingested_at > until).label("late"),
-        count(or_(exposures.c.event_time < plan.start, exposures.c.event_time >= until)).label("outside"),
-        count(exposures.c.event_time > exposures.c.ingested_at).label("ahead"),
-        count(or_(exposures.c.variant.not_in(plan.arms), exposures.c.variant.is_(None))).label("variants"),
-        count(exposures.c.unit_id.is_(None)).label("units"),
-        *(
-            count(or_(condition.is_(None), ~condition)).label(f"f_{name}")
-            for name, condition in filters_of(plan, exposures).items()
-        ),
-    ]
-    return select(*columns).where(
-        exposures.c.optimization == plan.optimization, exposures.c.surface == plan.surface
-    )
-
-
-def outcome_audit(plan: MeasurementPlan, source: str, until: datetime) -> Select[Any]:
-    """Return the statement that counts missing and broken values of the outcomes in the plan's time."""
-    names = dict.fromkeys(
-        name
-        for planned in plan.metrics
-        if planned.metric.source == source
-        for name in (planned.metric.value, planned.metric.denominator)
-        if name
-    )
-    outcomes = table(
-        source,
-        column("event_id"),
-        column("surface"),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in names),
-    )
-    inside = and_(outcomes.c.event_time >= plan.start, outcomes.c.event_time < until)
-    on_time = outcomes.c.ingested_at <= until
-    columns: list[ColumnElement[Any]] = [
-        func.coalesce(func.sum(case((on_time, 1), else_=0)), 0).label("rows"),
-        func.coalesce(func.sum(case((on_time, 0), else_=1)), 0).label("late"),
-    ]
-    if plan.filters.get(DROP_DUPLICATES) == "drop":
-        columns.append(
-            (func.count(outcomes.c.event_id) - func.count(distinct(outcomes.c.event_id))).label("twice")
-        )
-    for name in names:
-        value = outcomes.c[name]
-        columns += [
-            func.coalesce(func.sum(case((and_(on_time, value.is_(None)), 1), else_=0)), 0).label(
-                f"null_{name}"
-            ),
-            func.coalesce(
-                func.sum(case((and_(on_time, value.is_not(None), finite(value).is_(None)), 1), else_=0)), 0
-            ).label(f"broken_{name}"),
-        ]
-    return select(*columns).where(outcomes.c.surface == plan.surface, inside)
+    return select(cells, exposed.label("exposed"))

@@ -1,0 +1,122 @@
+"""What a look read, what it left out, and by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import RowMapping
+
+from belay.measurement.plan import MeasurementPlan
+from belay.measurement.tables import DROP_DUPLICATES
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, what was left out, and by which rule (rows of exposures unless it says units).
+
+    Attributes
+    ----------
+    rows : int
+        Exposures of the optimization on its surface.
+    filtered : Mapping[str, int]
+        Left out by each declared filter.
+    late_exposures, late_outcomes : int
+        Arrived after the look: a later look must not change what an earlier one saw.
+    outside : int
+        Before the plan's start or after the look.
+    clock_ahead : int
+        Event time later than arrival: the sender's clock is wrong.
+    unknown_variants, without_unit : int
+        A variant that the plan does not know; no unit.
+    duplicate_outcomes : int | None
+        Outcome events that came more than once; None when the plan does not ask.
+    units : int
+        Units measured.
+    two_arms : int
+        Units seen in two arms of one phase: left out.
+    crossed : int
+        Units that a later change of scope moved to another arm: measured until then.
+    """
+
+    rows: int = 0
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    late_exposures: int = 0
+    late_outcomes: int = 0
+    outside: int = 0
+    clock_ahead: int = 0
+    unknown_variants: int = 0
+    without_unit: int = 0
+    duplicate_outcomes: int | None = None
+    units: int = 0
+    two_arms: int = 0
+    crossed: int = 0
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What people should know about the reading, in words; empty when nothing was left out."""
+        said = [f"{n:,} exposures left out by the filter {name}" for name, n in self.filtered.items() if n]
+        for n, words in (
+            (self.two_arms, "units left out: seen in two arms of one phase"),
+            (self.crossed, "units measured only until a change of scope moved them to another arm"),
+            (self.late_exposures, "exposures left out: they arrived after the look"),
+            (self.late_outcomes, "outcomes left out: they arrived after the look"),
+            (self.outside, "exposures left out: before the first phase or after the look"),
+            (self.clock_ahead, "exposures claim to be later than their arrival: a clock is wrong"),
+            (self.unknown_variants, "exposures left out: of a variant that was not proposed"),
+            (self.without_unit, "exposures left out: without a unit"),
+            (self.duplicate_outcomes or 0, "repeated outcome events counted once"),
+        ):
+            if n:
+                said.append(f"{n:,} {words}")
+        return tuple(said)
+
+    @property
+    def why_empty(self) -> str:
+        """Why no unit was measured."""
+        if not self.rows:
+            return "no exposure was logged: does the product evaluate the flag, and does its log arrive?"
+        return f"none of {self.rows:,} exposures counts: {'; '.join(self.sentences)}"
+
+
+def reading_of(
+    plan: MeasurementPlan,
+    rows: Sequence[RowMapping],
+    surveyed: Sequence[RowMapping],
+    outcomes: Sequence[RowMapping],
+) -> Reading:
+    """Return what the statements of one look counted.
+
+    Parameters
+    ----------
+    plan
+        What was measured.
+    rows
+        Of the look itself.
+    surveyed
+        Of ``audit.survey``.
+    outcomes
+        Of ``audit.outcome_audit``, one a source.
+    """
+
+    def units(code: int) -> int:
+        return sum(int(row["n"]) for row in rows if row["arms"] == code)
+
+    def exposures(name: str) -> int:
+        return sum(int(row[name]) for row in surveyed)
+
+    twice = [int(audit["twice"]) for audit in outcomes if "twice" in audit]
+    return Reading(
+        rows=exposures("rows"),
+        filtered={name: exposures(f"f_{name}") for name in plan.filters if name != DROP_DUPLICATES},
+        late_exposures=exposures("late"),
+        late_outcomes=sum(int(audit["late"]) for audit in outcomes),
+        outside=exposures("outside"),
+        clock_ahead=exposures("ahead"),
+        unknown_variants=sum(int(row["rows"]) for row in surveyed if row["variant"] not in plan.arms),
+        without_unit=exposures("units"),
+        duplicate_outcomes=sum(twice) if twice else None,
+        units=units(0) + units(1),
+        two_arms=units(2),
+        crossed=units(1),
+    )
