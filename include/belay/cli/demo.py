@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from belay.cli.exits import NO
+from belay.cli.exits import NO, UNAVAILABLE
 from belay.cli.output import console, plain, say, table, when
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _PACE, _PACE_AT_REST = 0.3, 30.0
 """Wall-clock seconds an hour of shop time takes while a window is open in the demo, and else."""
 _PATIENCE, _ASKED_PATIENCE = 900.0, 3600.0
 """Seconds until the demo gives up: many times what it takes on two idle processors."""
+_TRIES = 4
 _SETTLES = 4.0
 """Seconds between a question and the demo's answer: Airflow books the waiting task meanwhile."""
 _NEWS_WIDTH = 200
@@ -243,7 +244,11 @@ def _propose(world: LocalWorld) -> None:
     for act in ACTS:
         say(f"proposed: {act.optimization}, which {act.told}")
         file = SCENARIOS / "proposals" / f"{act.optimization}.yaml"
-        done = _belay(world, "propose", str(file), user="admin")
+        # A young Airflow may be busy for longer than a request waits; proposing again changes nothing.
+        for _ in range(_TRIES):
+            done = _belay(world, "propose", str(file), user="admin")
+            if done.returncode != UNAVAILABLE:
+                break
         if done.returncode:
             say(done.stderr.strip())
             say(f"What was started goes on: {_program()} down stops it.")
