@@ -189,15 +189,15 @@ WAYS = {"belay": with_belay, "pandas": with_pandas, "tea-tasting": with_tea_tast
 
 
 def child(way: str, folder: Path, repeats: int) -> None:
-    """Take looks in this process and print seconds of the first, of the best, and the peak in MB."""
+    """Take looks in this process; print seconds of the first and the best, and the first one's peak in MB."""
     look = WAYS[way](folder)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seconds = []
+    seconds, peak = [], 0.0
     for _ in range(repeats):
         started = time.perf_counter()
         look()
         seconds.append(time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"first": seconds[0], "best": min(seconds), "idle_mb": before, "peak_mb": peak}))
 
 
