@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check venv lock nightly secrets clean
+.PHONY: help demo up down test soak check venv lock nightly secrets clean
 
 PY := .venv/bin/python
 LOCKS := requirements.txt requirements-dev.txt requirements-demo.txt
@@ -31,11 +31,14 @@ down:  ## stop what demo and up started
 test: $(STAMP)  ## run every test, print the coverage
 	@$(PY) -m coverage erase; failed=0; report=term; \
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
-	$(PY) -m pytest -n 2 -m 'not airflow and not browser' --cov --cov-report=$$report || failed=$$?; \
+	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not soak' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
-	  $(PY) -m pytest -m 'airflow or browser' --cov --cov-append --cov-report=term || failed=$$?; \
+	  $(PY) -m pytest -m '(airflow or browser) and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
 	exit $$failed
+
+soak: $(STAMP)  ## the long tests: faults injected, quarters of autonomy simulated
+	@$(PY) -m pytest -m soak
 
 check: $(STAMP)  ## lint, format, types and the direction of imports
 	$(PY) -m ruff check .
@@ -84,8 +87,9 @@ lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newes
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt; \
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --no-deps requirements-demo.in -o requirements-demo.txt
 
-nightly: $(STAMP)  ## the tests with many more random cases, then the benchmarks
+nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
+	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) soak
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
 
 # A file that is there is kept, so that running this twice changes no password.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-TARGETS = {"demo", "up", "down", "test", "check", "venv", "lock", "nightly", "secrets", "clean"}
+TARGETS = {"demo", "up", "down", "test", "soak", "check", "venv", "lock", "nightly", "secrets", "clean"}
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-demo.txt")
 
 
