@@ -11,7 +11,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,12 +42,15 @@ class LocalAirflow:
         User name to Airflow role (``admin``, ``op``, ``user``, ``viewer``).
     environment : Mapping[str, str]
         What the tasks and the plugin find in their environment besides.
+    command : Sequence[str]
+        What runs the components; by default our supervisor, which starts again what dies.
     """
 
     home: Path
     port: int
     users: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = (sys.executable, "-m", "belay.orchestration.supervise")
 
     @property
     def url(self) -> str:
@@ -119,9 +122,7 @@ class LocalAirflow:
             raise AirflowNotRunningError(f"an Airflow is running in {self.home} already: stop it first")
         self.home.mkdir(parents=True, exist_ok=True)
         self.passwords()
-        process = self._background.start(
-            [sys.executable, "-m", "belay.orchestration.supervise"], self.environ()
-        )
+        process = self._background.start(self.command, self.environ())
         deadline = time.monotonic() + _START_SECONDS
         while not self.healthy():
             if process.poll() is not None or time.monotonic() > deadline:

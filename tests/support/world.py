@@ -1,0 +1,112 @@
+"""A running Airflow with a storefront on free ports of loopback, and how the end-to-end tests ask it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from belay.flags.flagd import FlagdFile
+from belay.orchestration.background import Background
+from belay.orchestration.client import AirflowClient
+from belay.orchestration.standalone import LocalAirflow, free_port
+from belay.services import Services
+from belay.settings import Settings
+
+USERS = {"admin": "admin", "nora": "user", "priya": "user", "timo": "user", "viola": "viewer"}
+
+
+@dataclass
+class World:
+    """Everything that runs, and how to ask it."""
+
+    home: Path
+    airflow: LocalAirflow
+    belay: Services
+
+    def client(self, user: str = "admin") -> AirflowClient:
+        return AirflowClient(self.airflow.url, user, self.airflow.passwords()[user])
+
+    def token(self, user: str) -> str:
+        credentials = {"username": user, "password": self.airflow.passwords()[user]}
+        answer = requests.post(f"{self.airflow.url}/auth/token", json=credentials, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def call(self, user: str | None, method: str, path: str, body: Any = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        return requests.request(method, f"{self.airflow.url}{path}", json=body, headers=headers, timeout=60)
+
+    def optimization(self, name: str) -> Any:
+        return self.belay.ledger.state().optimizations.get(name)
+
+    def served(self, name: str) -> int:
+        flag = FlagdFile(self.home / "flags" / "flags.flagd.json").read(name)
+        return flag.scope if flag else 0
+
+    def until(self, what: str, condition: Callable[[], Any], patience: float = 420.0) -> Any:
+        """Wait until ``condition`` holds, and return what it returned."""
+        deadline = time.monotonic() + patience
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                tail = "\n".join(self.airflow.log.read_text(errors="replace").splitlines()[-30:])
+                state = {
+                    o.id: (o.status, o.scope, o.step)
+                    for o in self.belay.ledger.state().optimizations.values()
+                }
+                pytest.fail(
+                    f"{what}: not within {patience:.0f} s; the ledger says {state}; Airflow says\n{tail}"
+                )
+            time.sleep(0.3)
+        return found
+
+    def pid_of(self, component: str) -> int:
+        """Return the process that the supervisor started for ``component``."""
+        started = [
+            line
+            for line in self.airflow.log.read_text(errors="replace").splitlines()
+            if f"{component} is process" in line
+        ]
+        return int(started[-1].rsplit(" ", 1)[1])
+
+    def kill(self, component: str) -> int:
+        """Kill a component as the kernel would; return its process id."""
+        pid = self.pid_of(component)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+
+@contextmanager
+def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> Iterator[World]:
+    """Start a storefront and an Airflow in ``home``; stop both by their own processes."""
+    environment |= {
+        "BELAY_HOME": str(home),
+        "BELAY_APPROVAL_RECHECK_SECONDS": "30",
+        "BELAY_FLAG_SETTLE_SECONDS": "7200",
+    }
+    airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)
+    if command:
+        airflow = replace(airflow, command=command)
+    shop = Background(home / "storefront.pid", home / "storefront.log")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
+    pace = ["--scenario", str(Path(__file__).parents[1] / "e2e" / "shop.yaml"), "--seconds-per-hour", "0.5"]
+    shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **environment})
+    started = World(home, airflow, Services(Settings.from_env(environment)))
+    try:
+        airflow.start()
+        started.until("the storefront wrote its first days", (home / "clock.json").exists)
+        yield started
+    finally:
+        airflow.stop()
+        shop.stop(first=signal.SIGTERM)
+        assert not airflow.running()
+        assert not shop.processes()
