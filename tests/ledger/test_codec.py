@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belay.domain.actors import Actor
-from belay.domain.events import EVENTS, Event
+from belay.domain.events import EVENTS, Event, PolicyAdopted
+from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Prediction, Proposal, Variant
+from belay.domain.stages import Stage
 from belay.ledger import codec
 from belay.ledger.chain import Entry, hash_of
 from belay.ledger.store import recorded
@@ -25,6 +27,7 @@ payloads = st.recursive(
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
 st.register_type_strategy(str, text)
+st.register_type_strategy(float, finite)
 st.register_type_strategy(datetime, times)
 proposals = st.builds(
     Proposal,
@@ -34,6 +37,12 @@ proposals = st.builds(
     prediction=st.none() | st.builds(Prediction, effect=finite, low=finite, high=finite),
 )
 st.register_type_strategy(Proposal, proposals)
+policies = st.builds(
+    PolicyAdopted,
+    oversight=st.sampled_from([LEAST_OVERSIGHT, {}]),
+    leases=st.dictionaries(st.sampled_from(Stage), finite),
+)
+st.register_type_strategy(PolicyAdopted, policies)
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))

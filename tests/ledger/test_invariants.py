@@ -17,7 +17,7 @@ from tests.support.climbers import Climbers
 from tests.support.profiles import sequences
 
 from belay.domain.actors import Actor
-from belay.domain.commands import Command, JudgeGate
+from belay.domain.commands import Command, JudgeGate, JudgePromotion
 from belay.domain.events import Event
 from belay.domain.evolve import Recorded
 from belay.domain.state import State
@@ -65,7 +65,7 @@ class Ledgered(Climbers):
         return self.ledger.state()
 
     def append(self, command: Command, by: Actor, at: datetime) -> list[Recorded]:
-        if isinstance(command, JudgeGate):
+        if isinstance(command, JudgeGate | JudgePromotion):
             command = replace(command, evidence=self.ledger.put_evidence({"found": command.evidence}))
         self.done = (command, by)
         self.asked += 1

@@ -8,13 +8,14 @@ from typing import Any
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor, agent, human, service
+from belay.domain.autonomy import AutonomyRule, Criteria
 from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, Limits, WindowRule
 from belay.domain.commands import Command
 from belay.domain.decide import decide
 from belay.domain.digest import sha256_of
 from belay.domain.events import Choice, Event
 from belay.domain.evolve import Recorded, evolve
-from belay.domain.gates import Gate, Verdict
+from belay.domain.gates import Gate, PromotionGate, Verdict
 from belay.domain.metrics import Direction, Metric, MetricKind, Primary, PrimaryRule
 from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Proposal, Variant
@@ -31,6 +32,10 @@ ANNA, NORA, OLIVE, VERA = human("anna"), human("nora"), human("olive"), human("v
 """Anna answers for the bot, Nora approves, Olive owns the capabilities, Vera holds the veto."""
 APPROVER, VETO = "cx_owner", "duty"
 """The role that approves, and the role that vetoes."""
+
+
+EASY = AutonomyRule(criteria={stage: Criteria() for stage in Stage if stage.above is not None})
+"""Criteria that ask for nothing but healthy supervision: what is tested is the way, not the record."""
 
 
 def a_policy(**changes: Any) -> CapabilityPolicy:
@@ -64,6 +69,7 @@ def a_policy(**changes: Any) -> CapabilityPolicy:
         max_data_age_seconds=3600,
         agents=(),
         digest="",
+        autonomy=EASY,
     )
     changed = replace(policy, **changes)
     return (
@@ -200,6 +206,28 @@ class Rehearsal:
         number = self.granted(name)
         self.do(c.IntendWidening(name, number))
         return number
+
+    def promotion_reviewed(self, to_stage: Stage, run: str = "") -> str:
+        """Take up a promotion (or a renewal), let its gates pass, and return its run."""
+        run = run or f"promotion-{self.state.seq}"
+        self.do(c.StartPromotion(self.policy.id, to_stage, run, self.policy))
+        for gate in (PromotionGate.QUALITY, PromotionGate.RECORD, PromotionGate.REVIEW):
+            evidence = evidence_of(run, gate)
+            self.do(c.JudgePromotion(self.policy.id, run, gate, Verdict.PASS, f"{gate} is fine", evidence))
+        return run
+
+    def promotion_granted(self, to_stage: Stage) -> None:
+        """Go on until people have granted a promotion."""
+        run = self.promotion_reviewed(to_stage)
+        self.do(c.RequestPromotion(self.policy.id, run, self.policy))
+        (request,) = [request for request in self.state.open_requests() if request.promotes]
+        vote = c.CastVote(request.id, Choice.APPROVE, "seen", frozenset(request.roles), request.digest, "cli")
+        self.do(vote, NORA)
+
+    def promoted(self, to_stage: Stage) -> tuple[Event, ...]:
+        """Promote the capability (or renew its lease) the whole way."""
+        self.promotion_granted(to_stage)
+        return self.do(c.Promote(self.policy.id, to_stage, "earned"))
 
     def confirm(self, name: str = "opt-1") -> None:
         """Confirm what is pending."""

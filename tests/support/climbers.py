@@ -27,7 +27,8 @@ from belay.domain.actors import Actor, agent, human, service
 from belay.domain.capability import ApprovalRule, CapabilityPolicy
 from belay.domain.events import Choice
 from belay.domain.evolve import Recorded
-from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.gates import Gate, PromotionGate, ReviewVerdict, Verdict
+from belay.domain.rules.due import due_demotions
 from belay.domain.scope import Ramp
 from belay.domain.stages import DecisionClass, Stage
 from belay.domain.state import State
@@ -70,6 +71,7 @@ PROPOSALS = {
     "ranking-2": a_proposal("ranking-2", capability="ranking", reversible=False),
     "brand-1": a_proposal("brand-1", capability="brand"),
 }
+PROMOTION_GATES = (PromotionGate.QUALITY, PromotionGate.RECORD, PromotionGate.REVIEW)
 ACTORS = [ANNA, NORA, OLIVE, VERA, BOT, GATE, agent("anna"), service("nora"), human("mallory")]
 
 optimizations = st.sampled_from(sorted(PROPOSALS))
@@ -274,8 +276,69 @@ class Climbers(RuleBasedStateMachine):
         self.promote_one(name)
 
     def promote_one(self, name: str) -> None:
-        above = self.state().capabilities[name].stage.above
-        self.ask(c.Promote(name, above or Stage.AUTONOMOUS, "earned"), OLIVE)
+        stage = self.state().capabilities[name].stage
+        for _ in range(9):
+            self.next_of_promotion(name, stage.above or stage)
+
+    def next_of_promotion(self, name: str, to_stage: Stage) -> None:
+        """Do the next sensible thing for a promotion."""
+        state = self.state()
+        known, policy = state.capabilities[name], self.policy(name)
+        promotion = known.promotion
+        if promotion is None or not promotion.passed(*promotion.gates):
+            self.ask(c.StartPromotion(name, to_stage, f"promotion-{state.seq}", policy))
+        elif gate := next((g for g in PROMOTION_GATES if not promotion.passed(g)), None):
+            evidence = f"record-{state.seq}"
+            self.ask(c.JudgePromotion(name, promotion.run, gate, Verdict.PASS, "fine", evidence))
+        elif known.grant is not None:
+            self.ask(c.Promote(name, promotion.to_stage, "earned"))
+        elif asked := [r for r in state.open_requests() if r.promotes and r.capability == name]:
+            (request,) = asked
+            voter = (NORA, OLIVE, human("paul"))[len(request.votes) % 3]
+            roles = frozenset(request.roles)
+            self.ask(c.CastVote(request.id, Choice.APPROVE, "seen", roles, request.digest, "cli"), voter)
+        elif promotion.request is None:
+            self.ask(c.RequestPromotion(name, promotion.run, policy))
+        else:  # nothing came of it: another run
+            self.ask(c.StartPromotion(name, to_stage, f"promotion-{state.seq}", policy))
+
+    @rule(name=capabilities, stage=st.sampled_from(Stage), times=st.integers(1, 9))
+    def go_on_with_promotion(self, name: str, stage: Stage, times: int) -> None:
+        for _ in range(times):
+            self.next_of_promotion(name, stage)
+
+    @rule(
+        name=capabilities,
+        attack=st.sampled_from(["demote", "policy", "harm", "review", "veto", "freeze", "start", "lease"]),
+        moment=st.integers(1, 9),
+        by=actors,
+    )
+    def attack_promotion(self, name: str, attack: str, moment: int, by: Actor) -> None:
+        """Bring a promotion to a moment, do the one thing that should stop it, and try to promote."""
+        above = self.state().capabilities[name].stage.above or Stage.AUTONOMOUS
+        for _ in range(moment):
+            self.next_of_promotion(name, above)
+        state = self.state()
+        known, own = state.capabilities[name], [n for n in PROPOSALS if PROPOSALS[n].capability == name]
+        run = known.promotion.run if known.promotion else "none"
+        below = known.stage.below or Stage.OBSERVE
+        commands: dict[str, list[c.Command]] = {
+            "demote": [c.Demote(name, below, "harm-rate", "harm")],
+            "policy": [c.AdoptPolicy(p, "there and back") for p in POLICIES[name][::-1]],
+            "harm": [c.RollBack(n, "harm", "it hurts") for n in own],
+            "review": [
+                c.JudgePromotion(name, run, PromotionGate.REVIEW, Verdict.HOLD, "anew", f"{state.seq}")
+            ],
+            "veto": [c.Veto(f"capability:{name}", "no", frozenset({VETO}), "cli")],
+            "freeze": [c.Freeze(f"capability:{name}", "look")],
+            "start": [c.StartPromotion(name, above, f"other-{state.seq}", self.policy(name))],
+            "lease": list(due_demotions(state, self.policy(name), self.now)),
+        }
+        for command in commands[attack]:
+            self.ask(command, by)
+        for who in (by, GATE):
+            self.ask(c.Promote(name, above, "earned"), who)
+            self.ask(c.Promote(name, known.stage, "renewed"), who)
 
     @rule(name=capabilities, stage=st.sampled_from(Stage), by=actors)
     def demote(self, name: str, stage: Stage, by: Actor) -> None:

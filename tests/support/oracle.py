@@ -56,6 +56,9 @@ class Oracle:
     requests: dict[str, e.OversightRequested] = field(default_factory=dict)
     votes: dict[str, list[tuple[Recorded, e.VoteCast]]] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
+    stage_grants: dict[str, tuple[e.OversightGranted, int]] = field(default_factory=dict)
+    promotion_gates: dict[str, dict[str, str]] = field(default_factory=dict)
+    promotion_reviews: dict[str, int] = field(default_factory=dict)
 
     def read(self, recorded: Recorded) -> None:
         """Judge one event, then remember it."""
@@ -79,11 +82,38 @@ class Oracle:
 
     def _StagePromoted(self, event: e.StagePromoted, recorded: Recorded) -> None:  # noqa: N802
         rank, policy = LADDER.index(event.to_stage), self.policies[event.capability]
-        assert recorded.by.kind == "human", "AI never promotes"
+        self._by_grant(event.capability, event.grant, event.to_stage, recorded)
         assert rank == LADDER.index(self.stages[event.capability]) + 1, "I1: a stage was skipped"
         assert rank <= LADDER.index(policy.ceiling), "I1: past the ceiling"
         assert rank <= LADDER.index(CEILING[policy.decision_class]), "I8: past the decision class"
         self.stages[event.capability] = event.to_stage
+
+    def _LeaseRenewed(self, event: e.LeaseRenewed, recorded: Recorded) -> None:  # noqa: N802
+        assert event.stage == self.stages[event.capability], "a lease of another stage"
+        self._by_grant(event.capability, event.grant, event.stage, recorded)
+
+    def _by_grant(self, capability: str, grant: str | None, to_stage: str, recorded: Recorded) -> None:
+        """A promotion and a renewal use up the newest grant of people, given since anything got stricter."""
+        assert recorded.by.kind != "agent", "AI never promotes"
+        held, seq = self.stage_grants.pop(capability)
+        assert grant == held.grant, "I4: another grant than people gave"
+        assert (held.from_stage, held.to_stage) == (self.stages[capability], to_stage), (
+            "I1: another promotion"
+        )
+        assert seq > self.restricted[capability], "granted before the rules became stricter"
+        assert seq > self.promotion_reviews[capability], "the review is younger than the grant"
+        assert not self.frozen & {"all", f"capability:{capability}"}, "promoted during a freeze"
+
+    def _PromotionStarted(self, event: e.PromotionStarted, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind != "agent", "an agent took up its own promotion"
+        self.promotion_gates[event.capability] = {}
+        self.stage_grants.pop(event.capability, None)
+
+    def _PromotionJudged(self, event: e.PromotionJudged, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind != "agent", "an agent judged its own promotion"
+        self.promotion_gates[event.capability][event.gate] = event.verdict
+        if event.gate == "review":
+            self.promotion_reviews[event.capability] = recorded.seq
 
     def _StageDemoted(self, event: e.StageDemoted, recorded: Recorded) -> None:  # noqa: N802
         assert LADDER.index(event.to_stage) < LADDER.index(self.stages[event.capability])
@@ -131,6 +161,9 @@ class Oracle:
         self.closed.add(event.request)
 
     def _OversightGranted(self, event: e.OversightGranted, recorded: Recorded) -> None:  # noqa: N802
+        if event.to_stage is not None:
+            self._promotion_granted(event, recorded)
+            return
         climb = self.climbs[event.optimization]
         assert STRENGTH.index(event.oversight) >= STRENGTH.index(self._needed(climb)), (
             "I2: too little oversight"
@@ -143,18 +176,34 @@ class Oracle:
             assert event.request not in self.closed, "granted after it was closed"
             assert event.digest == asked.digest
             if event.oversight == "approve":
-                self._completed(climb, asked)
+                proposal = climb.proposed.proposal
+                conflicted = {proposal.agent_owner, proposal.proposed_by.id}
+                self._completed(conflicted, climb.proposed.capability, asked)
             else:
                 assert event.oversight == "notice"
                 assert recorded.at >= asked.expires_at, "the notice had not passed"
         climb.unused, climb.granted_seq = event, recorded.seq
 
-    def _completed(self, climb: Climb, asked: e.OversightRequested) -> None:
-        proposal, owner = climb.proposed.proposal, self.policies[climb.proposed.capability].owner
+    def _promotion_granted(self, event: e.OversightGranted, recorded: Recorded) -> None:
+        assert event.request is not None, "a promotion without a question"
+        asked = self.requests[event.request]
+        assert event.oversight == asked.oversight == "approve", "people decide about promotions, always"
+        assert event.request not in self.closed, "granted after it was closed"
+        assert (event.digest, event.to_stage) == (asked.digest, asked.to_stage)
+        passed = [
+            self.promotion_gates[event.capability].get(g) for g in ("admit", "quality", "record", "review")
+        ]
+        assert passed == ["pass"] * 4, "a gate of the promotion has not passed"
+        own = [c.proposed.proposal for c in self.climbs.values() if c.proposed.capability == event.capability]
+        self._completed({n for p in own for n in (p.agent_owner, p.proposed_by.id)}, event.capability, asked)
+        self.stage_grants[event.capability] = (event, recorded.seq)
+
+    def _completed(self, conflicted: set[str], capability: str, asked: e.OversightRequested) -> None:
+        owner = self.policies[capability].owner
         votes = self.votes.get(asked.request, [])
         assert all(vote.choice == "approve" for _, vote in votes), "granted over a rejection"
         assert all(recorded.at < asked.expires_at for recorded, _ in votes), "a vote after the end"
-        free = {vote.voter for _, vote in votes} - {proposal.agent_owner, proposal.proposed_by.id}
+        free = {vote.voter for _, vote in votes} - conflicted
         assert len(free) >= asked.quorum, "I4: a quorum without enough free votes"
         assert free - {owner}, "I4: the owner alone"
         held = {role for _, vote in votes if vote.voter in free for role in vote.roles}

@@ -21,7 +21,7 @@ from tests.support.builders import (
 from belay.domain import commands as c
 from belay.domain.actors import Actor
 from belay.domain.events import Choice, Event
-from belay.domain.gates import Gate, Verdict
+from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.stages import Stage
 from belay.ledger.store import Ledger, Outcome
 
@@ -38,6 +38,8 @@ def a_story(ledger: Ledger) -> None:
 
     def reviewed(name: str) -> None:
         do(c.Propose(a_proposal(name, tags=("naïve",)), policy), BOT)
+        do(c.JudgeProposal(name, True, "I would too", frozenset({APPROVER}), "cli"), NORA)  # noqa: FBT003
+        do(c.RecordShadow(name, Estimate(0.02, 0.0, 0.04), "would help", None))
         do(c.StartStep(name, f"{name}-run", policy))
         for gate in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
             evidence = ledger.put_evidence({"gate": gate, "of": name, "p": 0.25, "names": ["é", None]})
@@ -49,8 +51,22 @@ def a_story(ledger: Ledger) -> None:
         (request,) = ledger.state().open_requests()
         return c.CastVote(request.id, choice, "seen", frozenset({APPROVER}), request.digest, "cli")
 
+    def promote(capability: str, stage: Stage) -> None:
+        run = f"promotion-{ledger.head()[0]}"
+        do(c.StartPromotion(capability, stage, run, policy))
+        for gate in (PromotionGate.QUALITY, PromotionGate.RECORD, PromotionGate.REVIEW):
+            evidence = ledger.put_evidence({"gate": gate, "of": capability})
+            do(c.JudgePromotion(capability, run, gate, Verdict.PASS, f"{gate} is fine", evidence))
+        do(c.RequestPromotion(capability, run, policy))
+        do(vote(Choice.APPROVE), NORA)
+        do(c.Promote(capability, stage, "earned"))
+
     do(c.AdoptPolicy(policy, "start"))
-    do(c.Promote("wording", Stage.SUPERVISED, "earned"), OLIVE)
+    promote("wording", Stage.SUPERVISED)
+    promote("wording", Stage.SUPERVISED)  # again: its lease is renewed
+    measured = ledger.put_evidence({"oec": "wording"})
+    found = Estimate(0.01, -0.02, 0.04)
+    do(c.RecordOec("wording", found, NOW - timedelta(days=9), NOW, "not worse", measured))
     do(c.Demote("wording", Stage.SUGGEST, "harm-rate", "too much harm"))
     reviewed("opt-1")
     do(replace(vote(Choice.APPROVE)), BOT)  # refused, and the attempt is kept

@@ -6,8 +6,9 @@ Durations are seconds of *data time* (the warehouse's event time) unless a name 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from belay.domain.autonomy import AutonomyRule
 from belay.domain.metrics import Guardrail, Metric, Primary
 from belay.domain.oversight import OversightTable
 from belay.domain.scope import Ramp
@@ -125,6 +126,7 @@ class CapabilityPolicy:
     max_data_age_seconds: float
     agents: tuple[str, ...]
     digest: str
+    autonomy: AutonomyRule = field(default_factory=AutonomyRule)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -10,9 +10,18 @@ from datetime import datetime
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import Choice
-from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.gates import Estimate, Gate, PromotionGate, ReviewVerdict, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One measured fact that admission needs: a rule's name, its verdict, and why."""
+
+    rule: str
+    verdict: Verdict
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +33,82 @@ class AdoptPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class StartPromotion:
+    """Take up the question whether a capability may go to ``to_stage``; its own stage renews the lease.
+
+    ``findings`` hold what had to be looked up (is it due, are there people who could answer).
+    """
+
+    capability: str
+    to_stage: Stage
+    run: str
+    policy: CapabilityPolicy
+    findings: tuple[Finding, ...] = ()
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePromotion:
+    """Record a gate's verdict on the promotion under way."""
+
+    capability: str
+    run: str
+    gate: PromotionGate
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPromotion:
+    """Ask people about the promotion under way."""
+
+    capability: str
+    run: str
+    policy: CapabilityPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Promote:
-    """Raise a capability by one stage."""
+    """Use the grant that people gave: raise a capability by one stage, or renew its lease."""
 
     capability: str
     to_stage: Stage
     reason: str
     evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeProposal:
+    """Say whether one would have done what AI proposed. ``roles`` are those that the person holds."""
+
+    optimization: str
+    agrees: bool
+    reason: str
+    roles: frozenset[str]
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShadow:
+    """Record what a proposal that nobody saw would have done."""
+
+    optimization: str
+    found: Estimate
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOec:
+    """Record the overall criterion of a capability against its holdout (a relative effect; data time)."""
+
+    capability: str
+    found: Estimate
+    since: datetime
+    until: datetime
+    sentence: str
+    evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +147,6 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One measured fact that admission needs: a rule's name, its verdict, and why."""
-
-    rule: str
-    verdict: Verdict
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class StartStep:
     """Take up the next step of the ramp; ``findings`` hold what had to be measured (traffic, roster)."""
 
@@ -99,6 +168,7 @@ class JudgeGate:
     sentence: str
     evidence: str | None
     review: ReviewVerdict | None = None
+    found: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +254,13 @@ class ConfirmScope:
 
 Command = (
     AdoptPolicy
+    | StartPromotion
+    | JudgePromotion
+    | RequestPromotion
     | Promote
+    | JudgeProposal
+    | RecordShadow
+    | RecordOec
     | Demote
     | Freeze
     | Unfreeze

@@ -8,7 +8,7 @@ from typing import Any
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.rules import actuation, capability, requests, steps
+from belay.domain.rules import actuation, capability, demotion, observing, promotion, requests, steps
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.state import State
 
@@ -16,8 +16,14 @@ __all__ = ["Answer", "Refusal", "decide"]
 
 _RULES: Mapping[type, Callable[[State, Any, Asked], Answer]] = {
     c.AdoptPolicy: capability.adopt_policy,
-    c.Promote: capability.promote,
-    c.Demote: capability.demote,
+    c.StartPromotion: promotion.start_promotion,
+    c.JudgePromotion: promotion.judge_promotion,
+    c.RequestPromotion: promotion.request_promotion,
+    c.Promote: promotion.promote,
+    c.Demote: demotion.demote,
+    c.JudgeProposal: observing.judge_proposal,
+    c.RecordShadow: observing.record_shadow,
+    c.RecordOec: observing.record_oec,
     c.Freeze: capability.freeze,
     c.Unfreeze: capability.unfreeze,
     c.Propose: steps.propose,
@@ -36,6 +42,11 @@ _RULES: Mapping[type, Callable[[State, Any, Asked], Answer]] = {
 _NOT_FOR_AGENTS = frozenset(
     {
         c.AdoptPolicy,
+        c.StartPromotion,
+        c.JudgePromotion,
+        c.RequestPromotion,
+        c.RecordShadow,
+        c.RecordOec,
         c.StartStep,
         c.JudgeGate,
         c.TakeLook,

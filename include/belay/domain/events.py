@@ -6,13 +6,13 @@ Field names and ``kind`` are the ledger's format: they may be added to, never re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from belay.domain.gates import Gate, Verdict
-from belay.domain.oversight import Oversight
+from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
+from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.proposal import Proposal
 from belay.domain.stages import DecisionClass, Stage
 
@@ -48,16 +48,34 @@ class PolicyAdopted:
     initial_stage: Stage
     veto_roles: tuple[str, ...]
     reason: str
+    approval_roles: tuple[str, ...] = ()
+    oversight: OversightTable = field(default_factory=dict)
+    free_scope: int = 0
+    leases: Mapping[Stage, float] = field(default_factory=dict)
+    holdout: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StagePromoted:
-    """A capability went up one stage, by people."""
+    """A capability went up one stage, by the people whose ``grant`` it used."""
 
     kind: ClassVar[str] = "capability.promoted"
     capability: str
     from_stage: Stage
     to_stage: Stage
+    reason: str
+    evidence: str | None = None
+    grant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRenewed:
+    """A capability keeps its stage for another period, by the people whose ``grant`` it used."""
+
+    kind: ClassVar[str] = "capability.renewed"
+    capability: str
+    stage: Stage
+    grant: str
     reason: str
     evidence: str | None = None
 
@@ -73,6 +91,73 @@ class StageDemoted:
     rule: str
     reason: str
     evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionStarted:
+    """A run took up the question whether a capability may go up; the same stage twice renews its lease."""
+
+    kind: ClassVar[str] = "promotion.started"
+    capability: str
+    run: str
+    from_stage: Stage
+    to_stage: Stage
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionJudged:
+    """A gate of a promotion gave its verdict; ``evidence`` names the document it rests on."""
+
+    kind: ClassVar[str] = "promotion.judged"
+    capability: str
+    run: str
+    gate: PromotionGate
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalJudged:
+    """A person said whether they would have done what AI proposed, before anybody saw it.
+
+    ``counted`` is False when segregation of duties keeps the judgement out of the record.
+    """
+
+    kind: ClassVar[str] = "proposal.judged"
+    optimization: str
+    judge: str
+    agrees: bool
+    reason: str
+    via: str
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowMeasured:
+    """What a proposal that nobody saw would have done, where data can tell."""
+
+    kind: ClassVar[str] = "proposal.shadowed"
+    optimization: str
+    found: Estimate
+    sentence: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OecMeasured:
+    """The overall criterion of a capability against its holdout: a relative effect, over data time."""
+
+    kind: ClassVar[str] = "oec.measured"
+    capability: str
+    effect: float
+    low: float
+    high: float
+    since: datetime
+    until: datetime
+    sentence: str
+    evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +215,7 @@ class GateJudged:
     verdict: Verdict
     sentence: str
     evidence: str | None
+    found: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +234,10 @@ class LookTaken:
 
 @dataclass(frozen=True, slots=True)
 class OversightRequested:
-    """People were asked about a step; votes count for ``digest`` only, until ``expires_at``."""
+    """People were asked about a step; votes count for ``digest`` only, until ``expires_at``.
+
+    A question about a promotion names ``capability`` and the stages instead of an optimization and scopes.
+    """
 
     kind: ClassVar[str] = "approval.requested"
     request: str
@@ -165,6 +254,9 @@ class OversightRequested:
     conflicted: tuple[str, ...]
     owner: str
     expires_at: datetime
+    capability: str = ""
+    from_stage: Stage | None = None
+    to_stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +288,7 @@ class RequestClosed:
 
 @dataclass(frozen=True, slots=True)
 class OversightGranted:
-    """The oversight that a step needs was given: bound to a digest, to be used once."""
+    """The oversight that a step (or a promotion) needs was given: bound to a digest, to be used once."""
 
     kind: ClassVar[str] = "approval.granted"
     grant: str
@@ -209,6 +301,9 @@ class OversightGranted:
     request: str | None
     evidence: str | None
     rules: tuple[str, ...]
+    capability: str = ""
+    from_stage: Stage | None = None
+    to_stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +327,7 @@ class WideningIntended:
     from_scope: int
     to_scope: int
     epoch: int
+    holdout: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +381,12 @@ Event = (
     PolicyAdopted
     | StagePromoted
     | StageDemoted
+    | LeaseRenewed
+    | PromotionStarted
+    | PromotionJudged
+    | ProposalJudged
+    | ShadowMeasured
+    | OecMeasured
     | Frozen
     | Unfrozen
     | Proposed

@@ -9,19 +9,24 @@ from functools import singledispatch
 from typing import Any
 
 from belay.domain import events as e
-from belay.domain.actors import Actor
-from belay.domain.gates import Gate, Verdict
-from belay.domain.stages import lower
+from belay.domain.actors import Actor, ActorKind
+from belay.domain.gates import Estimate, Gate, Verdict
+from belay.domain.oversight import Oversight
+from belay.domain.stages import Stage, lower
 from belay.domain.state import (
     CapabilityState,
     FreezeState,
     GateResult,
     Grant,
+    Judgement,
+    OecReading,
     OptimizationState,
     PendingScope,
+    Promotion,
     RequestState,
     RequestStatus,
     ScopePhase,
+    StageGrant,
     State,
     Status,
     Step,
@@ -29,6 +34,10 @@ from belay.domain.state import (
 )
 
 _A_DAY = timedelta(days=1)
+DEMOTION = "demotion"
+"""Cause of a narrowing that follows from a demotion: it says nothing about the change itself."""
+HARM = frozenset({"harm", "rolled_back"})
+"""Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,10 @@ class Draft:
     def change_optimization(self, key: str, **changes: Any) -> None:
         """Replace fields of one optimization."""
         self.put("optimizations", key, replace(self.optimizations[key], **changes))
+
+    def add_results(self, key: str, **changes: Any) -> None:
+        """Replace fields of what one optimization adds to its capability's record."""
+        self.change_optimization(key, results=replace(self.optimizations[key].results, **changes))
 
     def apply(self, recorded: Recorded) -> None:
         """Fold one recorded event."""
@@ -103,38 +116,110 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
     known = draft.capabilities.get(event.capability)
     ceiling = lower(event.ceiling, event.decision_class.ceiling)
     stage = lower(known.stage if known else event.initial_stage, ceiling)
-    since = known.stage_since if known and known.stage is stage else recorded.at
-    draft.put(
-        "capabilities",
-        event.capability,
-        CapabilityState(
-            id=event.capability,
-            title=event.title,
-            owner=event.owner,
-            surface=event.surface,
-            decision_class=event.decision_class,
-            ceiling=ceiling,
-            stage=stage,
-            stage_since=since,
-            policy=event.digest,
-            veto_roles=event.veto_roles,
-            widened_at=known.widened_at if known else (),
-        ),
+    fresh = CapabilityState(
+        id=event.capability,
+        title=event.title,
+        owner=event.owner,
+        surface=event.surface,
+        decision_class=event.decision_class,
+        ceiling=ceiling,
+        stage=stage,
+        stage_since=recorded.at,
+        policy=event.digest,
+        veto_roles=event.veto_roles,
+        approval_roles=event.approval_roles,
+        oversight=event.oversight,
+        free_scope=event.free_scope,
+        leases=event.leases,
+        holdout=event.holdout,
     )
+    fresh = replace(fresh, lease_until=_lease_end(fresh, recorded.at))
+    if known is not None:
+        fresh = replace(
+            fresh,
+            widened_at=known.widened_at,
+            oec=known.oec,
+            demoted_at=known.demoted_at,
+            demoted_by=known.demoted_by,
+        )
+        if known.stage is stage:
+            # A policy can end a lease earlier, never prolong it: that takes evidence and people.
+            ends = [end for end in (known.lease_until, fresh.lease_until) if end is not None]
+            lease_until = min(ends) if fresh.lease_until else None
+            fresh = replace(fresh, stage_since=known.stage_since, lease_until=lease_until)
+    draft.put("capabilities", event.capability, fresh)
     _void_unused_grants(draft, event.capability, "the policy changed")
 
 
 @_folds(e.StagePromoted)
 def _(event: e.StagePromoted, draft: Draft, recorded: Recorded) -> None:
-    known = draft.capabilities[event.capability]
-    draft.put("capabilities", event.capability, replace(known, stage=event.to_stage, stage_since=recorded.at))
+    draft.put("capabilities", event.capability, _at_stage(draft, event.capability, event.to_stage, recorded))
 
 
 @_folds(e.StageDemoted)
 def _(event: e.StageDemoted, draft: Draft, recorded: Recorded) -> None:
-    known = draft.capabilities[event.capability]
-    draft.put("capabilities", event.capability, replace(known, stage=event.to_stage, stage_since=recorded.at))
+    lowered = _at_stage(draft, event.capability, event.to_stage, recorded)
+    draft.put(
+        "capabilities", event.capability, replace(lowered, demoted_at=recorded.at, demoted_by=event.rule)
+    )
     _void_unused_grants(draft, event.capability, "the capability was demoted")
+
+
+@_folds(e.LeaseRenewed)
+def _(event: e.LeaseRenewed, draft: Draft, recorded: Recorded) -> None:
+    known = draft.capabilities[event.capability]
+    renewed = replace(known, lease_until=_lease_end(known, recorded.at), promotion=None, grant=None)
+    draft.put("capabilities", event.capability, renewed)
+
+
+def _at_stage(draft: Draft, capability: str, stage: Stage, recorded: Recorded) -> CapabilityState:
+    moved = replace(
+        draft.capabilities[capability], stage=stage, stage_since=recorded.at, promotion=None, grant=None
+    )
+    return replace(moved, lease_until=_lease_end(moved, recorded.at))
+
+
+def _lease_end(capability: CapabilityState, at: datetime) -> datetime | None:
+    seconds = capability.leases.get(capability.stage)
+    return None if seconds is None else at + timedelta(seconds=seconds)
+
+
+@_folds(e.PromotionStarted)
+def _(event: e.PromotionStarted, draft: Draft, recorded: Recorded) -> None:
+    known = draft.capabilities[event.capability]
+    promotion = Promotion(event.run, event.from_stage, event.to_stage, event.policy, recorded.at)
+    draft.put("capabilities", event.capability, replace(known, promotion=promotion, grant=None))
+
+
+@_folds(e.PromotionJudged)
+def _(event: e.PromotionJudged, draft: Draft, recorded: Recorded) -> None:
+    known = draft.capabilities[event.capability]
+    promotion = known.promotion
+    if promotion is None or promotion.run != event.run:
+        return
+    result = GateResult(event.verdict, event.sentence, event.evidence, recorded.seq)
+    promotion = replace(promotion, gates={**promotion.gates, event.gate: result})
+    draft.put("capabilities", event.capability, replace(known, promotion=promotion))
+
+
+@_folds(e.ProposalJudged)
+def _(event: e.ProposalJudged, draft: Draft, recorded: Recorded) -> None:
+    judgements = draft.optimizations[event.optimization].results.judgements
+    said = Judgement(event.judge, event.agrees, recorded.at, event.counted)
+    draft.add_results(event.optimization, judgements=(*judgements, said))
+
+
+@_folds(e.ShadowMeasured)
+def _(event: e.ShadowMeasured, draft: Draft, recorded: Recorded) -> None:
+    draft.add_results(event.optimization, found=event.found, found_at=recorded.at)
+
+
+@_folds(e.OecMeasured)
+def _(event: e.OecMeasured, draft: Draft, recorded: Recorded) -> None:
+    known = draft.capabilities[event.capability]
+    found = Estimate(event.effect, event.low, event.high)
+    reading = OecReading(found, event.since, event.until, recorded.at, event.evidence)
+    draft.put("capabilities", event.capability, replace(known, oec=reading))
 
 
 def _void_unused_grants(draft: Draft, capability: str, reason: str) -> None:
@@ -205,6 +290,11 @@ def _(event: e.GateJudged, draft: Draft, recorded: Recorded) -> None:
     if event.gate is Gate.REVIEW and event.verdict is Verdict.PASS:
         changes["shown_harmless"] = max(optimization.shown_harmless, optimization.scope)
     draft.change_optimization(event.optimization, **changes)
+    if event.found is not None:
+        draft.add_results(event.optimization, found=event.found, found_at=recorded.at)
+    if event.gate is Gate.QUALITY:
+        said = (recorded.at, event.verdict is Verdict.PASS)
+        draft.add_results(event.optimization, quality=(*optimization.results.quality, said))
 
 
 @_folds(e.LookTaken)
@@ -216,14 +306,14 @@ def _(event: e.LookTaken, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.OversightRequested)
 def _(event: e.OversightRequested, draft: Draft, recorded: Recorded) -> None:
-    optimization = draft.optimizations[event.optimization]
+    optimization = draft.optimizations.get(event.optimization)
     draft.put(
         "requests",
         event.request,
         RequestState(
             id=event.request,
             optimization=event.optimization,
-            capability=optimization.capability,
+            capability=optimization.capability if optimization else event.capability,
             step=event.step,
             from_scope=event.from_scope,
             to_scope=event.to_scope,
@@ -237,9 +327,16 @@ def _(event: e.OversightRequested, draft: Draft, recorded: Recorded) -> None:
             owner=event.owner,
             asked_at=recorded.at,
             expires_at=event.expires_at,
+            from_stage=event.from_stage,
+            to_stage=event.to_stage,
         ),
     )
-    if optimization.step is not None:
+    if optimization is None:
+        known = draft.capabilities[event.capability]
+        if known.promotion is not None:
+            promotion = replace(known.promotion, request=event.request)
+            draft.put("capabilities", known.id, replace(known, promotion=promotion))
+    elif optimization.step is not None:
         step = replace(optimization.step, request=event.request)
         draft.change_optimization(event.optimization, step=step)
 
@@ -255,11 +352,25 @@ def _(event: e.VoteCast, draft: Draft, recorded: Recorded) -> None:
 def _(event: e.RequestClosed, draft: Draft, recorded: Recorded) -> None:
     request = draft.requests[event.request]
     status = RequestStatus(event.outcome)
-    draft.put("requests", event.request, replace(request, status=status, outcome=event.reason))
+    closed = replace(request, status=status, outcome=event.reason, settled_at=recorded.at)
+    draft.put("requests", event.request, closed)
+    if status is RequestStatus.REJECTED and not request.promotes:
+        draft.add_results(request.optimization, decided_at=recorded.at, overridden_at=recorded.at)
 
 
 @_folds(e.OversightGranted)
 def _(event: e.OversightGranted, draft: Draft, recorded: Recorded) -> None:
+    if event.request is not None:
+        request = draft.requests[event.request]
+        granted = replace(request, status=RequestStatus.GRANTED, settled_at=recorded.at)
+        draft.put("requests", event.request, granted)
+    if event.to_stage is not None and event.from_stage is not None:
+        known = draft.capabilities[event.capability]
+        promotes = StageGrant(
+            event.grant, event.from_stage, event.to_stage, known.policy, event.digest, recorded.seq
+        )
+        draft.put("capabilities", known.id, replace(known, grant=promotes))
+        return
     grant = Grant(
         id=event.grant,
         step=event.step,
@@ -270,36 +381,47 @@ def _(event: e.OversightGranted, draft: Draft, recorded: Recorded) -> None:
         seq=recorded.seq,
     )
     draft.change_optimization(event.optimization, grant=grant)
-    if event.request is not None:
-        request = draft.requests[event.request]
-        draft.put("requests", event.request, replace(request, status=RequestStatus.GRANTED))
+    draft.add_results(event.optimization, decided_at=recorded.at)
 
 
 @_folds(e.Vetoed)
 def _(event: e.Vetoed, draft: Draft, recorded: Recorded) -> None:
     if event.target in draft.optimizations:
         draft.change_optimization(event.target, status=Status.VETOED, grant=None, reason=event.reason)
+        draft.add_results(event.target, decided_at=recorded.at, overridden_at=recorded.at)
 
 
 @_folds(e.WideningIntended)
 def _(event: e.WideningIntended, draft: Draft, recorded: Recorded) -> None:
-    grant = draft.optimizations[event.optimization].grant
+    known = draft.optimizations[event.optimization]
+    grant, approved = known.grant, known.approved_scope
+    if grant is not None and grant.oversight is Oversight.APPROVE:
+        approved = event.to_scope
     draft.change_optimization(
         event.optimization,
         epoch=event.epoch,
         pending=PendingScope(event.to_scope, event.epoch, widening=True),
         grant=replace(grant, used=True) if grant else None,
+        approved_scope=approved,
+        holdout=event.holdout,
     )
 
 
 @_folds(e.NarrowingIntended)
 def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
+    known = draft.optimizations[event.optimization]
     draft.change_optimization(
         event.optimization,
         epoch=event.epoch,
         pending=PendingScope(event.to_scope, event.epoch, widening=False),
         grant=None,
+        approved_scope=min(known.approved_scope, event.to_scope),
     )
+    draft.add_results(event.optimization, decided_at=recorded.at, narrowed_at=recorded.at)
+    if recorded.by.kind is ActorKind.HUMAN and event.cause != DEMOTION:
+        draft.add_results(event.optimization, overridden_at=recorded.at)
+    elif event.cause in HARM and known.scope > 0:
+        draft.add_results(event.optimization, harmed_at=recorded.at)
 
 
 @_folds(e.ScopeConfirmed)
@@ -312,7 +434,16 @@ def _(event: e.ScopeConfirmed, draft: Draft, recorded: Recorded) -> None:
         pending=None,
         phases=(*optimization.phases, ScopePhase(event.scope, event.effective_at)),
     )
+    results = optimization.results
+    if results.narrowed_at is not None and not widened:
+        took = (recorded.at - results.narrowed_at).total_seconds()
+        draft.add_results(event.optimization, narrowed_at=None, contained_seconds=took)
     if widened:
+        draft.add_results(
+            event.optimization,
+            exposed_at=results.exposed_at or recorded.at,
+            widened_at=(*results.widened_at, recorded.at),
+        )
         capability = draft.capabilities[optimization.capability]
         recent = tuple(at for at in capability.widened_at if at > recorded.at - _A_DAY)
         draft.put("capabilities", capability.id, replace(capability, widened_at=(*recent, recorded.at)))
@@ -321,6 +452,9 @@ def _(event: e.ScopeConfirmed, draft: Draft, recorded: Recorded) -> None:
 @_folds(e.OptimizationEnded)
 def _(event: e.OptimizationEnded, draft: Draft, recorded: Recorded) -> None:
     draft.change_optimization(event.optimization, status=Status(event.outcome), reason=event.reason)
+    draft.add_results(event.optimization, decided_at=recorded.at, ended_at=recorded.at)
+    if event.outcome is e.Outcome.VETOED:
+        draft.add_results(event.optimization, overridden_at=recorded.at)
 
 
 @_folds(e.CommandRefused)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 
 class Gate(StrEnum):
@@ -21,6 +23,30 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     HOLD = "hold"
     FAIL = "fail"
+
+
+class PromotionGate(StrEnum):
+    """One check between two stages, in the order in which a promotion passes them."""
+
+    ADMIT = "admit"
+    QUALITY = "quality"
+    RECORD = "record"
+    REVIEW = "review"
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A relative effect that was found, with its interval."""
+
+    effect: float
+    low: float
+    high: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is an interval of finite numbers around its effect."""
+        return all(map(isfinite, (self.low, self.high))) and self.low <= self.effect <= self.high
 
 
 class ReviewVerdict(StrEnum):

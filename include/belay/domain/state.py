@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from belay.domain.events import Choice
-from belay.domain.gates import Gate, Verdict
-from belay.domain.oversight import Oversight
+from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
+from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.proposal import Proposal
 from belay.domain.stages import DecisionClass, Stage
 
@@ -42,6 +42,61 @@ class RequestStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GateResult:
+    """A gate's last verdict on a step; ``seq`` is its entry in the ledger."""
+
+    verdict: Verdict
+    sentence: str
+    evidence: str | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """The question whether a capability may go to ``to_stage``, and how far it got."""
+
+    run: str
+    from_stage: Stage
+    to_stage: Stage
+    policy: str
+    started_at: datetime
+    gates: Mapping[PromotionGate, GateResult] = field(default_factory=dict)
+    request: str | None = None
+
+    @property
+    def renews(self) -> bool:
+        """Whether it is about keeping the stage."""
+        return self.to_stage is self.from_stage
+
+    def passed(self, *gates: PromotionGate) -> bool:
+        """Return whether every one of ``gates`` said pass."""
+        return all(gate in self.gates and self.gates[gate].verdict is Verdict.PASS for gate in gates)
+
+
+@dataclass(frozen=True, slots=True)
+class StageGrant:
+    """The grant of people for exactly one promotion; it goes when it is used."""
+
+    id: str
+    from_stage: Stage
+    to_stage: Stage
+    policy: str
+    digest: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class OecReading:
+    """The overall criterion against the holdout, as read last (data time but ``at``, wall-clock)."""
+
+    found: Estimate
+    since: datetime
+    until: datetime
+    at: datetime
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityState:
     """A capability: the policy in force and the stage it has earned."""
 
@@ -56,16 +111,17 @@ class CapabilityState:
     policy: str
     veto_roles: tuple[str, ...]
     widened_at: tuple[datetime, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """A gate's last verdict on a step; ``seq`` is its entry in the ledger."""
-
-    verdict: Verdict
-    sentence: str
-    evidence: str | None
-    seq: int
+    approval_roles: tuple[str, ...] = ()
+    oversight: OversightTable = field(default_factory=dict)
+    free_scope: int = 0
+    leases: Mapping[Stage, float] = field(default_factory=dict)
+    lease_until: datetime | None = None
+    holdout: int = 0
+    promotion: Promotion | None = None
+    grant: StageGrant | None = None
+    oec: OecReading | None = None
+    demoted_at: datetime | None = None
+    demoted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +176,54 @@ class ScopePhase:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a person said about a proposal that nobody had seen."""
+
+    judge: str
+    agrees: bool
+    at: datetime
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an optimization adds to the record of its capability (times are wall-clock).
+
+    Attributes
+    ----------
+    exposed_at, decided_at, ended_at : datetime | None
+        When it was first shown, when people or rules last decided about it, and when it ended.
+    harmed_at, overridden_at : datetime | None
+        When harm took it down, and when a person said no to it.
+    narrowed_at : datetime | None
+        When the narrowing under way was intended.
+    contained_seconds : float | None
+        How long the last narrowing took until the flags were read back.
+    found, found_at : Estimate | None, datetime | None
+        What its last review (or shadow) measured on the primary metric, and when.
+    widened_at : tuple[datetime, ...]
+        When each step was confirmed.
+    quality : tuple[tuple[datetime, bool], ...]
+        When the quality gate spoke, and whether it passed.
+    judgements : tuple[Judgement, ...]
+        What people said about it while nothing was shown.
+    """
+
+    exposed_at: datetime | None = None
+    decided_at: datetime | None = None
+    ended_at: datetime | None = None
+    harmed_at: datetime | None = None
+    overridden_at: datetime | None = None
+    narrowed_at: datetime | None = None
+    contained_seconds: float | None = None
+    found: Estimate | None = None
+    found_at: datetime | None = None
+    widened_at: tuple[datetime, ...] = ()
+    quality: tuple[tuple[datetime, bool], ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizationState:
     """An optimization: what was proposed, how far it climbed, and what it waits for."""
 
@@ -138,6 +242,9 @@ class OptimizationState:
     grant: Grant | None = None
     phases: tuple[ScopePhase, ...] = ()
     reason: str = ""
+    approved_scope: int = 0
+    holdout: int = 0
+    results: Results = Results()
 
     @property
     def live(self) -> bool:
@@ -181,6 +288,19 @@ class RequestState:
     status: RequestStatus = RequestStatus.OPEN
     votes: tuple[Vote, ...] = ()
     outcome: str = ""
+    from_stage: Stage | None = None
+    to_stage: Stage | None = None
+    settled_at: datetime | None = None
+
+    @property
+    def promotes(self) -> bool:
+        """Whether it asks about a capability's stage (or its lease), and not about a step."""
+        return self.to_stage is not None
+
+    @property
+    def subject(self) -> str:
+        """What it is about: the optimization, or the capability."""
+        return self.capability if self.promotes else self.optimization
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,17 @@ def narrate(event: Event) -> str:
     return _SENTENCES[type(event)](event)
 
 
+def _move(event: e.OversightRequested | e.OversightGranted) -> str:
+    """Return what is asked for: a step's scopes, a promotion's stages, or a lease to renew."""
+    if event.to_stage is None:
+        return f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    if event.from_stage is event.to_stage:
+        return f"that {event.capability} keeps stage {event.to_stage}"
+    return f"{event.capability} {event.from_stage} → {event.to_stage}"
+
+
 def _requested(event: e.OversightRequested) -> str:
-    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    step = _move(event)
     until = f"{event.expires_at:%Y-%m-%d %H:%M} UTC"
     if event.oversight is Oversight.NOTICE:
         return f"gave notice of {step}: it happens at {until} unless vetoed ({event.request})"
@@ -31,8 +40,21 @@ def _voted(event: e.VoteCast) -> str:
 
 
 def _granted(event: e.OversightGranted) -> str:
-    step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
+    step = _move(event)
     return f"granted {step} by {event.oversight}, bound to {event.digest[:12]}, to be used once"
+
+
+def _taken_up(event: e.PromotionStarted) -> str:
+    if event.from_stage is event.to_stage:
+        return f"took up whether {event.capability} keeps stage {event.to_stage}, in run {event.run}"
+    return (
+        f"took up whether {event.capability} goes {event.from_stage} → {event.to_stage}, in run {event.run}"
+    )
+
+
+def _judged_idea(event: e.ProposalJudged) -> str:
+    told = f"{'would' if event.agrees else 'would not'} have done it, via {event.via}: “{event.reason}”"
+    return told if event.counted else f"{told}; it does not count: segregation of duties"
 
 
 def _narrowing(event: e.NarrowingIntended) -> str:
@@ -51,6 +73,12 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     e.StageDemoted: lambda it: (
         f"demoted {it.capability} {it.from_stage} → {it.to_stage} by rule {it.rule}: {it.reason}"
     ),
+    e.LeaseRenewed: lambda it: f"renewed the lease of {it.capability} at stage {it.stage}: {it.reason}",
+    e.PromotionStarted: _taken_up,
+    e.PromotionJudged: lambda it: f"{it.gate} of the promotion: {it.verdict}. {it.sentence}",
+    e.ProposalJudged: _judged_idea,
+    e.ShadowMeasured: lambda it: f"measured what it would have done: {it.sentence}",
+    e.OecMeasured: lambda it: f"measured {it.capability} against its holdout: {it.sentence}",
     e.Frozen: lambda it: f"froze {it.target}: {it.reason}",
     e.Unfrozen: lambda it: f"lifted the freeze of {it.target}: {it.reason}",
     e.Proposed: lambda it: f"proposed “{it.proposal.title}” for {it.capability}, content {it.digest[:12]}",

@@ -310,6 +310,9 @@ def _about(event: Event, draft: Draft) -> tuple[str, str]:
         if name in draft.optimizations:
             return name, draft.optimizations[name].capability
     kind, _, capability = named[1].partition(":")
+    asked = draft.requests.get(getattr(event, "request", None) or "")
+    if asked is not None and asked.promotes:
+        return "", asked.capability
     return named[0], getattr(event, "capability", capability if kind == "capability" else "")
 
 

@@ -1,4 +1,4 @@
-"""Policies, stages and freezes: each refusal by its name."""
+"""Policies, demotions and freezes: each refusal by its name."""
 
 from __future__ import annotations
 
@@ -59,45 +59,6 @@ def test_only_a_person_ends_human_only() -> None:
     assert r.refused(c.AdoptPolicy(opened, "file changed"), GATE) == "human-only"
     r.do(c.AdoptPolicy(opened, "brand agreed"), OLIVE)
     assert r.state.capabilities["wording"].stage == "suggest", "and no stage comes with it"
-
-
-def test_promotion_goes_one_stage_at_a_time_by_people() -> None:
-    r = at(Stage.SUGGEST)
-    assert r.refused(c.Promote("other", Stage.SUPERVISED, "x"), OLIVE) == "unknown-capability"
-    assert r.refused(c.Promote("wording", Stage.SUPERVISED, "x"), BOT) == "people-promote"
-    assert r.refused(c.Promote("wording", Stage.SUPERVISED, "x"), GATE) == "people-promote"
-    for stage in (Stage.OBSERVE, Stage.SUGGEST, Stage.BOUNDED, Stage.AUTONOMOUS):
-        assert r.refused(c.Promote("wording", stage, "x"), OLIVE) == "one-stage-at-a-time"
-    r.do(c.Promote("wording", Stage.SUPERVISED, "earned", "e" * 64), OLIVE)
-    assert r.state.capabilities["wording"].stage == "supervised"
-
-
-@pytest.mark.parametrize(
-    ("changes", "stage"),
-    [
-        ({"ceiling": Stage.SUPERVISED}, Stage.SUPERVISED),
-        ({"decision_class": DecisionClass.HUMAN_ONLY}, Stage.SUGGEST),
-        ({"decision_class": DecisionClass.BOUNDED}, Stage.BOUNDED),
-    ],
-)
-def test_nothing_passes_its_ceiling(changes: dict[str, object], stage: Stage) -> None:
-    r = at(stage, **changes)
-    above = stage.above
-    assert above is not None
-    assert r.refused(c.Promote("wording", above, "x"), OLIVE) == "ceiling"
-
-
-def test_nothing_is_above_the_top() -> None:
-    r = at(Stage.AUTONOMOUS)
-    assert r.refused(c.Promote("wording", Stage.AUTONOMOUS, "x"), OLIVE) == "one-stage-at-a-time"
-
-
-def test_demotion_needs_no_meeting() -> None:
-    r = at(Stage.AUTONOMOUS)
-    assert r.refused(c.Demote("other", Stage.OBSERVE, "harm", "x")) == "unknown-capability"
-    r.do(c.Demote("wording", Stage.OBSERVE, "kill-switch", "now"))
-    assert r.state.capabilities["wording"].stage == "observe"
-    assert r.do(c.Demote("wording", Stage.SUGGEST, "harm", "x")) == (), "it is lower already"
 
 
 def test_a_demotion_takes_back_what_was_granted_under_more_autonomy() -> None:

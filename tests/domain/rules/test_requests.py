@@ -197,7 +197,7 @@ def test_a_question_that_is_asked_again_has_another_name() -> None:
     r = asked()
     first = r.request()
     r.do(c.Demote("wording", Stage.OBSERVE, "x", "x"))
-    r.do(c.Promote("wording", Stage.SUGGEST, "x"), OLIVE)
+    r.promoted(Stage.SUGGEST)
     (event,) = r.do(c.RequestOversight("opt-1", 1, r.policy))
     assert isinstance(event, OversightRequested)
     assert event.request != first.id

@@ -50,7 +50,14 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
         )
     return (
         e.WideningIntended(
-            optimization.id, step.number, grant.id, grant.from_scope, grant.to_scope, optimization.epoch + 1
+            optimization.id,
+            step.number,
+            grant.id,
+            grant.from_scope,
+            grant.to_scope,
+            optimization.epoch + 1,
+            # Fixed at the first exposure: a unit in treatment stays in it, whatever a later policy says.
+            holdout=optimization.holdout if optimization.phases else capability.holdout,
         ),
     )
 

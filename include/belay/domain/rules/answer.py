@@ -7,6 +7,7 @@ from datetime import datetime
 
 from belay.domain.actors import Actor
 from belay.domain.events import Event
+from belay.domain.gates import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Refusal:
     rule: str
     message: str
     kept: bool = False
+
+
+def not_an_interval(found: Estimate) -> Refusal:
+    """Return the refusal of an estimate that is none: it would poison every figure that rests on it."""
+    return Refusal("interval", f"{found.low} to {found.high} is no interval around {found.effect}")
 
 
 Answer = tuple[Event, ...] | Refusal

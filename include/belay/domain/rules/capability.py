@@ -1,4 +1,4 @@
-"""Policies, stages and freezes."""
+"""Policies and freezes."""
 
 from __future__ import annotations
 
@@ -43,45 +43,13 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         initial_stage=policy.initial_stage,
         veto_roles=policy.approval.veto_roles,
         reason=command.reason,
+        approval_roles=policy.approval.roles,
+        oversight=policy.oversight,
+        free_scope=policy.free_scope,
+        leases=policy.autonomy.leases,
+        holdout=policy.autonomy.holdout,
     )
     return (adopted, *void_open_requests(state, "the policy changed", capability=policy.id))
-
-
-def promote(state: State, command: c.Promote, asked: Asked) -> Answer:
-    """Raise a capability one stage: by a person, one step, never past the ceiling (I1)."""
-    capability = state.capabilities.get(command.capability)
-    if capability is None:
-        return _unknown(command.capability)
-    if asked.by.kind is not ActorKind.HUMAN:
-        return Refusal("people-promote", f"{asked.by} cannot promote: only people can", kept=True)
-    if command.to_stage is not capability.stage.above:
-        return Refusal(
-            "one-stage-at-a-time",
-            f"{capability.id} is at {capability.stage}; it cannot go to {command.to_stage} in one step",
-            kept=True,
-        )
-    if command.to_stage.rank > capability.ceiling.rank:
-        return Refusal(
-            "ceiling",
-            f"{capability.id} never passes {capability.ceiling} ({capability.decision_class})",
-            kept=True,
-        )
-    return (
-        e.StagePromoted(capability.id, capability.stage, command.to_stage, command.reason, command.evidence),
-    )
-
-
-def demote(state: State, command: c.Demote, _asked: Asked) -> Answer:
-    """Lower a capability: no meeting needed."""
-    capability = state.capabilities.get(command.capability)
-    if capability is None:
-        return _unknown(command.capability)
-    if command.to_stage.rank >= capability.stage.rank:
-        return ()
-    demoted = e.StageDemoted(
-        capability.id, capability.stage, command.to_stage, command.rule, command.reason, command.evidence
-    )
-    return (demoted, *void_open_requests(state, "the capability was demoted", capability=capability.id))
 
 
 def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
@@ -111,7 +79,3 @@ def _bad_target(state: State, target: str) -> Refusal | None:
         return None
     choices = ", ".join(["all", *sorted(f"{kind}:{name}" for kind, names in known.items() for name in names)])
     return Refusal("unknown-target", f"there is nothing called {target!r} to freeze; there is: {choices}")
-
-
-def _unknown(capability: str) -> Refusal:
-    return Refusal("unknown-capability", f"the ledger knows no capability {capability!r}")

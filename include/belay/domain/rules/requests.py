@@ -236,4 +236,7 @@ def _grant(request: RequestState) -> e.OversightGranted:
         request=request.id,
         evidence=request.evidence,
         rules=request.rules,
+        capability=request.capability if request.promotes else "",
+        from_stage=request.from_stage,
+        to_stage=request.to_stage,
     )

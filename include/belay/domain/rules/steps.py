@@ -12,7 +12,7 @@ from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.rules.actuation import narrow
 from belay.domain.rules.admission import admission
-from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.state import OptimizationState, RequestStatus, State, Step
 
@@ -101,6 +101,8 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
             "verdict",
             f"a review that says {command.review} is a {command.review.gate}, not a {command.verdict}",
         )
+    if command.found is not None and not command.found.sound:
+        return not_an_interval(command.found)
     before = _ORDER[: _ORDER.index(command.gate)]
     if not step.passed(*before):
         missing = next(gate for gate in before if not step.passed(gate))
@@ -113,7 +115,13 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
         return Refusal("no-grant", "the ledger holds no grant of oversight for this step", kept=True)
     known = step.gates.get(command.gate)
     judged = e.GateJudged(
-        optimization.id, step.number, command.gate, command.verdict, command.sentence, command.evidence
+        optimization.id,
+        step.number,
+        command.gate,
+        command.verdict,
+        command.sentence,
+        command.evidence,
+        command.found,
     )
     request = state.requests.get(step.request) if step.request else None
     if known and known.verdict is command.verdict:

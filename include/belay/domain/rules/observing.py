@@ -1,0 +1,73 @@
+"""What is learned without showing anything to anybody, and what the whole capability did."""
+
+from __future__ import annotations
+
+from belay.domain import commands as c
+from belay.domain import events as e
+from belay.domain.actors import ActorKind
+from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
+from belay.domain.state import State
+
+
+def judge_proposal(state: State, command: c.JudgeProposal, asked: Asked) -> Answer:
+    """Record whether a person would have done what AI proposed; once a person, before anybody saw it."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    judge, proposal = asked.by, optimization.proposal
+    if judge.kind is not ActorKind.HUMAN:
+        return Refusal("people-judge", f"{judge} cannot judge a proposal: only people can", kept=True)
+    if not command.reason.strip():
+        return Refusal("reason", "a judgement needs a reason")
+    capability = state.capabilities[optimization.capability]
+    if not command.roles & set(capability.approval_roles):
+        roles = " or ".join(capability.approval_roles)
+        return Refusal("role", f"{judge.id} may not judge this: it takes {roles}", kept=True)
+    if any(said.judge == judge.id for said in optimization.results.judgements):
+        return Refusal("judged-already", f"{judge.id} has judged {optimization.id} already")
+    if optimization.phases or optimization.live:
+        return Refusal("shown-already", f"{optimization.id} was shown: its effect is judged, not its idea")
+    counted = judge.id not in {proposal.proposed_by.id, proposal.agent_owner}
+    return (
+        e.ProposalJudged(
+            optimization.id, judge.id, command.agrees, command.reason, command.via, counted=counted
+        ),
+    )
+
+
+def record_shadow(state: State, command: c.RecordShadow, _asked: Asked) -> Answer:
+    """Record what a proposal would have done, where data can tell without showing it."""
+    optimization = state.optimizations.get(command.optimization)
+    if optimization is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+    if optimization.phases or optimization.live:
+        return Refusal("shown-already", f"{optimization.id} was shown: its effect is measured, not guessed")
+    if not command.found.sound:
+        return not_an_interval(command.found)
+    if optimization.results.found == command.found:
+        return ()
+    return (e.ShadowMeasured(optimization.id, command.found, command.sentence, command.evidence),)
+
+
+def record_oec(state: State, command: c.RecordOec, _asked: Asked) -> Answer:
+    """Record the overall criterion against the holdout; the same reading twice is one."""
+    capability = state.capabilities.get(command.capability)
+    if capability is None:
+        return Refusal("unknown-capability", f"the ledger knows no capability {command.capability!r}")
+    found, known = command.found, capability.oec
+    if not found.sound:
+        return not_an_interval(found)
+    if known and (known.found, known.since, known.until) == (found, command.since, command.until):
+        return ()
+    return (
+        e.OecMeasured(
+            capability.id,
+            found.effect,
+            found.low,
+            found.high,
+            command.since,
+            command.until,
+            command.sentence,
+            command.evidence,
+        ),
+    )
