@@ -38,7 +38,7 @@ def a_story(ledger: Ledger) -> None:
 
     def reviewed(name: str) -> None:
         do(c.Propose(a_proposal(name, tags=("naïve",)), policy), BOT)
-        do(c.JudgeProposal(name, True, "I would too", frozenset({APPROVER}), "cli"), NORA)  # noqa: FBT003
+        do(c.JudgeProposal(name, True, "I would too", frozenset({APPROVER}), "cli"), NORA)
         do(c.RecordShadow(name, Estimate(0.02, 0.0, 0.04), "would help", None))
         do(c.StartStep(name, f"{name}-run", policy))
         for gate in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
