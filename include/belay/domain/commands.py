@@ -173,7 +173,7 @@ class JudgeGate:
 
 @dataclass(frozen=True, slots=True)
 class TakeLook:
-    """Record one look of the measurement window."""
+    """Record one look of the measurement window; ``finding`` is harmless, harmful or unknown."""
 
     optimization: str
     step: int
@@ -182,6 +182,7 @@ class TakeLook:
     harmful: bool
     sentence: str
     evidence: str | None
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

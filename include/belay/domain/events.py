@@ -220,7 +220,10 @@ class GateJudged:
 
 @dataclass(frozen=True, slots=True)
 class LookTaken:
-    """All metrics were read once during the measurement window."""
+    """All metrics were read once during the measurement window.
+
+    ``finding`` is what they show: harmless, harmful or unknown; empty in entries from before it was kept.
+    """
 
     kind: ClassVar[str] = "window.look"
     optimization: str
@@ -230,6 +233,7 @@ class LookTaken:
     harmful: bool
     sentence: str
     evidence: str | None
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

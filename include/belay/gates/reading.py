@@ -10,6 +10,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
+from belay.gates.outcome import in_words
 from belay.measurement.cells import Cells, read_cells
 from belay.measurement.monitor import Monitoring, monitor
 from belay.measurement.plan import MeasurementPlan, Phase, plan_for
@@ -81,7 +82,8 @@ def read(
     age = now - until
     if age.total_seconds() > policy.max_data_age_seconds:
         raise BlindError(
-            f"the newest data is {age} old; the policy allows {policy.max_data_age_seconds:.0f} s"
+            f"the newest data is {in_words(age)} old; the policy allows "
+            f"{in_words(timedelta(seconds=policy.max_data_age_seconds))}"
         )
     if to_planned_end:
         until = min(until, since + window)

@@ -12,7 +12,7 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.gates.admit import planned_window
 from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
-from belay.gates.reading import BlindError, Reading, read
+from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.widen import settle_scope
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class Look:
 
 
 def window_look(belay: Services, optimization: str, step: int) -> Look:
-    """Take one look, and end the window when there is harm or when it has seen enough.
+    """Take one look, and end the window when there is harm, when all is shown, or when it is over.
 
     Safe to repeat: what a look found is recorded once, and an ended window answers with its verdict.
-    A look that cannot see (no data, no warehouse) changes nothing and says so; watching for long
-    blindness is the guard's work.
+    A look that cannot see (no data, no warehouse) is unknown: the window waits, and at its maximum it
+    holds and says why. Watching for long blindness is the guard's work.
 
     Raises
     ------
@@ -51,6 +51,9 @@ def window_look(belay: Services, optimization: str, step: int) -> Look:
     try:
         reading = read(belay, known, policy, planned)
     except BlindError as blind:
+        waited = belay.data_now() - live_since(known, belay.settings.flag_settle)
+        if waited.total_seconds() >= policy.window.maximum_seconds:
+            return _end(belay, known, step, Verdict.HOLD, _not_seen(policy, f"blind: {blind}"), None)
         return Look(None, f"blind: {blind}")
     return _judge(belay, known, under_way.looks + 1, policy, planned, reading)
 
@@ -63,31 +66,39 @@ def _judge(
     planned: timedelta,
     reading: Reading,
 ) -> Look:
-    harm = reading.monitoring.harm_sentence
-    units = reading.cells.smallest_treatment_units
-    elapsed, step = reading.elapsed, known.step
+    found, problem, elapsed, step = reading.monitoring, reading.cells.problem, reading.elapsed, known.step
     assert step is not None
-    enough = (
-        elapsed >= timedelta(seconds=policy.window.minimum_seconds) and units >= policy.window.minimum_units
-    )
+    units = f"{reading.cells.smallest_treatment_units:,} units in the smallest treatment"
     over = elapsed >= timedelta(seconds=policy.window.maximum_seconds)
-    sentence = harm or (
-        f"look {look}: {in_words(elapsed)} of {in_words(planned)}, "
-        f"{units:,} units in the smallest treatment, no harm shown"
-    )
+    so_far = f"look {look}: {in_words(elapsed)} of {in_words(planned)}"
+    if found.harm_sentence is not None:
+        sentence = found.harm_sentence
+    elif problem is not None:
+        sentence = f"{so_far}, could not see: {problem}"
+    else:
+        sentence = f"{so_far}, {units}, {found.standing}"
     evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence))
-    execute(
-        belay,
-        c.TakeLook(known.id, step.number, look, reading.until, harm is not None, sentence, evidence),
-        by="window",
+    harmful = found.harm_sentence is not None
+    taken = c.TakeLook(
+        known.id, step.number, look, reading.until, harmful, sentence, evidence, str(found.finding)
     )
-    if harm is not None:
-        return _end(belay, known, step.number, Verdict.FAIL, harm, evidence)
-    if (enough and elapsed >= planned) or over:
-        ending = "the window is over" if enough else "the maximum is reached before the minimum sample"
-        text = f"{ending}: {in_words(elapsed)}, {units:,} units in the smallest treatment, no harm shown"
+    execute(belay, taken, by="window")
+    if harmful:
+        return _end(belay, known, step.number, Verdict.FAIL, sentence, evidence)
+    if problem is not None:
+        if over:
+            return _end(belay, known, step.number, Verdict.HOLD, _not_seen(policy, problem), evidence)
+        return Look(None, sentence)
+    if over or (found.enough and elapsed >= planned):
+        ending = "the window is over" if found.enough else "the maximum is reached before the minimum sample"
+        text = f"{ending}: {in_words(elapsed)}, {units}, {found.standing}"
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
     return Look(None, sentence)
+
+
+def _not_seen(policy: CapabilityPolicy, problem: str) -> str:
+    maximum = in_words(timedelta(seconds=policy.window.maximum_seconds))
+    return f"could not see, and the maximum of {maximum} is over: {problem}"
 
 
 def _document(known: OptimizationState, look: int, reading: Reading, sentence: str) -> dict[str, object]:

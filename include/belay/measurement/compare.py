@@ -138,7 +138,8 @@ class Comparison:
             empty = self.arm if self.units[0] <= 0 else CONTROL
             return f"no unit of {empty} was measured"
         if sum(self.events) == 0:
-            return "every value is zero in both arms"
+            spoilt = f"{100 * self.unusable:.0f} % of its values are missing or no finite numbers"
+            return spoilt if self.unusable > MAX_UNUSABLE else "every value is zero in both arms"
         if self.rare:
             return None
         if self.expected_events < MIN_EVENTS:

@@ -66,6 +66,8 @@ class Effect:
         Evidence of harm; ``e_threshold`` shows it.
     e_threshold : float
         One over the error rate of this test.
+    silent : str | None
+        Why nothing can be said, in words; None when something can.
     """
 
     metric: str
@@ -94,6 +96,7 @@ class Effect:
     anytime: bool
     e_value: float
     e_threshold: float
+    silent: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the effect as plain data."""
@@ -168,6 +171,7 @@ def effect_of(
         anytime=anytime,
         e_value=math.exp(min(log_e, 700.0)),
         e_threshold=math.exp(log_threshold),
+        silent=comparison.why_silent,
     )
 
 

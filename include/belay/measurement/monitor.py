@@ -99,6 +99,18 @@ class Monitoring:
         return tuple(e for e in (*self.effects, *self.segments) if e.finding is Finding.HARMFUL)
 
     @property
+    def standing(self) -> str:
+        """What the look shows, as a phrase: shown, not shown, or why it cannot be seen."""
+        if self.finding is Finding.HARMFUL:
+            return self.sentence
+        if self.split.alarm:
+            return self.split.sentence
+        if self.finding is Finding.HARMLESS:
+            return "every metric is shown to stay within its margin"
+        silent = [f"{e.title} cannot be judged ({e.silent})" for e in self.effects if e.silent]
+        return "; ".join(["no harm shown", *silent])
+
+    @property
     def harm_sentence(self) -> str | None:
         """What is shown harmful, in words; None when nothing is."""
         return self.sentence if self.finding is Finding.HARMFUL else None

@@ -174,6 +174,7 @@ def take_look(state: State, command: c.TakeLook, _asked: Asked) -> Answer:
             command.harmful,
             command.sentence,
             command.evidence,
+            command.finding,
         ),
     )
 
