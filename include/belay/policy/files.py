@@ -38,6 +38,7 @@ Duration = Annotated[
 Scope = Annotated[int, Field(ge=1, le=FULL_SCOPE)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Margin = Annotated[float, Field(gt=0, le=10)]
+Rate = Annotated[float, Field(ge=0, le=1)]
 
 # Enumerations are read from their words; strict mode would ask for the Python object.
 StageWord = Annotated[Stage, Field(strict=False)]
@@ -121,6 +122,74 @@ class LimitsFile(Strict):
     )
 
 
+class CriteriaFile(Strict):
+    """What the record at a stage must show for the next one; what is left out is not asked."""
+
+    days: Annotated[float, Field(ge=0, le=3_660)] | None = Field(None, description="days at the stage")
+    completed: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="optimizations completed at the stage"
+    )
+    judged: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="proposals that people judged at the stage"
+    )
+    harm_rate: Rate | None = Field(
+        None, description="largest share of optimizations that did harm, as an upper bound, such as 0.2"
+    )
+    override_rate: Rate | None = Field(
+        None, description="largest share that people overruled, as an upper bound, such as 0.3"
+    )
+    agreement: Rate | None = Field(
+        None, description="least share on which people agreed, as a lower bound, such as 0.5"
+    )
+    data_quality: Rate | None = Field(None, description="least share of quality verdicts that passed")
+    calibration: Annotated[float, Field(gt=0, le=1_000)] | None = Field(
+        None, description="largest score of the predictions, in multiples of the score of saying no effect"
+    )
+    oec_margin: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="relative loss against the holdout that is tolerated, 0.02 is 2 %"
+    )
+
+
+class DemotionFile(Strict):
+    """When a capability loses a stage by itself."""
+
+    harm_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="share of optimizations that may do harm before a stage is lost, such as 0.2"
+    )
+    within: Duration | None = Field(None, description="how far back harm is counted, such as 30d")
+    again: Duration | None = Field(
+        None, description="time after which a cause that lasts takes the next stage, such as 24h"
+    )
+
+
+class AutonomyFile(Strict):
+    """How a capability keeps autonomy and loses it."""
+
+    leases: dict[StageWord, Duration] | None = Field(
+        None, description="how long a stage is granted, such as {supervised: 90d}"
+    )
+    renew_before: Duration | None = Field(
+        None, description="how long before a lease ends it is taken up, such as 14d"
+    )
+    half_life: Duration | None = Field(None, description="age at which evidence counts half, such as 90d")
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
+        None, description="one-sided confidence of the record's bounds, such as 0.9"
+    )
+    max_expired: Rate | None = Field(
+        None, description="share of requests that may run out while supervision counts as healthy"
+    )
+    roles: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="roles that must each approve a promotion; by default those of approval"
+    )
+    quorum: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="approvals that a promotion needs in all"
+    )
+    demotion: DemotionFile | None = Field(None, description="when a stage is lost")
+    holdout: Annotated[int, Field(ge=0, le=5_000)] | None = Field(
+        None, description="share of units, in basis points, that never see any of its optimizations"
+    )
+
+
 class DefaultsFile(Strict):
     """What holds for every capability that does not say otherwise (``_defaults.yaml``)."""
 
@@ -142,6 +211,7 @@ class DefaultsFile(Strict):
     suites: Annotated[list[Name], Field(min_length=1)] | None = Field(
         None, description="suites of expectations/ that the data must pass"
     )
+    autonomy: AutonomyFile | None = Field(None, description="how autonomy is kept and lost")
     max_data_age: Duration | None = Field(None, description="how old the newest data may be, such as 12h")
 
 
@@ -167,6 +237,9 @@ class CapabilityFile(DefaultsFile):
     )
     oversight: OversightCells | None = Field(
         None, description="cells of _ladder.yaml to make stricter, such as {bounded: {canary: notice}}"
+    )
+    promotion: dict[StageWord, CriteriaFile] | None = Field(
+        None, description="criteria of _ladder.yaml to make stricter, such as {suggest: {completed: 10}}"
     )
 
 
@@ -240,3 +313,6 @@ class LadderFile(Strict):
     """``_ladder.yaml``."""
 
     oversight: OversightCells | None = Field(None, description="stage to the oversight of each kind of step")
+    promotion: dict[StageWord, CriteriaFile] | None = Field(
+        None, description="stage to what its record must show before people are asked for the next one"
+    )

@@ -12,6 +12,7 @@ from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, 
 from belay.domain.digest import sha256_of
 from belay.domain.metrics import Guardrail, Primary, PrimaryRule
 from belay.domain.scope import Ramp
+from belay.policy.autonomy import autonomy_rule
 from belay.policy.checks import missing, validate
 from belay.policy.document import Document, read_document
 from belay.policy.errors import PolicyError
@@ -27,7 +28,17 @@ from belay.policy.files import (
 from belay.policy.rules import Checked, capability_errors, ceiling_of
 from belay.policy.shared import DEFAULTS, Shared, merged
 
-_OPTIONAL = {"description", "agents", "oversight", "guardrails", "ceiling", "segments", "exposure_filters"}
+_OPTIONAL = {
+    "description",
+    "agents",
+    "oversight",
+    "guardrails",
+    "ceiling",
+    "segments",
+    "exposure_filters",
+    "autonomy",
+    "promotion",
+}
 _SECTIONS = {"window": WindowFile, "errors": ErrorsFile, "approval": ApprovalFile, "limits": LimitsFile}
 
 T = TypeVar("T")
@@ -141,6 +152,7 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
         max_data_age_seconds=_there(file.max_data_age),
         agents=tuple(file.agents or ()),
         digest="",
+        autonomy=autonomy_rule(file, shared.criteria),
     )
     content = asdict(policy)
     del content["digest"]

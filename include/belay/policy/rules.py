@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from belay.domain.metrics import Direction, PrimaryRule
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import DecisionClass, Stage
+from belay.policy.autonomy import criteria_errors, lease_errors
 from belay.policy.document import Document
 from belay.policy.errors import Path, PolicyError, choices, did_you_mean
 from belay.policy.files import CapabilityFile
@@ -213,22 +214,28 @@ def _columns(c: Checked) -> Found:
 
 
 def _roles(c: Checked) -> Found:
-    approval = c.file.approval
-    if approval is None:
-        return
-    for key, roles in (("roles", approval.roles or []), ("veto_roles", approval.veto_roles or [])):
-        for index, role in enumerate(roles):
-            path: Path = ("approval", key, index)
-            if whole := c.shared.whole(PEOPLE):
-                yield from whole
-            elif role not in c.shared.roles:
-                right = did_you_mean(role, c.shared.roles, "roles")
-                yield c.document.error(path, role, f"role {role!r} is not in {PEOPLE}", right)
-            elif role in roles[:index]:
-                yield c.document.error(path, role, f"role {role!r} is given twice", "remove one")
-            elif not c.shared.roster.holders(role):
-                right = f"give the role to somebody in {PEOPLE}"
-                yield c.document.error(path, role, f"nobody active holds the role {role!r}", right)
+    approval, autonomy = c.file.approval, c.file.autonomy
+    named = {}
+    if approval is not None:
+        named = {("approval", "roles"): approval.roles, ("approval", "veto_roles"): approval.veto_roles}
+    if autonomy is not None:
+        named["autonomy", "roles"] = autonomy.roles
+    for (section, key), roles in named.items():
+        for index, role in enumerate(roles or []):
+            yield from _role(c, (section, key, index), role, (roles or [])[:index])
+
+
+def _role(c: Checked, path: Path, role: str, before: list[str]) -> Found:
+    if whole := c.shared.whole(PEOPLE):
+        yield from whole
+    elif role not in c.shared.roles:
+        right = did_you_mean(role, c.shared.roles, "roles")
+        yield c.document.error(path, role, f"role {role!r} is not in {PEOPLE}", right)
+    elif role in before:
+        yield c.document.error(path, role, f"role {role!r} is given twice", "remove one")
+    elif not c.shared.roster.holders(role):
+        right = f"give the role to somebody in {PEOPLE}"
+        yield c.document.error(path, role, f"nobody active holds the role {role!r}", right)
 
 
 def _agents(c: Checked) -> Found:
@@ -245,10 +252,16 @@ def _agents(c: Checked) -> Found:
 
 def _quorum(c: Checked) -> Found:
     """Votes of the agent's owner never count, and the capability's owner never completes a quorum alone."""
-    approval, roster = c.file.approval, c.shared.roster
-    if approval is None or not approval.roles or not approval.quorum:
-        return
-    if not all(roster.holders(role) for role in approval.roles):
+    approval, autonomy = c.file.approval, c.file.autonomy
+    if approval is not None and approval.roles and approval.quorum:
+        yield from _reachable(c, "approval", approval.roles, approval.quorum)
+    if autonomy is not None and autonomy.roles and autonomy.quorum:
+        yield from _reachable(c, "autonomy", autonomy.roles, autonomy.quorum)
+
+
+def _reachable(c: Checked, section: str, roles: list[str], quorum: int) -> Found:
+    roster = c.shared.roster
+    if not all(roster.holders(role) for role in roles):
         return
     allowed = c.file.agents or list(roster.agents)
     out_of_the_way: dict[str, str] = {"": ""} | {
@@ -257,24 +270,22 @@ def _quorum(c: Checked) -> Found:
         if (owner := roster.agents.get(agent))
     }
     for owner, why in out_of_the_way.items():
-        free = {role: {p.id for p in roster.holders(role)} - {owner} for role in approval.roles}
+        free = {role: {p.id for p in roster.holders(role)} - {owner} for role in roles}
         people = set[str]().union(*free.values())
         lonely = [role for role, holders in free.items() if not holders]
         if lonely and owner:
             problem = f"nobody else holds {', '.join(lonely)}"
-        elif people and len(people) < approval.quorum:
-            problem = (
-                f"the quorum cannot be reached{why}: {approval.quorum} are needed, {len(people)} could answer"
-            )
+        elif people and len(people) < quorum:
+            problem = f"the quorum cannot be reached{why}: {quorum} are needed, {len(people)} could answer"
         elif people == {c.file.owner}:
             problem = f"only the owner {c.file.owner} could answer, and never alone"
         else:
             continue
-        right = f"give {' or '.join(lonely or approval.roles)} to another person in {PEOPLE}"
-        if len(people) < approval.quorum and not lonely:
+        right = f"give {' or '.join(lonely or roles)} to another person in {PEOPLE}"
+        if len(people) < quorum and not lonely:
             right += f", or write quorum: {max(len(people), 1)}"
         problem = f"the quorum cannot be reached{why}: {problem}"
-        yield c.document.error(("approval", "quorum"), approval.quorum, problem, right)
+        yield c.document.error((section, "quorum"), quorum, problem, right)
         return
 
 
@@ -307,4 +318,6 @@ _RULES: tuple[Callable[[Checked], Found], ...] = (
     _quorum,
     _oversight,
     _suites,
+    lease_errors,
+    criteria_errors,
 )

@@ -14,6 +14,7 @@ from belay.domain.metrics import Metric, MetricKind
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, OversightTable, StepKind
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
+from belay.policy.autonomy import CriteriaByStage, read_criteria
 from belay.policy.checks import known_keys, missing, validate
 from belay.policy.document import Document, read_document
 from belay.policy.errors import Path, PolicyError, did_you_mean
@@ -47,6 +48,8 @@ class Shared:
     ----------
     table : OversightTable | None
         The ladder's oversight; None when the file is broken.
+    criteria : CriteriaByStage | None
+        What the record at each stage must show; None when the ladder leaves that to Belay.
     metrics : dict[str, Metric]
         The usable metrics.
     columns : dict[str, frozenset[str]]
@@ -65,6 +68,7 @@ class Shared:
     """
 
     table: OversightTable | None = None
+    criteria: CriteriaByStage | None = None
     metrics: dict[str, Metric] = field(default_factory=dict)
     columns: dict[str, frozenset[str]] = field(default_factory=dict)
     roster: Roster = field(default_factory=Roster)
@@ -114,7 +118,9 @@ def _broken(shared: Shared, key: str, errors: list[PolicyError]) -> None:
 
 def _ladder(shared: Shared, document: Document) -> None:
     model, errors = validate(LadderFile, document, document.value)
-    errors += missing(model, document, optional=(), reported=errors).values()
+    errors += missing(model, document, optional={"promotion"}, reported=errors).values()
+    criteria, wrong = read_criteria(model.promotion, document)
+    errors += wrong if not errors else []
     table = {stage: dict(row) for stage, row in (model.oversight or {}).items()}
     if not errors:
         errors += [
@@ -133,7 +139,7 @@ def _ladder(shared: Shared, document: Document) -> None:
         _broken(shared, LADDER, errors)
         shared.broken[LADDER] += document.errors
     else:
-        shared.table = table
+        shared.table, shared.criteria = table, criteria
 
 
 def looser(
