@@ -59,3 +59,30 @@ def test_settings_name_a_flag_system(tmp_path: Path) -> None:
 def test_a_setting_that_names_none_is_refused(setting: str) -> None:
     with pytest.raises(ValueError, match="use flagd:PATH or dry-run"):
         open_target(setting)
+
+
+def test_many_at_once_or_none(any_target: FlagTarget, make_flag: MakeFlag) -> None:
+    flags = [make_flag(key=f"flag-{number}") for number in range(20)]
+    any_target.apply_all(flags)
+    any_target.apply_all([])
+    assert any_target.read_all() == {flag.key: flag for flag in flags}
+    late = [make_flag(key="flag-1", scope=0, epoch=2), make_flag(key="flag-2", scope=500, epoch=1)]
+    with pytest.raises(StaleEpoch):
+        any_target.apply_all(late)
+    assert any_target.read_all() == {flag.key: flag for flag in flags}
+
+
+def test_the_last_door_is_asked_with_what_is_served_and_can_say_no(
+    any_target: FlagTarget, make_flag: MakeFlag
+) -> None:
+    asked: list[ServedFlag | None] = []
+    any_target.apply(make_flag(), ask=asked.append)
+    any_target.apply(make_flag(), ask=asked.append)
+    assert asked == [None], "what is served already is not written, and nothing is asked"
+
+    def no(served: ServedFlag | None) -> None:
+        raise PermissionError(served)
+
+    with pytest.raises(PermissionError):
+        any_target.apply(make_flag(scope=500, epoch=2), ask=no)
+    assert any_target.read("calm-button") == make_flag()

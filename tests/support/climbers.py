@@ -81,7 +81,22 @@ steps = st.integers(1, 4)
 version = st.integers(0, 1)
 moments = st.sampled_from(["started", "reviewed", "asked", "granted", "intended", "widened"])
 attacks = st.sampled_from(
-    ["demote", "policy", "review", "vote", "reject", "narrow", "veto", "admit", "settle", "forge", "back"]
+    [
+        "demote",
+        "policy",
+        "review",
+        "vote",
+        "reject",
+        "narrow",
+        "veto",
+        "admit",
+        "settle",
+        "forge",
+        "back",
+        "freeze",
+        "stop",
+        "contain",
+    ]
 )
 amounts = st.sampled_from([0, 100, 300, 500])
 targets = st.sampled_from(
@@ -236,6 +251,9 @@ class Climbers(RuleBasedStateMachine):
                 c.Unfreeze("all", "looked"),
             ],
             "settle": [c.SettleRequest(r.id) for r in requests],
+            "freeze": [c.Freeze(f"surface:{known.surface}", "look")],
+            "stop": [c.Stop(f"stop-{state.seq}", "all", "enough", "cli", self.now, {name: known.epoch + 1})],
+            "contain": [c.Contain(name, amount + 9000, known.epoch, "flags", "wider", by_hand=amount == 0)],
             "forge": [
                 c.StartStep(name, f"forged-{state.seq}", forged),
                 *(c.JudgeGate(name, number + 1, gate, Verdict.PASS, "yes", "e") for gate in list(Gate)[1:4]),
@@ -420,6 +438,29 @@ class Climbers(RuleBasedStateMachine):
     @rule(name=optimizations, to_scope=st.sampled_from([0, 0, 100, 300, 500, 9000, -1]), by=actors)
     def roll_back(self, name: str, to_scope: int, by: Actor) -> None:
         self.ask(c.RollBack(name, "harm", "it hurts", to_scope), by)
+
+    @rule(what=targets, by=actors, epochs=st.dictionaries(optimizations, st.integers(0, 9), max_size=2))
+    def stop(self, what: str, by: Actor, epochs: dict[str, int]) -> None:
+        self.ask(c.Stop(f"stop-{self.state().seq}", what, "enough", "cli", self.now, epochs), by)
+
+    @rule(name=optimizations, epoch=st.integers(0, 6), by=actors)
+    def turn_back(self, name: str, epoch: int, by: Actor) -> None:
+        self.ask(c.TurnBack(name, epoch, "stale-epoch", "it lost"), by)
+
+    @rule(
+        name=optimizations,
+        scope=st.sampled_from([0, 300, 500, 10_000]),
+        epoch=st.integers(0, 9),
+        by_hand=st.booleans(),
+        by=actors,
+    )
+    def contain(self, name: str, scope: int, epoch: int, by_hand: bool, by: Actor) -> None:
+        self.ask(c.Contain(name, scope, epoch, "flags", "not what was decided", by_hand), by)
+
+    @rule(name=optimizations, scope=st.sampled_from([0, *RAMP]), epoch=st.integers(0, 5), by=actors)
+    def confirm_many_late(self, name: str, scope: int, epoch: int, by: Actor) -> None:
+        late = c.ConfirmScope(name, scope, epoch, "test", self.now)
+        self.ask(c.ConfirmScopes((late, late)), by)
 
     @rule(name=optimizations, scope=st.sampled_from([0, *RAMP]), epoch=st.integers(0, 5), by=actors)
     def confirm_late(self, name: str, scope: int, epoch: int, by: Actor) -> None:

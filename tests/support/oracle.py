@@ -33,6 +33,7 @@ class Climb:
     unused: e.OversightGranted | None = None
     granted_seq: int = 0
     intent: e.WideningIntended | e.NarrowingIntended | None = None
+    intended_seq: int = 0
     vetoed: bool = False
     ended: str = ""
 
@@ -256,17 +257,22 @@ class Oracle:
             if other is not climb and other.proposed.surface == climb.proposed.surface:
                 assert not other.shown or other.ended == "completed", "two live on one surface"
         self._intend(climb, event)
+        climb.intended_seq = recorded.seq
 
     def _NarrowingIntended(self, event: e.NarrowingIntended, recorded: Recorded) -> None:  # noqa: N802
         climb = self.climbs[event.optimization]
         assert 0 <= event.to_scope <= climb.scope, "a narrowing that widens"
         if isinstance(climb.intent, e.NarrowingIntended):
-            assert event.to_scope < climb.intent.to_scope, "a narrowing above, or equal to, one under way"
+            overtaken = event.epoch > climb.epoch + 1 and event.to_scope == climb.intent.to_scope
+            lower = event.to_scope < climb.intent.to_scope
+            assert lower or overtaken, "a narrowing above, or equal to, one under way"
         climb.unused = None
         self._intend(climb, event)
 
     def _intend(self, climb: Climb, event: e.WideningIntended | e.NarrowingIntended) -> None:
-        assert event.epoch == climb.epoch + 1, "epochs are fencing tokens: one after the other"
+        assert event.epoch > climb.epoch, "epochs are fencing tokens: one after the other"
+        if isinstance(event, e.WideningIntended):
+            assert event.epoch == climb.epoch + 1, "a widening skipped an epoch"
         climb.epoch, climb.intent = event.epoch, event
 
     def _ScopeConfirmed(self, event: e.ScopeConfirmed, recorded: Recorded) -> None:  # noqa: N802
@@ -277,6 +283,11 @@ class Oracle:
         if event.scope > climb.scope:
             assert isinstance(climb.intent, e.WideningIntended), "I2: scope went up without a grant"
             assert not climb.vetoed, "I3: a veto did not stop a widening under way"
+            capability, surface = climb.proposed.capability, climb.proposed.surface
+            assert not self.frozen & {"all", f"surface:{surface}", f"capability:{capability}"}, (
+                "a freeze or a stop did not stop a widening under way"
+            )
+            assert self.restricted[capability] < climb.intended_seq, "the rules became stricter meanwhile"
         climb.scope, climb.intent = event.scope, None
 
     def _OptimizationEnded(self, event: e.OptimizationEnded, recorded: Recorded) -> None:  # noqa: N802

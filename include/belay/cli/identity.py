@@ -33,7 +33,7 @@ def identify(roster: Roster, claimed: str | None) -> Person:
     BadInputError
         When nobody, or somebody who left, is called that.
     """
-    name = (claimed or _login()).strip()
+    name = (claimed or login()).strip()
     found = roster.person(name) or roster.by_airflow_user(name) or _by_email(roster, name)
     source = "--as or BELAY_USER" if claimed else "your user name at this computer"
     if found is None:
@@ -52,7 +52,8 @@ def _by_email(roster: Roster, email: str) -> Person | None:
     return next((person for person in roster.people if person.email.casefold() == wanted), None)
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the user name at this computer."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without an entry in passwd

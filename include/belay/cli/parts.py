@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from belay.cli.exits import UnavailableError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from belay.services import Services
 
 
@@ -36,31 +34,22 @@ def opened(*, ledger: bool = False) -> Services:
 
 def is_there(url: str) -> bool:
     """Return whether the ledger at ``url`` has been begun, as far as a file can tell."""
-    path = _file(url)
-    return path is None or path.is_file()
+    from sqlalchemy.exc import ArgumentError
+
+    from belay.ledger.store import has_begun
+
+    try:
+        return has_begun(url)
+    except ArgumentError as error:
+        raise UnavailableError(
+            f"BELAY_LEDGER_URL is not a database URL: {error}; for example sqlite:////srv/belay/ledger.db"
+        ) from error
 
 
 def must_exist(url: str) -> None:
     """Raise ``UnavailableError`` unless the ledger at ``url`` has been begun."""
     if not is_there(url):
         raise UnavailableError(
-            f"there is no ledger at {_file(url)}: set BELAY_HOME or BELAY_LEDGER_URL, "
+            f"there is no ledger at {url.partition('///')[2]}: set BELAY_HOME or BELAY_LEDGER_URL, "
             "or begin one with `belay propose` or `belay demo`"
         )
-
-
-def _file(url: str) -> Path | None:
-    """Return the file of an embedded ledger; None for a server's."""
-    from pathlib import Path
-
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UnavailableError(
-            f"BELAY_LEDGER_URL is not a database URL: {error}; for example sqlite:////srv/belay/ledger.db"
-        ) from error
-    embedded = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
-    return Path(str(parsed.database)) if embedded else None

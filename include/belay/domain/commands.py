@@ -5,7 +5,8 @@ Who asks, and when, comes beside the command: see ``decide``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from belay.domain.capability import CapabilityPolicy
@@ -224,6 +225,22 @@ class Veto:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """Pull the kill switch on ``all``, ``surface:NAME`` or ``capability:NAME``.
+
+    ``epochs`` says under which epoch each optimization is served at zero already: the flags come first,
+    and the ledger follows them. ``stop`` names the pull.
+    """
+
+    stop: str
+    target: str
+    reason: str
+    via: str
+    pulled_at: datetime
+    epochs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class IntendWidening:
     """Spend the step's grant: the flag writer asks before it widens."""
 
@@ -233,13 +250,42 @@ class IntendWidening:
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """Narrow an optimization to ``to_scope`` at once; anybody and anything may ask."""
+    """Narrow an optimization to ``to_scope`` at once; anybody and anything may ask.
+
+    ``above`` is an epoch that the flag system is known to serve: the narrowing goes beyond it.
+    """
 
     optimization: str
     cause: str
     reason: str
     to_scope: int = 0
     evidence: str | None = None
+    above: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBack:
+    """Give up the widening intended under ``epoch``: back to the confirmed scope."""
+
+    optimization: str
+    epoch: int
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contain:
+    """The flag system shows what was not decided: record the incident, and narrow.
+
+    ``by_hand`` means that what it shows cannot be known, because somebody else wrote it.
+    """
+
+    optimization: str
+    served_scope: int
+    served_epoch: int
+    target: str
+    detail: str
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +297,13 @@ class ConfirmScope:
     epoch: int
     target: str
     effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmScopes:
+    """Confirm many scopes in one breath; those that come too late are left out."""
+
+    confirmations: tuple[ConfirmScope, ...]
 
 
 Command = (
@@ -273,7 +326,11 @@ Command = (
     | CastVote
     | SettleRequest
     | Veto
+    | Stop
     | IntendWidening
     | RollBack
+    | TurnBack
+    | Contain
     | ConfirmScope
+    | ConfirmScopes
 )

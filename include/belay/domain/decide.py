@@ -8,7 +8,16 @@ from typing import Any
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.rules import actuation, capability, demotion, observing, promotion, requests, steps
+from belay.domain.rules import (
+    actuation,
+    capability,
+    containment,
+    demotion,
+    observing,
+    promotion,
+    requests,
+    steps,
+)
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.state import State
 
@@ -34,9 +43,13 @@ _RULES: Mapping[type, Callable[[State, Any, Asked], Answer]] = {
     c.CastVote: requests.cast_vote,
     c.SettleRequest: requests.settle_request,
     c.Veto: actuation.veto,
+    c.Stop: containment.stop,
     c.IntendWidening: actuation.intend_widening,
     c.RollBack: actuation.roll_back,
+    c.TurnBack: containment.turn_back,
+    c.Contain: containment.contain,
     c.ConfirmScope: actuation.confirm_scope,
+    c.ConfirmScopes: actuation.confirm_scopes,
 }
 
 _NOT_FOR_AGENTS = frozenset(
@@ -53,7 +66,9 @@ _NOT_FOR_AGENTS = frozenset(
         c.RequestOversight,
         c.SettleRequest,
         c.IntendWidening,
+        c.Contain,
         c.ConfirmScope,
+        c.ConfirmScopes,
     }
 )
 """What moves a step along. (What only people may do, such as voting, says so in its own rule.)"""

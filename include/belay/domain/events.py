@@ -321,6 +321,35 @@ class Vetoed:
 
 
 @dataclass(frozen=True, slots=True)
+class KillSwitchPulled:
+    """A person took everything of ``target`` down at ``pulled_at``; the ledger may have heard of it later.
+
+    ``stop`` names the pull: it is recorded once, however often its completion is tried.
+    """
+
+    kind: ClassVar[str] = "stop.pulled"
+    stop: str
+    target: str
+    reason: str
+    via: str
+    pulled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServedWider:
+    """An incident: the flag system showed more than was decided, or something that Belay did not write."""
+
+    kind: ClassVar[str] = "incident.served_wider"
+    optimization: str
+    served_scope: int
+    served_epoch: int
+    decided_scope: int
+    decided_epoch: int
+    target: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class WideningIntended:
     """The flag system is about to be asked for more scope, under ``epoch`` (a fencing token)."""
 
@@ -402,6 +431,8 @@ Event = (
     | RequestClosed
     | OversightGranted
     | Vetoed
+    | KillSwitchPulled
+    | ServedWider
     | WideningIntended
     | NarrowingIntended
     | ScopeConfirmed

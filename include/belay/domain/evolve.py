@@ -36,6 +36,8 @@ from belay.domain.state import (
 _A_DAY = timedelta(days=1)
 DEMOTION = "demotion"
 """Cause of a narrowing that follows from a demotion: it says nothing about the change itself."""
+IMPERSONAL = frozenset({DEMOTION, "freeze", "policy"})
+"""Causes of a narrowing by which a person says nothing about the change itself."""
 HARM = frozenset({"harm", "rolled_back"})
 """Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
 
@@ -391,6 +393,16 @@ def _(event: e.Vetoed, draft: Draft, recorded: Recorded) -> None:
         draft.add_results(event.target, decided_at=recorded.at, overridden_at=recorded.at)
 
 
+@_folds(e.KillSwitchPulled)
+def _(event: e.KillSwitchPulled, draft: Draft, recorded: Recorded) -> None:
+    """What it sets off follows as events of their own."""
+
+
+@_folds(e.ServedWider)
+def _(event: e.ServedWider, draft: Draft, recorded: Recorded) -> None:
+    """As above: the narrowing follows."""
+
+
 @_folds(e.WideningIntended)
 def _(event: e.WideningIntended, draft: Draft, recorded: Recorded) -> None:
     known = draft.optimizations[event.optimization]
@@ -418,7 +430,7 @@ def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
         approved_scope=min(known.approved_scope, event.to_scope),
     )
     draft.add_results(event.optimization, decided_at=recorded.at, narrowed_at=recorded.at)
-    if recorded.by.kind is ActorKind.HUMAN and event.cause != DEMOTION:
+    if recorded.by.kind is ActorKind.HUMAN and event.cause not in IMPERSONAL:
         draft.add_results(event.optimization, overridden_at=recorded.at)
     elif event.cause in HARM and known.scope > 0:
         draft.add_results(event.optimization, harmed_at=recorded.at)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import IO, Any
 from belay.clock import write_atomically
 from belay.domain.proposal import CONTROL, Variant
 from belay.domain.scope import FULL_SCOPE
-from belay.flags.target import FlagsUnavailable, ServedFlag, refuse_stale
+from belay.flags.target import Ask, FlagsUnavailable, ServedFlag, refuse_stale
 
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 _FULL_BUCKETS = FULL_SCOPE
@@ -31,17 +31,33 @@ _PATIENCE, _NAP = 20.0, 0.01
 class FlagdFile:
     """Flags in one flagd file. Writers take turns, also across processes; readers never see half a write."""
 
+    remembers = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = f"flagd:{path.name}"
 
-    def apply(self, flag: ServedFlag) -> None:
+    def apply(self, flag: ServedFlag, *, ask: Ask | None = None) -> None:
         """Write ``flag`` into the file, unless the file shows it already."""
+        self._write([flag], ask)
+
+    def apply_all(self, flags: Iterable[ServedFlag]) -> None:
+        """Write all of ``flags`` at once: readers see all of them or none."""
+        self._write(flags, None)
+
+    def _write(self, flags: Iterable[ServedFlag], ask: Ask | None) -> None:
         with self._locked():
-            document, wanted = self._load(), _normalised(flag)
-            if not refuse_stale(self._served(document, wanted), wanted):
+            document, changed = self._load(), False
+            for wanted in map(_normalised, flags):
+                served = self._served(document, wanted)
+                if not refuse_stale(served, wanted):
+                    continue
+                if ask is not None:
+                    ask(served)
+                document["flags"][wanted.key] = to_definition(wanted)
+                changed = True
+            if not changed:
                 return
-            document["flags"][flag.key] = to_definition(wanted)
             try:
                 write_atomically(self.path, json.dumps(document, indent=2, sort_keys=True) + "\n")
             except OSError as error:
@@ -52,9 +68,19 @@ class FlagdFile:
         return self._ours(key, self._load()["flags"].get(key))
 
     def read_all(self) -> Mapping[str, ServedFlag]:
-        """Return every flag of the file that Belay wrote."""
-        flags = (self._ours(key, definition) for key, definition in self._load()["flags"].items())
-        return {flag.key: flag for flag in flags if flag is not None}
+        """Return every flag of the file that Belay wrote.
+
+        One that was changed by hand comes as what it still says of itself, and as not ``intact``.
+        """
+        found = {}
+        for key, definition in self._load()["flags"].items():
+            try:
+                flag = _read_back(key, definition)
+            except _ChangedByHandError as changed:
+                flag = changed.remains
+            if flag is not None:
+                found[key] = flag
+        return found
 
     def _ours(self, key: str, definition: Any) -> ServedFlag | None:
         """Read one definition back; None when it is not Belay's."""
@@ -132,7 +158,8 @@ def to_definition(flag: ServedFlag) -> dict[str, Any]:
     """Return the flagd definition that serves ``flag``."""
     variants = {CONTROL: _payload(flag.rollback)} | {v.key: _payload(v.payload) for v in flag.variants}
     return {
-        "state": "ENABLED",
+        # Without a variant to show (nobody can tell what they were) the product's own default is served.
+        "state": "ENABLED" if flag.variants else "DISABLED",
         "variants": variants,
         "defaultVariant": CONTROL,
         "targeting": _targeting(flag),
@@ -185,7 +212,11 @@ def _payload(payload: Any) -> Any:
 
 
 class _ChangedByHandError(ValueError):
-    """A definition that Belay wrote is not any more what it wrote."""
+    """A definition that Belay wrote is not any more what it wrote; ``remains`` is what can be read of it."""
+
+    def __init__(self, key: str, remains: ServedFlag | None) -> None:
+        super().__init__(key)
+        self.remains = remains and replace(remains, intact=False)
 
 
 def _read_back(key: str, definition: Any) -> ServedFlag | None:
@@ -193,14 +224,31 @@ def _read_back(key: str, definition: Any) -> ServedFlag | None:
     metadata = definition.get("metadata") if isinstance(definition, dict) else None
     if not isinstance(metadata, dict) or "belay_epoch" not in metadata:
         return None
+    flag = None
     try:
         flag = _from_definition(key, definition, metadata)
         intact = definition == to_definition(flag)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise _ChangedByHandError(key) from error
+        raise _ChangedByHandError(key, flag or _least(key, definition, metadata)) from error
     if not intact:
-        raise _ChangedByHandError(key)
+        raise _ChangedByHandError(key, flag)
     return flag
+
+
+def _least(key: str, definition: dict[str, Any], metadata: dict[str, Any]) -> ServedFlag:
+    """Return what has to be assumed of a flag that cannot be read any more: shown to everybody."""
+    variants = definition.get("variants")
+    rollback = variants.get(CONTROL) if isinstance(variants, dict) else None
+    epoch = metadata["belay_epoch"]
+    return ServedFlag(
+        key=key,
+        scope=FULL_SCOPE,
+        variants=(),
+        rollback=rollback,
+        epoch=epoch if isinstance(epoch, int) else 0,
+        holdout_salt=str(metadata.get("belay_holdout_salt", "")),
+        surface=str(metadata.get("belay_surface", "")),
+    )
 
 
 def _from_definition(key: str, definition: dict[str, Any], metadata: dict[str, Any]) -> ServedFlag:

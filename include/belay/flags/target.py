@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +34,8 @@ class ServedFlag:
         Attributes that a unit must have to be exposed.
     surface : str
         Where in the product it shows; written along for those who read the flags.
+    intact : bool
+        Whether it reads back as Belay wrote it; what a flag shows that was changed by hand is unknown.
     """
 
     key: str
@@ -45,6 +47,12 @@ class ServedFlag:
     holdout_salt: str = ""
     audience: Mapping[str, str] = field(default_factory=dict)
     surface: str = ""
+    intact: bool = field(default=True, compare=False)
+
+    @property
+    def capability(self) -> str:
+        """The capability that it belongs to."""
+        return self.holdout_salt
 
 
 class FlagsUnavailable(Exception):  # noqa: N818 - it is a state of the world, not a programming error
@@ -55,13 +63,31 @@ class StaleEpoch(Exception):  # noqa: N818 - as above
     """Something newer is served already: this writer came too late, and nothing was changed."""
 
 
+Ask = Callable[[ServedFlag | None], None]
+"""Is asked, with what is served now, whether a flag may be written; it says no by raising an error."""
+
+
 class FlagTarget(Protocol):
-    """One flag system."""
+    """One flag system.
+
+    Attributes
+    ----------
+    name : str
+        What the ledger calls it.
+    remembers : bool
+        Whether every process reads the same: False for a rehearsal, where nothing is shown to anybody.
+    """
 
     name: str
+    remembers: bool
 
-    def apply(self, flag: ServedFlag) -> None:
+    def apply(self, flag: ServedFlag, *, ask: Ask | None = None) -> None:
         """Serve ``flag``; serving the same again changes nothing.
+
+        Parameters
+        ----------
+        ask
+            Asked last before the write, while no other writer can write: the last door.
 
         Raises
         ------
@@ -71,11 +97,22 @@ class FlagTarget(Protocol):
             When it cannot be written; what was served before is still served.
         """
 
+    def apply_all(self, flags: Iterable[ServedFlag]) -> None:
+        """Serve all of ``flags``, in one write where the flag system has such a thing.
+
+        Raises
+        ------
+        StaleEpoch
+            When one of them comes too late; where it is one write, none is served then.
+        FlagsUnavailable
+            As for one.
+        """
+
     def read(self, key: str) -> ServedFlag | None:
         """Return what is served for ``key``, or None when there is no such flag."""
 
     def read_all(self) -> Mapping[str, ServedFlag]:
-        """Return everything that is served, by key."""
+        """Return everything that is served, by key; what was changed by hand says so (``intact``)."""
 
 
 def refuse_stale(served: ServedFlag | None, wanted: ServedFlag) -> bool:

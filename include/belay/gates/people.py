@@ -15,7 +15,7 @@ from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import RequestState
 from belay.gates.outcome import RefusedError
-from belay.gates.widen import settle_scope
+from belay.gates.widen import settle_narrowings
 
 if TYPE_CHECKING:
     from belay.ledger.store import Outcome
@@ -71,16 +71,20 @@ def veto(belay: Services, target: str, *, person: Person, reason: str, via: str)
     FlagsUnavailable
         When the flags cannot be written; the veto stands, and narrowing can be repeated.
     """
-    outcome = _as_person(belay, c.Veto(target, reason, person.roles, via), person)
-    pending = [o.id for o in outcome.state.optimizations.values() if o.pending and not o.pending.widening]
-    for optimization in pending:
-        settle_scope(belay, optimization)
-    return pending
+    _as_person(belay, c.Veto(target, reason, person.roles, via), person)
+    return settle_narrowings(belay)
 
 
 def freeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
-    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
+    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``.
+
+    Raises
+    ------
+    FlagsUnavailable
+        When a widening under way was turned back and the flags cannot be written; the freeze stands.
+    """
     _as_person(belay, c.Freeze(target, reason), person)
+    settle_narrowings(belay)
 
 
 def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> None:

@@ -2,19 +2,28 @@
 
 Interrupted at any point and run again it ends in the same state: the intent is spent once, applying
 an epoch twice changes nothing, and a late writer's epoch is refused by both the flags and the ledger.
+Whoever applies a widening passes the last door: under the writers' lock the ledger is asked once more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
-from belay.domain.state import OptimizationState
-from belay.flags.target import FlagsUnavailable, ServedFlag
-from belay.gates.outcome import execute
+from belay.domain.rules.actuation import widening_stands
+from belay.domain.rules.answer import Refusal
+from belay.domain.scope import percent
+from belay.domain.state import OptimizationState, State
+from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
+from belay.gates import outbox
+from belay.gates.outcome import RefusedError, execute
 
 if TYPE_CHECKING:
     from belay.services import Services
+
+_ROUNDS = 3
+"""How often a narrowing that was overtaken is taken up again before somebody has to look."""
 
 
 def widen(belay: Services, optimization: str, step: int) -> OptimizationState:
@@ -33,27 +42,145 @@ def widen(belay: Services, optimization: str, step: int) -> OptimizationState:
 
 
 def settle_scope(belay: Services, optimization: str) -> OptimizationState:
-    """Make the flag system show the scope that the ledger intends, and confirm what it shows."""
+    """Make the flag system show the scope that the ledger intends, and confirm what it shows.
+
+    Raises
+    ------
+    RefusedError
+        When a widening has lost: a freeze, a stop, a newer epoch came between. It is turned back.
+    FlagsUnavailable
+        As in ``widen``.
+    """
     known = belay.ledger.state().optimizations[optimization]
-    if known.pending is None:
-        return known
-    intended = known.pending
-    belay.flags.apply(served_flag(known, intended.to_scope, intended.epoch))
-    served = belay.flags.read(optimization)
-    if served is None or (served.scope, served.epoch) != (intended.to_scope, intended.epoch):
-        raise FlagsUnavailable(
-            f"{belay.flags.name} does not show what was written for {optimization}: "
-            f"wanted scope {intended.to_scope} epoch {intended.epoch}, read {served}"
-        )
-    confirm = c.ConfirmScope(
-        optimization,
-        scope=intended.to_scope,
-        epoch=intended.epoch,
-        target=belay.flags.name,
-        effective_at=belay.data_now(),
-    )
-    execute(belay, confirm, by="flag-writer")
+    if known.pending is not None and known.pending.widening:
+        _settle_widening(belay, known, known.pending.to_scope, known.pending.epoch)
+    elif known.pending is not None:
+        settle_narrowings(belay, [optimization])
     return belay.ledger.state().optimizations[optimization]
+
+
+def _settle_widening(belay: Services, known: OptimizationState, scope: int, epoch: int) -> None:
+    wanted = served_flag(known, scope, epoch)
+    try:
+        belay.flags.apply(wanted, ask=lambda served: _last_door(belay, wanted, served))
+    except (RefusedError, StaleEpoch) as lost:
+        refusal = lost.refusal if isinstance(lost, RefusedError) else Refusal("stale-epoch", str(lost))
+        back = c.TurnBack(known.id, epoch, refusal.rule, refusal.message)
+        execute(belay, back, by="flag-writer")
+        settle_narrowings(belay, [known.id])
+        raise RefusedError(refusal) from lost
+    _read_back(belay, [wanted])
+    _confirm(belay, [wanted])
+
+
+def _last_door(belay: Services, wanted: ServedFlag, served: ServedFlag | None) -> None:
+    """Ask for a widening, in the moment before it is written, whether it still stands."""
+    stopped = outbox.covering(belay.settings.home, wanted.capability, wanted.surface)
+    if stopped is not None:
+        message = f"{stopped.target} was stopped by {stopped.person}: {stopped.reason}"
+        raise RefusedError(Refusal("stop", message))
+    state = belay.ledger.state()
+    if refusal := widening_stands(state, wanted.key, wanted.scope, wanted.epoch):
+        raise RefusedError(refusal)
+    shown, decided = served.scope if served else 0, state.optimizations[wanted.key].scope
+    if belay.flags.remembers and shown != decided:
+        raise FlagsUnavailable(
+            f"{wanted.key} is served at {percent(shown)} and {percent(decided)} was decided: a step up from "
+            "there is not the step that was granted; `belay reconcile --once` says what to do"
+        )
+
+
+def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> list[str]:
+    """Carry out the narrowings that the ledger intends (all, or ``only`` some), in one write; return which.
+
+    What is served narrower, or under a higher epoch, than was intended is not widened for that: the
+    ledger follows it down.
+
+    Raises
+    ------
+    FlagsUnavailable
+        When the flag system cannot be written or does not show what was written. Nothing is lost: every
+        narrowing stays intended.
+    """
+    done: list[str] = []
+    for _ in range(_ROUNDS):
+        pending = _narrowings(belay.ledger.state(), only)
+        if not pending:
+            return done
+        served = belay.flags.read_all()
+        behind = [flag for flag in pending if _behind(belay, served.get(flag.key), flag)]
+        for flag in behind:
+            _follow_down(belay, served.get(flag.key), flag)
+        ready = [flag for flag in pending if flag not in behind]
+        try:
+            belay.flags.apply_all(flag for flag in ready if not _shows(served.get(flag.key), flag))
+        except StaleEpoch:
+            continue  # somebody wrote meanwhile: look again
+        _read_back(belay, ready)
+        _confirm(belay, ready)
+        done += [flag.key for flag in ready]
+    if left := _narrowings(belay.ledger.state(), only):
+        raise FlagsUnavailable(
+            f"{belay.flags.name} is written by somebody else all the time: "
+            f"{', '.join(flag.key for flag in left)} still wait to be narrowed; run `belay reconcile --once`"
+        )
+    return done
+
+
+def _narrowings(state: State, only: Collection[str] | None) -> list[ServedFlag]:
+    return [
+        served_flag(known, known.pending.to_scope, known.pending.epoch)
+        for known in state.optimizations.values()
+        if known.pending is not None and not known.pending.widening and (only is None or known.id in only)
+    ]
+
+
+def _behind(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> bool:
+    """Whether ``wanted`` would show more than is served, or comes later than what is."""
+    if served is None:
+        return wanted.scope > 0 and belay.flags.remembers
+    if not served.intact:
+        return False
+    return served.scope < wanted.scope or served.epoch > wanted.epoch
+
+
+def _follow_down(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> None:
+    scope, epoch = (served.scope, served.epoch) if served else (0, 0)
+    reason = f"{belay.flags.name} shows {percent(scope)} under epoch {epoch} already"
+    command = c.RollBack(wanted.key, "served-narrower", reason, min(scope, wanted.scope), above=epoch)
+    execute(belay, command, by="flag-writer")
+
+
+def _shows(served: ServedFlag | None, wanted: ServedFlag) -> bool:
+    return (
+        served is not None and served.intact and (served.scope, served.epoch) == (wanted.scope, wanted.epoch)
+    )
+
+
+def _read_back(belay: Services, wanted: Collection[ServedFlag]) -> None:
+    """Make sure that the flag system shows what was written, to the epoch."""
+    if len(wanted) == 1:
+        served = {flag.key: belay.flags.read(flag.key) for flag in wanted}
+    else:
+        served = dict(belay.flags.read_all())
+    for flag in wanted:
+        found = served.get(flag.key)
+        if not _shows(found, flag):
+            raise FlagsUnavailable(
+                f"{belay.flags.name} does not show what was written for {flag.key}: "
+                f"wanted scope {flag.scope} epoch {flag.epoch}, read {found}"
+            )
+
+
+def _confirm(belay: Services, shown: Collection[ServedFlag]) -> None:
+    at, name = belay.data_now(), belay.flags.name
+    confirmations = tuple(
+        c.ConfirmScope(flag.key, flag.scope, flag.epoch, name, effective_at=at) for flag in shown
+    )
+    if len(confirmations) == 1:
+        execute(belay, confirmations[0], by="flag-writer")  # alone, a late one is refused and kept
+    elif confirmations:
+        execute(belay, c.ConfirmScopes(confirmations), by="flag-writer")
 
 
 def roll_back(

@@ -92,6 +92,13 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     e.RequestClosed: lambda it: f"closed request {it.request} ({it.outcome}): {it.reason}",
     e.OversightGranted: _granted,
     e.Vetoed: lambda it: f"vetoed {it.target} via {it.via}: “{it.reason}”",
+    e.KillSwitchPulled: lambda it: (
+        f"pulled the kill switch on {it.target} via {it.via} at {it.pulled_at:%H:%M:%S} UTC: “{it.reason}”"
+    ),
+    e.ServedWider: lambda it: (
+        f"found {it.target} showing {percent(it.served_scope)} (epoch {it.served_epoch}) where "
+        f"{percent(it.decided_scope)} was decided: {it.detail}"
+    ),
     e.WideningIntended: _widening,
     e.NarrowingIntended: _narrowing,
     e.ScopeConfirmed: lambda it: f"read back {percent(it.scope)} from {it.target}, epoch {it.epoch}",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -74,17 +75,20 @@ class Ledger:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, url: str, *, patience: float = 30.0) -> Ledger:
-        """Open the ledger at ``url``; an embedded SQLite file is created and migrated as needed.
+    def open(cls, url: str, *, patience: float = 30.0, create: bool = True) -> Ledger:
+        """Open the ledger at ``url``; an embedded SQLite file is created (``create``) and migrated as needed.
 
         ``patience`` is how many seconds a writer waits for its turn on SQLite.
 
         Raises
         ------
         LedgerError
-            When the database cannot be reached, or a server's ledger was not migrated.
+            When the database cannot be reached, a server's ledger was not migrated, or there is none and
+            none is to be made.
         """
         try:
+            if not create and not has_begun(url):
+                raise LedgerError(f"there is no ledger at {url}: set BELAY_HOME or BELAY_LEDGER_URL")
             engine = open_engine(url, patience=patience)
         except (sa.exc.ArgumentError, ImportError) as error:
             raise LedgerError(
@@ -372,6 +376,19 @@ def _project(connection: sa.Connection, draft: Draft) -> None:
         connection.execute(
             sa.delete(projections).where(projections.c.entity == table, projections.c.id == key)
         )
+
+
+def has_begun(url: str) -> bool:
+    """Return whether there is a ledger at ``url``, as far as a file can tell; a server is believed.
+
+    Raises
+    ------
+    sqlalchemy.exc.ArgumentError
+        When ``url`` is no database URL.
+    """
+    parsed = sa.engine.make_url(url)
+    embedded = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return not embedded or Path(str(parsed.database)).is_file()
 
 
 def revision(engine: sa.Engine) -> str | None:

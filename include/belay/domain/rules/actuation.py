@@ -62,6 +62,27 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
     )
 
 
+def widening_stands(state: State, optimization: str, to_scope: int, epoch: int) -> Refusal | None:
+    """Return why an intended widening may not be shown any more, if so: the flag writer's last question."""
+    known = state.optimizations.get(optimization)
+    if known is None:
+        return Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
+    pending, step, grant = known.pending, known.step, known.grant
+    if pending is None or not pending.widening or (pending.to_scope, pending.epoch) != (to_scope, epoch):
+        now = f"it is at {percent(known.scope)} under epoch {known.epoch}"
+        return Refusal("stale-epoch", f"{optimization} is not on its way to {percent(to_scope)}: {now}")
+    if known.status.ended:
+        return Refusal("ended", f"{optimization} has ended: {known.status}, {known.reason}")
+    if step is None or grant is None or grant.step != step.number or grant.to_scope != to_scope:
+        return Refusal("no-grant", "the ledger holds no grant of oversight for what is on its way")
+    capability = state.capabilities[known.capability]
+    for freeze in state.freezes_of(capability.id, known.surface):
+        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}")
+    if capability.policy != step.policy or capability.stage is Stage.OBSERVE:
+        return Refusal("grant-void", f"the rules of {capability.id} are not those under which it was granted")
+    return None
+
+
 def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
     """Narrow at once. Anybody and anything may ask; nothing but a wider scope is refused."""
     optimization = state.optimizations.get(command.optimization)
@@ -83,6 +104,7 @@ def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
         reason=command.reason,
         evidence=command.evidence,
         outcome=outcome,
+        above=command.above,
     )
 
 
@@ -147,6 +169,15 @@ def confirm_scope(state: State, command: c.ConfirmScope, _asked: Asked) -> Answe
     return (confirmed,)
 
 
+def confirm_scopes(state: State, command: c.ConfirmScopes, asked: Asked) -> Answer:
+    """Confirm each scope as if it came alone; a late one changes nothing and stops no other."""
+    events: list[e.Event] = []
+    for confirmation in command.confirmations:
+        answer = confirm_scope(state, confirmation, asked)
+        events += () if isinstance(answer, Refusal) else answer
+    return tuple(events)
+
+
 def narrow(
     state: State,
     optimization: OptimizationState,
@@ -155,36 +186,45 @@ def narrow(
     reason: str,
     evidence: str | None,
     outcome: e.Outcome | None,
+    above: int = 0,
 ) -> tuple[e.Event, ...]:
     """Return the events of a narrowing: open requests void, the scope intended, the end if it is one.
 
     A narrowing never goes above the confirmed scope, nor above a narrowing that is under way already.
+    Its epoch is the next one, and one above ``above``, which the flag system is known to serve.
     """
     events: list[e.Event] = list(void_open_requests(state, reason, optimization=optimization.id))
+    events += narrowing(optimization, to_scope, cause, reason, evidence, above)
+    if outcome is not None and ends(optimization.status, outcome):
+        events.append(e.OptimizationEnded(optimization.id, outcome, reason))
+    return tuple(events)
+
+
+def narrowing(
+    optimization: OptimizationState,
+    to_scope: int,
+    cause: str,
+    reason: str,
+    evidence: str | None = None,
+    above: int = 0,
+) -> tuple[e.NarrowingIntended, ...]:
+    """Return the intent to narrow, or nothing where that, or more, is so or under way already."""
     pending = optimization.pending
     to_scope = min(to_scope, optimization.scope)
     if pending is None:
         narrows = optimization.scope > to_scope
     else:
         narrows = pending.widening or pending.to_scope > to_scope
-    if narrows:
-        events.append(
-            e.NarrowingIntended(
-                optimization.id,
-                from_scope=optimization.scope,
-                to_scope=to_scope,
-                epoch=optimization.epoch + 1,
-                cause=cause,
-                reason=reason,
-                evidence=evidence,
-            )
-        )
-    if outcome is not None and _ends(optimization.status, outcome):
-        events.append(e.OptimizationEnded(optimization.id, outcome, reason))
-    return tuple(events)
+        to_scope = to_scope if pending.widening else min(to_scope, pending.to_scope)
+    if not narrows and above <= optimization.epoch:
+        return ()
+    epoch = max(optimization.epoch, above) + 1
+    return (
+        e.NarrowingIntended(optimization.id, optimization.scope, to_scope, epoch, cause, reason, evidence),
+    )
 
 
-def _ends(status: Status, outcome: e.Outcome) -> bool:
+def ends(status: Status, outcome: e.Outcome) -> bool:
     """Whether ``outcome`` is news: the first end stays, but harm may follow completion, and a veto wins."""
     if status is Status.VETOED:
         return False

@@ -6,6 +6,7 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.containment import turned_back
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import DecisionClass
 from belay.domain.state import State
@@ -49,14 +50,24 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         leases=policy.autonomy.leases,
         holdout=policy.autonomy.holdout,
     )
-    return (adopted, *void_open_requests(state, "the policy changed", capability=policy.id))
+    return (
+        adopted,
+        *void_open_requests(state, "the policy changed", capability=policy.id),
+        *turned_back(state, f"capability:{policy.id}", "policy", "the policy changed"),
+    )
 
 
 def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
-    """Let nothing widen in a target."""
+    """Let nothing widen in a target, not even what is on its way."""
     if refusal := _bad_target(state, command.target):
         return refusal
-    return () if command.target in state.freezes else (e.Frozen(command.target, command.reason),)
+    if command.target in state.freezes:
+        return ()
+    reason = f"{command.target} was frozen: {command.reason}"
+    return (
+        e.Frozen(command.target, command.reason),
+        *turned_back(state, command.target, "freeze", reason),
+    )
 
 
 def unfreeze(state: State, command: c.Unfreeze, asked: Asked) -> Answer:

@@ -6,7 +6,7 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.evolve import DEMOTION
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, required_oversight, step_kind
-from belay.domain.rules.actuation import narrow
+from belay.domain.rules.actuation import narrow, narrowing
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import percent
@@ -73,11 +73,13 @@ def _cascade(
         return ()
     permitted = permitted_scope(optimization, capability, command.to_stage)
     if permitted >= shown:
-        return ()
+        turned = f"{capability.id} was demoted to {command.to_stage}: {command.reason}"
+        back = pending is not None and pending.widening
+        return narrowing(optimization, optimization.scope, DEMOTION, turned) if back else ()
     reason = (
         f"{capability.id} was demoted to {command.to_stage} ({command.reason}), where people "
         f"have approved no more than {percent(permitted)} of it"
     )
     # Its requests are void already: they were the capability's.
-    narrowing = narrow(state, optimization, permitted, DEMOTION, reason, command.evidence, None)
-    return tuple(event for event in narrowing if not isinstance(event, e.RequestClosed))
+    narrowed = narrow(state, optimization, permitted, DEMOTION, reason, command.evidence, None)
+    return tuple(event for event in narrowed if not isinstance(event, e.RequestClosed))

@@ -1,0 +1,237 @@
+"""The kill switch: flags first, the ledger in the same breath, and neither waits for the other.
+
+Needs no scheduler, no triggerer, no warehouse and no Slack; with the ledger away it goes by what the flag
+system says, epochs included, and the ledger follows later (see ``outbox``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from belay.domain.actors import human
+from belay.domain.commands import Stop
+from belay.domain.roster import Person
+from belay.domain.rules.answer import Refusal
+from belay.domain.rules.containment import covers
+from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
+from belay.gates import outbox
+from belay.gates.outbox import Note
+from belay.gates.outcome import RefusedError
+
+if TYPE_CHECKING:
+    from belay.domain.capability import CapabilityPolicy
+    from belay.ledger.store import Ledger
+    from belay.services import Services
+
+OPS = "ops"
+"""The role that may pull the kill switch besides those that hold a veto."""
+
+_ROUNDS = 10
+_PATIENCE = 3.0
+"""Seconds that a stop waits for a locked ledger; the flags are at zero by then, and the outbox remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What came of a stop.
+
+    Attributes
+    ----------
+    note : Note
+        The stop, and which of flags and ledger it has reached.
+    taken_down : tuple[str, ...]
+        The optimizations that the flags showed to somebody, and do not any more.
+    kept : bool
+        Whether what is missing is written down and will be completed; True also when nothing is missing.
+    """
+
+    note: Note
+    taken_down: tuple[str, ...]
+    kept: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether the flags are at zero and the ledger knows."""
+        return self.note.flags and self.note.ledger
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, for the person who pulled it."""
+        note, count = self.note, len(self.taken_down)
+        shown = f"{count} optimization{'s' * (count != 1)} taken down to 0 %" if count else "nothing was live"
+        if self.complete:
+            return f"{note.target} is stopped: {shown}; frozen until a person lifts it."
+        lead = f"{note.target}: {shown}" if note.flags else f"{note.target}: STILL SHOWN"
+        follow = "`belay reconcile --once` or the next stop completes it"
+        if not self.kept:
+            follow = "and that could not be written down either: STOP AGAIN once the cause is mended"
+        return f"{lead}; the {note.missing} could not be reached ({note.problem}); {follow}."
+
+
+def stop(belay: Services, target: str, *, person: Person, reason: str, via: str) -> Stopped:
+    """Take everything of ``target`` down: ``all``, ``surface:NAME`` or ``capability:NAME``.
+
+    Parameters
+    ----------
+    person
+        Who pulls it.
+    reason
+        Why; kept in the ledger.
+    via
+        The channel: ``cli``, ``board``, ``slack``.
+
+    Returns
+    -------
+    Stopped
+        What was reached. An unreachable flag system or ledger is no error: it is in the answer.
+
+    Raises
+    ------
+    RefusedError
+        Before anything was touched: the person may not, the target is not known, or there is no reason.
+    """
+    if not reason.strip():
+        raise RefusedError(Refusal("reason", "a stop needs a reason"))
+    _require(belay, target, person)
+    note = Note(
+        f"{belay.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", target, reason, person.id, via, belay.now()
+    )
+    kept = _keep(belay.settings.home, note)
+    stopped = complete(belay, note, kept=kept)
+    if stopped.note.ledger:
+        complete_all(belay)  # the ledger answers: those that wait for it need not wait any longer
+    return stopped
+
+
+def complete_all(belay: Services) -> list[Stopped]:
+    """Complete the stops that wait in the outbox, oldest first; those that still cannot be stay there."""
+    return [complete(belay, note) for note in outbox.waiting(belay.settings.home) if note.via != "unknown"]
+
+
+def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
+    """Do what a stop still misses, flags first, and forget it when nothing is missing."""
+    problems: list[str] = []
+    taken: tuple[str, ...] = ()
+    if not note.flags and not note.ledger:
+        try:
+            served = take_down(belay, note.target)
+            taken = tuple(key for key, was in served.items() if was.scope)
+            epochs = {key: was.epoch + bool(was.scope) for key, was in served.items()}
+            note = replace(note, flags=True, epochs={**note.epochs, **epochs})
+        except (FlagsUnavailable, ValueError) as error:
+            problems.append(str(error))
+    try:
+        if not note.ledger:
+            _record(belay, note)
+            note = replace(note, ledger=True)
+        _settle(belay)
+        note = replace(note, flags=True)
+    except Exception as error:  # noqa: BLE001 - whatever it is: what is at zero stays there, the rest is tried again
+        problems.append(str(error))
+    note = replace(note, problem="; ".join(problems))
+    if note.flags and note.ledger:
+        outbox.drop(belay.settings.home, note)
+        return Stopped(note, taken, kept=True)
+    return Stopped(note, taken, kept=_keep(belay.settings.home, note) or kept)
+
+
+def take_down(belay: Services, target: str) -> Mapping[str, ServedFlag]:
+    """Serve everything of ``target`` to nobody, in one write; return what was served before, by key.
+
+    Goes by the flag system alone: what it serves, of whom, and under which epoch.
+
+    Raises
+    ------
+    FlagsUnavailable
+        When it cannot be read or written.
+    """
+    for _ in range(_ROUNDS):
+        served = {
+            flag.key: flag
+            for flag in belay.flags.read_all().values()
+            if covers(target, flag.capability, flag.surface)
+        }
+        shown = [flag for flag in served.values() if flag.scope > 0]
+        try:
+            belay.flags.apply_all(replace(flag, scope=0, epoch=flag.epoch + 1) for flag in shown)
+        except StaleEpoch:
+            continue  # a writer came between; whatever it wrote is taken down too
+        return served
+    raise FlagsUnavailable(f"{belay.flags.name} is written by somebody else all the time: stop again")
+
+
+def _record(belay: Services, note: Note) -> None:
+    """Tell the ledger. ``LedgerError`` when it is away, locked, or not there at all."""
+    command = Stop(note.stop, note.target, note.reason, note.via, note.pulled_at, note.epochs)
+    with _ledger(belay) as ledger:
+        outcome = ledger.execute(command, by=human(note.person), at=belay.now(), key=f"stop:{note.stop}")
+    if outcome.refusal is not None:
+        raise RefusedError(outcome.refusal)
+
+
+def _settle(belay: Services) -> None:
+    from belay.gates.widen import settle_narrowings
+
+    settle_narrowings(belay)
+
+
+@contextmanager
+def _ledger(belay: Services) -> Iterator[Ledger]:
+    """Open the ledger with little patience, and never make one where there is none."""
+    from belay.ledger.store import Ledger
+
+    ledger = Ledger.open(belay.settings.ledger_url, patience=_PATIENCE, create=False)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _keep(home: Path, note: Note) -> bool:
+    try:
+        outbox.put(home, note)
+    except OSError:
+        return False
+    return True
+
+
+def _require(belay: Services, target: str, person: Person) -> None:
+    """Refuse who may not stop and what is not there. Broken files never stand in the way of a stop."""
+    policies = _policies(belay)
+    covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
+    known = {f"capability:{policy.id}" for policy in policies} | {f"surface:{p.surface}" for p in policies}
+    if target != "all" and target not in known | (served := _served_targets(belay)):
+        choices = ", ".join(["all", *sorted(known | served)])
+        raise RefusedError(
+            Refusal(
+                "unknown-target",
+                f"there is nothing called {target!r} to stop; there is: {choices} (one optimization alone: "
+                "`belay veto NAME`)",
+            )
+        )
+    if not person.active:
+        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
+    holders = {role for policy in covered or policies for role in policy.approval.veto_roles}
+    if holders and not person.roles & (holders | {OPS}):
+        roles = " or ".join(sorted(holders | {OPS}))
+        raise RefusedError(Refusal("role", f"{person.id} may not stop {target}: it takes {roles}"))
+
+
+def _policies(belay: Services) -> list[CapabilityPolicy]:
+    try:
+        return list(belay.policies().capabilities.values())
+    except Exception:  # noqa: BLE001 - a stop that waits for a file to be mended is none
+        return []
+
+
+def _served_targets(belay: Services) -> set[str]:
+    try:
+        served = belay.flags.read_all().values()
+    except (FlagsUnavailable, ValueError):
+        return set()
+    return {f"capability:{f.capability}" for f in served} | {f"surface:{f.surface}" for f in served}
