@@ -18,7 +18,7 @@ def test_each_part_of_the_design_is_asked(belay, home: Path) -> None:
     code, found = parts(belay)
     assert code == 3
     assert list(found) == [
-        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "people",
+        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "stops", "people",
     ]  # fmt: skip
     assert found["orchestration"]["answers"] == "not in use"
     assert found["ledger"]["answers"] == "no"
@@ -37,6 +37,7 @@ def test_all_is_well_when_everything_answers(belay, home: Path, request_id: str)
         "warehouse": "yes",
         "data clock": "yes",
         "flags": "yes",
+        "stops": "yes",
         "people": "yes",
     }
     assert code == 0

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.support.live import make_live
+from tests.support.live import make_live, on_its_way
 
 from belay.domain import commands as c
 from belay.domain.actors import human
@@ -203,27 +203,6 @@ def test_a_flag_that_was_changed_by_hand_goes_down_too(belay: Services) -> None:
 
 
 # -- a widening that meets a stop -----------------------------------------------------------------
-
-
-def on_its_way(belay: Services, name: str = "checkout-wording-0") -> None:
-    """Intend 500 → 2500 under epoch 3, as a writer does that has not come to the flags yet."""
-    from belay.domain import events as e
-    from belay.domain.actors import service
-    from belay.domain.oversight import Oversight
-
-    ledger = belay.ledger
-    policy = belay.policy("checkout_wording").digest
-    ledger._append(
-        ledger.state(),
-        [
-            e.StepStarted(name, 3, f"{name}__step3", 500, 2500, policy),
-            e.OversightGranted(f"{name}.3", name, 3, 500, 2500, Oversight.INFORM, "d", None, None, ()),
-            e.WideningIntended(name, 3, f"{name}.3", 500, 2500, 3),
-        ],
-        service("test"),
-        belay.now(),
-        "",
-    )
 
 
 def test_a_widening_that_stands_is_finished(belay: Services) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from belay.domain import events as e
 from belay.domain.actors import agent, service
+from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.gates.admit import adopt_policy
@@ -47,3 +48,20 @@ def make_live(
     known = ledger.state().optimizations
     belay.flags.apply_all(served_flag(known[name], scope, 2) for name in names)
     return names
+
+
+def on_its_way(belay: Services, name: str = "checkout-wording-0") -> None:
+    """Intend 500 → 2500 under epoch 3, as a writer does that has not come to the flags yet."""
+    ledger = belay.ledger
+    policy = belay.policy("checkout_wording").digest
+    ledger._append(
+        ledger.state(),
+        [
+            e.StepStarted(name, 3, f"{name}__step3", 500, 2500, policy),
+            e.OversightGranted(f"{name}.3", name, 3, 500, 2500, Oversight.INFORM, "d", None, None, ()),
+            e.WideningIntended(name, 3, f"{name}.3", 500, 2500, 3),
+        ],
+        service("test"),
+        belay.now(),
+        "",
+    )

@@ -201,3 +201,36 @@ def test_the_board_and_an_optimization_are_plain_json(browse: Browse, asked: Ask
     known = browse().get("/api/optimizations/delivery-date").json()
     assert known["scope"] == 0
     assert browse().get("/api/optimizations/nothing").status_code == 404
+
+
+def test_the_kill_switch_takes_everything_down(belay, browse) -> None:
+    from tests.support.live import make_live
+
+    make_live(belay, 2)
+    body = {"target": "all", "reason": "wrong prices"}
+    assert browse("priya").post("/api/stops", json=body).status_code == 403
+    assert browse("nora").post("/api/stops", json=body, headers={"Origin": "http://evil"}).status_code == 403
+    assert all(flag.scope for flag in belay.flags.read_all().values())
+    answer = browse("nora").post("/api/stops", json=body)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["taken_down"]) == 2
+    assert not any(flag.scope for flag in belay.flags.read_all().values())
+
+
+def test_a_stop_without_a_ledger_reaches_the_flags_and_says_what_is_missing(belay, browse) -> None:
+    from tests.support.live import make_live
+
+    make_live(belay, 2)
+    client = browse("nora")
+    belay.ledger.close()
+    (belay.settings.home / "ledger.db").rename(belay.settings.home / "away.db")
+    page = client.get("/stop")
+    assert page.status_code == 200
+    assert "surface:checkout" in page.text
+    answer = client.post("/api/stops", json={"target": "surface:checkout", "reason": "wrong prices"})
+    assert answer.status_code == 503
+    assert "2 optimizations taken down to 0 %; the ledger could not be reached" in answer.json()["detail"]
+    assert not any(flag.scope for flag in belay.flags.read_all().values())
+    assert "could not be reached" in client.get("/stop").text
+    (belay.settings.home / "away.db").rename(belay.settings.home / "ledger.db")
+    assert "Stop not complete: surface:checkout" in client.get("/").text

@@ -11,7 +11,21 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from belay import __version__
-from belay.cli import demo, doctor, ledger, people, policy, propose, replay, slack, status, stop, story, world
+from belay.cli import (
+    demo,
+    doctor,
+    ledger,
+    people,
+    policy,
+    propose,
+    reconcile,
+    replay,
+    slack,
+    status,
+    stop,
+    story,
+    world,
+)
 from belay.cli.exits import BROKEN, IN_WORDS, exit_code
 from belay.cli.output import warn
 
@@ -66,7 +80,7 @@ def _belay(
     """Settings come from environment variables: see docs/cli.md, or ask [bold]belay doctor[/bold]."""
 
 
-for module in (status, story, propose, people, stop, doctor, demo):
+for module in (status, story, propose, people, stop, reconcile, doctor, demo):
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")

@@ -79,6 +79,7 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
         "warehouse": (_shown(settings.warehouse_url), _warehouse),
         "data clock": (_clock_in_use(belay), _clock),
         "flags": (settings.flags, _flags),
+        "stops": (str(settings.home / "outbox"), _stops),
         "people": ("Slack" if _slack_token() else "Airflow's Required Actions, belay approve", _people),
     }
 
@@ -144,12 +145,24 @@ def _flags(belay: Services) -> tuple[Answers, str]:
     if not is_there(belay.settings.ledger_url):
         return Answers.YES, shown
     known = belay.ledger.state().optimizations
-    wrong = [
+    wrong = [f"{flag.key} was changed by hand" for flag in served.values() if not flag.intact]
+    wrong += [
         f"{flag.key} is served at {percent(flag.scope)}, the ledger says {percent(known[flag.key].scope)}"
         for flag in served.values()
         if flag.key in known and known[flag.key].pending is None and known[flag.key].scope != flag.scope
     ]
     return (Answers.NO, "; ".join(wrong)) if wrong else (Answers.YES, f"{shown}, as the ledger says")
+
+
+def _stops(belay: Services) -> tuple[Answers, str]:
+    """A stop that has not reached both flags and ledger is nothing to overlook."""
+    from belay.cli.status import in_words
+    from belay.gates.outbox import waiting
+
+    stops = waiting(belay.settings.home)
+    if stops:
+        return Answers.NO, "; ".join(in_words(note) for note in stops)
+    return Answers.YES, "no stop waits for its flags or its ledger entry"
 
 
 def _slack_token() -> str:

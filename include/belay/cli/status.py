@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from belay.cli.output import Json, print_json, say, table, when
-from belay.cli.parts import opened
+from belay.cli.parts import must_exist, opened
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState, RequestState, State
+    from belay.gates.outbox import Note
 
 
 def register(app: typer.Typer) -> None:
@@ -19,11 +20,18 @@ def register(app: typer.Typer) -> None:
 
 
 def status(*, json: Json = False) -> None:
-    """Show capabilities, optimizations under way, open requests and freezes."""
-    belay = opened(ledger=True)
+    """Show capabilities, optimizations under way, open requests and freezes; first, stops not complete."""
+    from belay.gates.outbox import waiting
+
+    belay = opened()
+    stops = waiting(belay.settings.home)
+    if not json:  # before the ledger: it may be what a stop waits for
+        for note in stops:
+            say(in_words(note), style="bold red")
+    must_exist(belay.settings.ledger_url)
     state = belay.ledger.state()
     if json:
-        print_json(document(state, *belay.ledger.head()))
+        print_json({**document(state, *belay.ledger.head()), "incomplete_stops": stops})
         return
     from belay.domain.scope import percent
 
@@ -67,6 +75,14 @@ def status(*, json: Json = False) -> None:
     )
     ended = sum(o.status.ended for o in state.optimizations.values())
     say(f"{ended} optimizations have ended; the ledger holds {state.seq} entries.")
+
+
+def in_words(note: Note) -> str:
+    """Return what an incomplete stop still misses, for people."""
+    return (
+        f"STOP of {note.target} by {note.person} at {when(note.pulled_at)} UTC is not complete: the "
+        f"{note.missing} could not be reached ({note.problem}). `belay reconcile --once` completes it."
+    )
 
 
 def document(state: State, seq: int, head: str) -> dict[str, Any]:

@@ -277,7 +277,8 @@ class TurnBack:
 class Contain:
     """The flag system shows what was not decided: record the incident, and narrow.
 
-    ``by_hand`` means that what it shows cannot be known, because somebody else wrote it.
+    ``by_hand`` means that what it shows cannot be known, because somebody else wrote it. ``decided_epoch`` is
+    the ledger's when it was compared: what has moved since is compared again later.
     """
 
     optimization: str
@@ -286,6 +287,7 @@ class Contain:
     target: str
     detail: str
     by_hand: bool = False
+    decided_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

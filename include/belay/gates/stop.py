@@ -200,20 +200,30 @@ def _keep(home: Path, note: Note) -> bool:
     return True
 
 
+def known_targets(belay: Services) -> list[str]:
+    """Return what can be stopped: what the policy files and the flags name. A broken one names less."""
+    policies = _policies(belay)
+    named = {f"capability:{p.id}" for p in policies} | {f"surface:{p.surface}" for p in policies}
+    try:
+        served = list(belay.flags.read_all().values())
+    except (FlagsUnavailable, ValueError):
+        served = []
+    named |= {f"capability:{f.capability}" for f in served} | {f"surface:{f.surface}" for f in served}
+    return ["all", *sorted(named, key=lambda name: (name.startswith("capability:"), name))]
+
+
 def _require(belay: Services, target: str, person: Person) -> None:
     """Refuse who may not stop and what is not there. Broken files never stand in the way of a stop."""
-    policies = _policies(belay)
-    covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
-    known = {f"capability:{policy.id}" for policy in policies} | {f"surface:{p.surface}" for p in policies}
-    if target != "all" and target not in known | (served := _served_targets(belay)):
-        choices = ", ".join(["all", *sorted(known | served)])
+    if target != "all" and target not in (known := known_targets(belay)):
         raise RefusedError(
             Refusal(
                 "unknown-target",
-                f"there is nothing called {target!r} to stop; there is: {choices} (one optimization alone: "
-                "`belay veto NAME`)",
+                f"there is nothing called {target!r} to stop; there is: {', '.join(known)} (one "
+                "optimization alone: `belay veto NAME`)",
             )
         )
+    policies = _policies(belay)
+    covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
     if not person.active:
         raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
     holders = {role for policy in covered or policies for role in policy.approval.veto_roles}
@@ -227,11 +237,3 @@ def _policies(belay: Services) -> list[CapabilityPolicy]:
         return list(belay.policies().capabilities.values())
     except Exception:  # noqa: BLE001 - a stop that waits for a file to be mended is none
         return []
-
-
-def _served_targets(belay: Services) -> set[str]:
-    try:
-        served = belay.flags.read_all().values()
-    except (FlagsUnavailable, ValueError):
-        return set()
-    return {f"capability:{f.capability}" for f in served} | {f"surface:{f.surface}" for f in served}

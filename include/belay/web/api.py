@@ -16,6 +16,7 @@ from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.intake import BadProposalError, parse_proposal
 from belay.gates.outcome import RefusedError
+from belay.gates.stop import stop
 from belay.ledger.store import LedgerError
 from belay.services import PolicyBrokenError
 from belay.web.auth import MaybePersonDep, PersonDep, answerer, reader
@@ -41,6 +42,13 @@ class Answer(_Body):
 class Reason(_Body):
     """Why."""
 
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Stop(_Body):
+    """What shall be taken down, and why."""
+
+    target: str = Field(max_length=200)
     reason: str = Field(min_length=1, max_length=2000)
 
 
@@ -128,6 +136,18 @@ def cast_veto(target: str, body: Reason, person: PersonDep, belay: BelayDep) -> 
         raise HTTPException(
             503, f"the veto stands in the ledger, but customers may still see it: {away}"
         ) from away
+
+
+@router.post("/stops", dependencies=[answerer])
+def pull_kill_switch(body: Stop, person: PersonDep, belay: BelayDep) -> dict[str, Any]:
+    """Take everything of ``all``, ``surface:NAME`` or ``capability:NAME`` down, at once."""
+    try:
+        stopped = stop(belay, body.target, person=person, reason=body.reason, via="board")
+    except RefusedError as refused:
+        raise HTTPException(403, str(refused)) from refused
+    if not stopped.complete:
+        raise HTTPException(503, stopped.sentence)
+    return {"stop": stopped.note.stop, "taken_down": stopped.taken_down, "told": stopped.sentence}
 
 
 @router.post("/freezes", dependencies=[answerer])

@@ -13,6 +13,7 @@ from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.scope import percent
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
+from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
@@ -42,6 +43,17 @@ def board(belay: Services) -> dict[str, Any]:
         "freezes": [
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
             for f in state.freezes.values()
+        ],
+        "stops": [
+            {
+                "target": note.target,
+                "by": names.get(note.person, note.person),
+                "reason": note.reason,
+                "at": note.pulled_at.isoformat(),
+                "missing": note.missing,
+                "problem": note.problem,
+            }
+            for note in waiting(belay.settings.home)
         ],
         "freezable": [
             "all",

@@ -15,6 +15,8 @@ from belay.domain.events import StepStarted
 from belay.domain.gates import Gate
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
+from belay.gates.outbox import waiting
+from belay.gates.stop import known_targets
 from belay.ledger.store import LedgerError
 from belay.review.report import Pictures, look_pictures, render
 from belay.web.auth import reader
@@ -32,6 +34,12 @@ _DEPTH = 30
 def show_board(belay: BelayDep) -> HTMLResponse:
     """Show the Autonomy board."""
     return _page("board.html", board=board(belay))
+
+
+@router.get("/stop")
+def show_kill_switch(belay: BelayDep) -> HTMLResponse:
+    """Show the kill switch. Asks neither the ledger nor the warehouse: they may be what is broken."""
+    return _page("stop.html", targets=known_targets(belay), stops=waiting(belay.settings.home))
 
 
 @router.get("/run/{run_id:path}")

@@ -96,6 +96,8 @@ def contain(state: State, command: c.Contain, _asked: Asked) -> Answer:
     )
     if optimization is None:
         return (incident,)
+    if command.decided_epoch not in (None, optimization.epoch):
+        return ()
     above = max(command.served_epoch, optimization.epoch)
     if command.by_hand:
         if optimization.pending is not None and not optimization.pending.to_scope:

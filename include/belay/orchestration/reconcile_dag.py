@@ -1,0 +1,67 @@
+"""The DAG that compares, every few minutes, what is served with what was decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from belay.orchestration.runtime import services
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+DAG_ID = "reconcile"
+
+_DOC = """# Reconcile
+
+Compares what the flag system serves with what the ledger decided.
+
+- Served **wider** than decided, or changed by hand: an incident. It is narrowed at once and recorded.
+- Served **narrower**: reported here, in red. Nothing is widened for that; `belay reconcile --once --accept`
+  decides what is served.
+- Narrowings that did not get to the end are finished; a widening that did not is finished only if it still
+  stands, by the same question to the ledger that its task would ask.
+- Stops whose flags or ledger entry are missing are completed.
+
+Without a scheduler: `belay reconcile` by cron or systemd (docs/stop.md).
+"""
+
+
+class ReconcileOperator(BaseOperator):
+    """One pass; red when something is left that a person has to look at."""
+
+    ui_color = "#eee8f8"
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
+        """Compare, finish, narrow, report."""
+        from belay.gates.reconcile import reconcile
+
+        found = reconcile(services())
+        for difference in found.differences:
+            self.log.warning(difference.sentence)
+        if found.left:
+            raise AirflowFailException("to look at:\n" + "\n".join(found.left))
+        self.log.info("%s flags compared: everything is served as decided", found.checked)
+        return found.to_document()
+
+
+def build_reconcile_dag(every: timedelta) -> DAG:
+    """Return the DAG ``reconcile``, which runs ``every`` so often."""
+    with DAG(
+        dag_id=DAG_ID,
+        dag_display_name="Reconcile flags and ledger",
+        description="Compares what is served with what was decided; narrows, and never widens.",
+        doc_md=_DOC,
+        schedule=every,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags={"belay", "guard"},
+        default_args={"owner": "belay", "retries": 0},
+    ) as dag:
+        ReconcileOperator(task_id="reconcile", execution_timeout=timedelta(minutes=5))
+    return dag
