@@ -20,7 +20,7 @@ from tests.support.builders import (
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor
-from belay.domain.events import Choice, Event
+from belay.domain.events import Choice, DelegationGiven, Event
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.stages import Stage
 from belay.ledger.store import Ledger, Outcome
@@ -30,6 +30,8 @@ def a_story(ledger: Ledger) -> None:
     """Let one optimization climb a step and be rolled back, another be rejected and vetoed, and the rest."""
     clock = iter(range(1000))
     policy = a_policy(initial_stage=Stage.SUGGEST)
+    patient = replace(policy.approval, remind_after=0.0, escalate_after=0.0, escalate_to=("director",))
+    policy = replace(policy, approval=patient)
 
     def do(command: c.Command, by: Actor = GATE, seconds: float = 0) -> tuple[Event, ...]:
         at = NOW + timedelta(minutes=next(clock), seconds=seconds)
@@ -76,7 +78,13 @@ def a_story(ledger: Ledger) -> None:
     do(c.ConfirmScope("opt-1", 100, 1, "flagd", NOW))
     do(c.RollBack("opt-1", "harm", "page errors rose"))
     do(c.ConfirmScope("opt-1", 0, 2, "flagd", NOW))
+    lent = c.Delegate("olive", frozenset({APPROVER}), NOW + timedelta(days=3), "on leave", "cli")
+    (given,) = do(lent, NORA)
+    assert isinstance(given, DelegationGiven)
+    do(c.EndDelegation(given.delegation, "back early"), NORA)
     reviewed("opt-2")
+    do(c.OpenReview(vote(Choice.REJECT).request), NORA)
+    do(c.SettleRequest(vote(Choice.REJECT).request))
     do(vote(Choice.REJECT), NORA)
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
     do(c.Freeze("surface:checkout", "sale"), OLIVE)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from belay.domain.autonomy import AutonomyRule
+from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.metrics import Guardrail, Metric, Primary
 from belay.domain.oversight import OversightTable
 from belay.domain.scope import Ramp
@@ -62,6 +63,11 @@ class ApprovalRule:
         Wall-clock seconds until silence means no.
     notice_seconds : float
         Wall-clock seconds of notice; where oversight is ``notice``, silence after them means yes.
+    remind_after, escalate_after : float
+        Shares of the waiting time after which people are reminded, and after which holders of
+        ``escalate_to`` may answer in any role that is missing; 1 is never.
+    escalate_to : tuple[str, ...]
+        The next roles.
     """
 
     roles: tuple[str, ...]
@@ -69,6 +75,9 @@ class ApprovalRule:
     veto_roles: tuple[str, ...]
     expires_seconds: float
     notice_seconds: float
+    remind_after: float = 1.0
+    escalate_after: float = 1.0
+    escalate_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ class CapabilityPolicy:
     agents: tuple[str, ...]
     digest: str
     autonomy: AutonomyRule = field(default_factory=AutonomyRule)
+    calendar: Calendar = ALWAYS
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

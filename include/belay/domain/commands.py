@@ -197,7 +197,11 @@ class RequestOversight:
 
 @dataclass(frozen=True, slots=True)
 class CastVote:
-    """Answer a request. ``digest`` is the digest of what the voter was shown."""
+    """Answer a request. ``digest`` is the digest of what the voter was shown.
+
+    ``givers`` has the roles that those who delegated to the voter hold in the roster now: who left, or
+    lost a role, lends nothing any more.
+    """
 
     request: str
     choice: Choice
@@ -205,11 +209,38 @@ class CastVote:
     roles: frozenset[str]
     digest: str
     via: str
+    givers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SettleRequest:
-    """Close a request whose time has come: notice passed, or expired."""
+    """Do what is due for a request now: remind, escalate, or close it (notice passed, or expired)."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """Let ``to`` answer in ``roles``, the asking person's own, until ``until`` (wall-clock, UTC, aware)."""
+
+    to: str
+    roles: frozenset[str]
+    until: datetime
+    reason: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndDelegation:
+    """End a delegation before its time."""
+
+    delegation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReview:
+    """Record that the asking person opened the review a request rests on."""
 
     request: str
 
@@ -222,6 +253,7 @@ class Veto:
     reason: str
     roles: frozenset[str]
     via: str
+    givers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +359,9 @@ Command = (
     | RequestOversight
     | CastVote
     | SettleRequest
+    | Delegate
+    | EndDelegation
+    | OpenReview
     | Veto
     | Stop
     | IntendWidening

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.proposal import Proposal
@@ -53,6 +54,7 @@ class PolicyAdopted:
     free_scope: int = 0
     leases: Mapping[Stage, float] = field(default_factory=dict)
     holdout: int = 0
+    calendar: Calendar = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +263,17 @@ class OversightRequested:
     capability: str = ""
     from_stage: Stage | None = None
     to_stage: Stage | None = None
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+    escalate_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VoteCast:
-    """A person answered. ``counted`` is False when segregation of duties keeps it out of the quorum."""
+    """A person answered. ``counted`` is False when segregation of duties keeps it out of the quorum.
+
+    ``on_behalf_of`` names the person whose delegation gave the voter these roles; empty for one's own.
+    """
 
     kind: ClassVar[str] = "approval.voted"
     request: str
@@ -277,6 +285,59 @@ class VoteCast:
     via: str
     digest: str
     counted: bool
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationGiven:
+    """A person (the actor) let ``to`` answer in some of their own roles until ``until``."""
+
+    kind: ClassVar[str] = "delegation.given"
+    delegation: str
+    to: str
+    roles: tuple[str, ...]
+    until: datetime
+    reason: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationEnded:
+    """A delegation was taken back or given up before its time."""
+
+    kind: ClassVar[str] = "delegation.ended"
+    delegation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReminded:
+    """It was time to remind the people who have not answered."""
+
+    kind: ClassVar[str] = "approval.reminded"
+    request: str
+    optimization: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEscalated:
+    """Nobody completed the quorum in time: holders of ``roles`` may answer now in any missing role."""
+
+    kind: ClassVar[str] = "approval.escalated"
+    request: str
+    optimization: str
+    roles: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOpened:
+    """A person (the actor) opened the review that a request rests on, before it was decided."""
+
+    kind: ClassVar[str] = "review.opened"
+    request: str
+    optimization: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +489,11 @@ Event = (
     | LookTaken
     | OversightRequested
     | VoteCast
+    | DelegationGiven
+    | DelegationEnded
+    | RequestReminded
+    | RequestEscalated
+    | ReviewOpened
     | RequestClosed
     | OversightGranted
     | Vetoed

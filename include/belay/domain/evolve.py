@@ -15,6 +15,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.stages import Stage, lower
 from belay.domain.state import (
     CapabilityState,
+    DelegationState,
     FreezeState,
     GateResult,
     Grant,
@@ -61,6 +62,7 @@ class Draft:
         self.optimizations = dict(state.optimizations)
         self.requests = dict(state.requests)
         self.freezes = dict(state.freezes)
+        self.delegations = dict(state.delegations)
         self.touched: set[tuple[str, str]] = set()
 
     def put(self, table: str, key: str, entity: Any) -> None:
@@ -88,7 +90,14 @@ class Draft:
 
     def state(self) -> State:
         """Return the folded state."""
-        return State(self.seq, self.capabilities, self.optimizations, self.requests, self.freezes)
+        return State(
+            self.seq,
+            self.capabilities,
+            self.optimizations,
+            self.requests,
+            self.freezes,
+            self.delegations,
+        )
 
 
 def evolve(state: State, recorded: Recorded) -> State:
@@ -134,6 +143,7 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
         free_scope=event.free_scope,
         leases=event.leases,
         holdout=event.holdout,
+        calendar=event.calendar,
     )
     fresh = replace(fresh, lease_until=_lease_end(fresh, recorded.at))
     if known is not None:
@@ -331,6 +341,9 @@ def _(event: e.OversightRequested, draft: Draft, recorded: Recorded) -> None:
             expires_at=event.expires_at,
             from_stage=event.from_stage,
             to_stage=event.to_stage,
+            remind_at=event.remind_at,
+            escalate_at=event.escalate_at,
+            escalate_to=event.escalate_to,
         ),
     )
     if optimization is None:
@@ -346,8 +359,54 @@ def _(event: e.OversightRequested, draft: Draft, recorded: Recorded) -> None:
 @_folds(e.VoteCast)
 def _(event: e.VoteCast, draft: Draft, recorded: Recorded) -> None:
     request = draft.requests[event.request]
-    vote = Vote(event.voter, event.roles, event.choice, event.reason, event.via, recorded.at, event.counted)
+    vote = Vote(
+        event.voter,
+        event.roles,
+        event.choice,
+        event.reason,
+        event.via,
+        recorded.at,
+        event.counted,
+        event.on_behalf_of,
+    )
     draft.put("requests", event.request, replace(request, votes=(*request.votes, vote)))
+
+
+@_folds(e.DelegationGiven)
+def _(event: e.DelegationGiven, draft: Draft, recorded: Recorded) -> None:
+    given = DelegationState(
+        id=event.delegation,
+        giver=recorded.by.id,
+        to=event.to,
+        roles=event.roles,
+        since=recorded.at,
+        until=event.until,
+        reason=event.reason,
+    )
+    draft.put("delegations", event.delegation, given)
+
+
+@_folds(e.DelegationEnded)
+def _(event: e.DelegationEnded, draft: Draft, recorded: Recorded) -> None:
+    draft.drop("delegations", event.delegation)
+
+
+@_folds(e.RequestReminded)
+def _(event: e.RequestReminded, draft: Draft, recorded: Recorded) -> None:
+    draft.put("requests", event.request, replace(draft.requests[event.request], reminded=True))
+
+
+@_folds(e.RequestEscalated)
+def _(event: e.RequestEscalated, draft: Draft, recorded: Recorded) -> None:
+    request = draft.requests[event.request]
+    draft.put("requests", event.request, replace(request, escalated=True, escalate_to=event.roles))
+
+
+@_folds(e.ReviewOpened)
+def _(event: e.ReviewOpened, draft: Draft, recorded: Recorded) -> None:
+    request = draft.requests[event.request]
+    opened = tuple(dict.fromkeys((*request.opened_by, recorded.by.id)))
+    draft.put("requests", event.request, replace(request, opened_by=opened))
 
 
 @_folds(e.RequestClosed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
@@ -122,6 +123,7 @@ class CapabilityState:
     oec: OecReading | None = None
     demoted_at: datetime | None = None
     demoted_by: str = ""
+    calendar: Calendar = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,12 @@ class Vote:
     via: str
     at: datetime
     counted: bool
+    on_behalf_of: str = ""
+
+    @property
+    def principal(self) -> str:
+        """Whose answer it is: the person who delegated, or the voter."""
+        return self.on_behalf_of or self.voter
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +299,17 @@ class RequestState:
     from_stage: Stage | None = None
     to_stage: Stage | None = None
     settled_at: datetime | None = None
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+    escalate_to: tuple[str, ...] = ()
+    reminded: bool = False
+    escalated: bool = False
+    opened_by: tuple[str, ...] = ()
+
+    @property
+    def answering_roles(self) -> tuple[str, ...]:
+        """Roles whose holders may answer now: the quorum's, and after escalation those that stand in."""
+        return (*self.roles, *self.escalate_to) if self.escalated else self.roles
 
     @property
     def promotes(self) -> bool:
@@ -301,6 +320,19 @@ class RequestState:
     def subject(self) -> str:
         """What it is about: the optimization, or the capability."""
         return self.capability if self.promotes else self.optimization
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationState:
+    """A person's roles lent to another person until ``until`` (wall-clock)."""
+
+    id: str
+    giver: str
+    to: str
+    roles: tuple[str, ...]
+    since: datetime
+    until: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +354,12 @@ class State:
     optimizations: Mapping[str, OptimizationState] = field(default_factory=dict)
     requests: Mapping[str, RequestState] = field(default_factory=dict)
     freezes: Mapping[str, FreezeState] = field(default_factory=dict)
+    delegations: Mapping[str, DelegationState] = field(default_factory=dict)
+
+    def delegated_to(self, person: str, at: datetime) -> list[DelegationState]:
+        """Return the delegations that let ``person`` answer for somebody at ``at``, oldest first."""
+        mine = [d for d in self.delegations.values() if d.to == person and d.since <= at < d.until]
+        return sorted(mine, key=lambda delegation: (delegation.since, delegation.id))
 
     def freezes_of(self, capability: str, surface: str) -> Iterable[FreezeState]:
         """Return the freezes that hold ``capability`` on ``surface``."""

@@ -10,13 +10,21 @@ from pydantic import TypeAdapter
 
 from belay.domain.digest import canonical_json
 from belay.domain.events import EVENTS, Event
-from belay.domain.state import CapabilityState, FreezeState, OptimizationState, RequestState, State
+from belay.domain.state import (
+    CapabilityState,
+    DelegationState,
+    FreezeState,
+    OptimizationState,
+    RequestState,
+    State,
+)
 
 ENTITIES: dict[str, type] = {
     "capabilities": CapabilityState,
     "optimizations": OptimizationState,
     "requests": RequestState,
     "freezes": FreezeState,
+    "delegations": DelegationState,
 }
 """The tables of ``State``, and what they hold."""
 

@@ -35,7 +35,8 @@ def _requested(event: e.OversightRequested) -> str:
 
 
 def _voted(event: e.VoteCast) -> str:
-    told = f"answered {event.choice} via {event.via}: “{event.reason}”"
+    whose = f" for {event.on_behalf_of}" if event.on_behalf_of else ""
+    told = f"answered {event.choice}{whose} via {event.via}: “{event.reason}”"
     return told if event.counted else f"{told}; it does not count towards the quorum: segregation of duties"
 
 
@@ -67,7 +68,20 @@ def _widening(event: e.WideningIntended) -> str:
     return f"spent grant {event.grant} to widen {step} under epoch {event.epoch}"
 
 
+def _delegated(event: e.DelegationGiven) -> str:
+    roles, until = " and ".join(event.roles), f"{event.until:%Y-%m-%d %H:%M} UTC"
+    return f"lets {event.to} answer as {roles} until {until}: {event.reason} (delegation {event.delegation})"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
+    e.DelegationGiven: _delegated,
+    e.DelegationEnded: lambda it: f"ended delegation {it.delegation}: {it.reason}",
+    e.RequestReminded: lambda it: f"reminded people: missing is {', '.join(it.missing)} ({it.request})",
+    e.RequestEscalated: lambda it: (
+        f"escalated to {' and '.join(it.roles)}, who may answer now: missing is {', '.join(it.missing)} "
+        f"({it.request})"
+    ),
+    e.ReviewOpened: lambda it: f"opened the review ({it.request})",
     e.PolicyAdopted: lambda it: f"brought policy {it.digest[:12]} of {it.capability} into force: {it.reason}",
     e.StagePromoted: lambda it: f"promoted {it.capability} {it.from_stage} → {it.to_stage}: {it.reason}",
     e.StageDemoted: lambda it: (

@@ -13,7 +13,7 @@ from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, State, Status
 
 
-def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> Answer:
+def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> Answer:
     """Spend the grant of the step under way (I1, I2, I3). A refusal here is kept: somebody tried."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
@@ -29,8 +29,8 @@ def intend_widening(state: State, command: c.IntendWidening, _asked: Asked) -> A
     if step is None or step.number != command.step:
         return Refusal("no-such-step", f"{optimization.id} has no step {command.step} under way", kept=True)
     capability = state.capabilities[optimization.capability]
-    for freeze in state.freezes_of(capability.id, optimization.surface):
-        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+    if frozen := _frozen(state, optimization, asked):
+        return frozen
     if optimization.pending and optimization.pending.widening:
         return ()  # intended already, by a writer that did not get to the end: go on and apply it
     if not step.passed(Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
@@ -83,6 +83,14 @@ def widening_stands(state: State, optimization: str, to_scope: int, epoch: int) 
     return None
 
 
+def _frozen(state: State, optimization: OptimizationState, asked: Asked) -> Refusal | None:
+    """Return what lets nothing widen now: a freeze that somebody set, or the calendar."""
+    for freeze in state.freezes_of(optimization.capability, optimization.surface):
+        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+    closed = state.capabilities[optimization.capability].calendar.freeze_at(asked.at)
+    return Refusal("calendar", closed, kept=True) if closed else None
+
+
 def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
     """Narrow at once. Anybody and anything may ask; nothing but a wider scope is refused."""
     optimization = state.optimizations.get(command.optimization)
@@ -122,7 +130,11 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     capability = state.capabilities.get(capability_id or "")
     if capability is None:
         return Refusal("unknown-target", f"there is nothing called {command.target!r} to veto")
-    if not command.roles & set(capability.veto_roles):
+    lent = [
+        frozenset(given.roles) & command.givers.get(given.giver, frozenset())
+        for given in state.delegated_to(asked.by.id, asked.at)
+    ]
+    if not command.roles.union(*lent) & set(capability.veto_roles):
         roles = " or ".join(capability.veto_roles)
         return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
     cast = e.Vetoed(command.target, command.reason, command.via)

@@ -45,6 +45,8 @@ def _findings(
         f"one step up the ramp, {percent(step.from_scope)} → {percent(step.to_scope)}",
         "an earlier change of scope is not confirmed yet: let its run finish first",
     )
+    closed = policy.calendar.freeze_at(asked.at)
+    yield _rule("calendar", closed is None, f"calendar {policy.calendar.name} is open", closed or "")
     oversight = step_oversight(state, optimization, step, policy).oversight
     yield _rule(
         "stage-shows",

@@ -49,6 +49,7 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         free_scope=policy.free_scope,
         leases=policy.autonomy.leases,
         holdout=policy.autonomy.holdout,
+        calendar=policy.calendar,
     )
     return (
         adopted,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 from belay.domain import commands as c
 from belay.domain import events as e
@@ -84,7 +86,7 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
     waits = policy.approval.notice_seconds
     if decision.oversight is Oversight.APPROVE:
         waits = policy.approval.expires_seconds
-    expires_at = asked.at + timedelta(seconds=waits)
+    expires_at = policy.calendar.after(asked.at, waits)
     times_asked = sum(request.optimization == optimization.id for request in state.requests.values())
     digest = step_digest(optimization, step, decision.oversight, expires_at.isoformat(), times_asked)
     name = f"{optimization.id}.{step.number}.{digest[:8]}"
@@ -122,8 +124,16 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
             conflicted=tuple(sorted({proposal.proposed_by.id, proposal.agent_owner})),
             owner=capability.owner,
             expires_at=expires_at,
+            remind_at=_part_of(policy, asked, waits, policy.approval.remind_after),
+            escalate_at=_part_of(policy, asked, waits, policy.approval.escalate_after),
+            escalate_to=policy.approval.escalate_to,
         ),
     )
+
+
+def _part_of(policy: CapabilityPolicy, asked: Asked, waits: float, share: float) -> datetime | None:
+    """Return when ``share`` of the waiting time has passed; a share of 1 (or more) never comes."""
+    return policy.calendar.after(asked.at, waits * share) if share < 1 else None
 
 
 def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
@@ -131,26 +141,37 @@ def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
     request = state.requests.get(command.request)
     if request is None:
         return Refusal("no-such-request", f"there is no request {command.request!r}")
-    if refusal := _may_not_vote(request, command, asked):
+    standing = standing_of(state, request, command, asked)
+    if refusal := _may_not_vote(request, command, standing, asked):
         return refusal
-    counted = asked.by.id not in request.conflicted
+    counted = not {asked.by.id, standing.on_behalf_of} & set(request.conflicted)
     vote = e.VoteCast(
         request=request.id,
         optimization=request.optimization,
         voter=asked.by.id,
-        roles=tuple(sorted(command.roles & set(request.roles))),
+        roles=standing.roles,
         choice=command.choice,
         reason=command.reason,
         via=command.via,
         digest=command.digest,
         counted=counted,
+        on_behalf_of=standing.on_behalf_of,
     )
     if command.choice is e.Choice.REJECT:
         reason = f"{asked.by.id} rejected it: {command.reason}"
         return (vote, e.RequestClosed(request.id, request.optimization, RequestStatus.REJECTED, reason))
     votes = (
         *request.votes,
-        Vote(vote.voter, vote.roles, vote.choice, vote.reason, vote.via, asked.at, counted),
+        Vote(
+            vote.voter,
+            vote.roles,
+            vote.choice,
+            vote.reason,
+            vote.via,
+            asked.at,
+            counted,
+            vote.on_behalf_of,
+        ),
     )
     # Where notice is enough, an approval only adds a name: silence until the end of the notice
     # decides, so that a veto holder always gets the whole period.
@@ -159,7 +180,39 @@ def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
     return (vote,)
 
 
-def _may_not_vote(request: RequestState, command: c.CastVote, asked: Asked) -> Refusal | None:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """In which of a request's roles somebody answers, and for whom (empty: for themselves)."""
+
+    roles: tuple[str, ...]
+    on_behalf_of: str = ""
+
+
+def standing_of(state: State, request: RequestState, command: c.CastVote, asked: Asked) -> Standing:
+    """Return how the asking person stands to ``request``: in their own roles, else in roles lent to them.
+
+    One person has one voice: who holds a role needed here answers in it, and lends no second voice to it.
+    """
+    if own := _covered(request, command.roles):
+        return Standing(own)
+    heard = {name for vote in request.votes for name in (vote.voter, vote.principal)}
+    for given in state.delegated_to(asked.by.id, asked.at):
+        still_held = frozenset(given.roles) & command.givers.get(given.giver, frozenset())
+        if given.giver not in heard and (lent := _covered(request, still_held)):
+            return Standing(lent, given.giver)
+    return Standing(())
+
+
+def _covered(request: RequestState, roles: frozenset[str]) -> tuple[str, ...]:
+    """Return the roles of the quorum that a holder of ``roles`` answers in: a stand-in, in all of them."""
+    if request.escalated and roles & set(request.escalate_to):
+        return request.roles
+    return tuple(sorted(roles & set(request.roles)))
+
+
+def _may_not_vote(
+    request: RequestState, command: c.CastVote, standing: Standing, asked: Asked
+) -> Refusal | None:
     """Return why this vote is refused, if it is."""
     voter = asked.by
     if voter.kind is not ActorKind.HUMAN:
@@ -174,11 +227,14 @@ def _may_not_vote(request: RequestState, command: c.CastVote, asked: Asked) -> R
         )
     if asked.at >= request.expires_at:
         return Refusal("expired", f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC")
-    if not command.roles & set(request.roles):
-        roles = " or ".join(request.roles)
-        return Refusal("role", f"{voter.id} may not answer this: it takes {roles}", kept=True)
     if any(vote.voter == voter.id for vote in request.votes):
         return Refusal("voted-already", f"{voter.id} has answered request {request.id} already")
+    if for_them := [vote.voter for vote in request.votes if vote.on_behalf_of == voter.id]:
+        message = f"{for_them[0]} has answered request {request.id} for {voter.id} already"
+        return Refusal("voted-already", message)
+    if not standing.roles:
+        roles = " or ".join(request.answering_roles)
+        return Refusal("role", f"{voter.id} may not answer this: it takes {roles}", kept=True)
     if not command.reason.strip():
         return Refusal("reason", "an answer needs a reason")
     return None
@@ -195,22 +251,48 @@ def missing_for_quorum(request: RequestState, votes: tuple[Vote, ...]) -> tuple[
     quorum = max(request.quorum, 1)
     if len(approvals) < quorum:
         lacking.append(f"{quorum - len(approvals)} of {quorum} approvals")
-    if approvals and all(vote.voter == request.owner for vote in approvals):
+    if approvals and all(request.owner in {vote.voter, vote.principal} for vote in approvals):
         lacking.append(f"somebody besides the owner {request.owner}")
     return tuple(lacking)
 
 
 def settle_request(state: State, command: c.SettleRequest, asked: Asked) -> Answer:
-    """Close a request whose time has come: after a notice silence means yes, after a question it means no."""
+    """Do what is due: remind, escalate, or close. After a notice silence means yes, after a question no."""
     request = state.requests.get(command.request)
     if request is None:
         return Refusal("no-such-request", f"there is no request {command.request!r}")
-    if request.status is not RequestStatus.OPEN or asked.at < request.expires_at:
+    if request.status is not RequestStatus.OPEN:
         return ()
+    if asked.at < request.expires_at:
+        return tuple(_nudges(request, asked))
     if request.oversight is Oversight.NOTICE:
         return (_grant(request),)
     reason = "nobody completed the quorum in time, and silence means no"
     return (e.RequestClosed(request.id, request.optimization, RequestStatus.EXPIRED, reason),)
+
+
+def _nudges(request: RequestState, asked: Asked) -> Iterator[e.Event]:
+    """Yield what is due before the end, each once: a reminder, and the next role when silence goes on."""
+    if request.oversight is not Oversight.APPROVE:
+        return
+    missing = missing_for_quorum(request, request.votes)
+    if request.remind_at and not request.reminded and asked.at >= request.remind_at:
+        yield e.RequestReminded(request.id, request.optimization, missing)
+    due = request.escalate_at and not request.escalated and asked.at >= request.escalate_at
+    if due and request.escalate_to:
+        yield e.RequestEscalated(request.id, request.optimization, request.escalate_to, missing)
+
+
+def open_review(state: State, command: c.OpenReview, asked: Asked) -> Answer:
+    """Record that a person opened the review, once a person and request, while it can still be answered."""
+    request = state.requests.get(command.request)
+    if request is None:
+        return Refusal("no-such-request", f"there is no request {command.request!r}")
+    if asked.by.kind is not ActorKind.HUMAN:
+        return Refusal("people-review", f"{asked.by} cannot review: only people can")
+    if request.status is not RequestStatus.OPEN or asked.by.id in request.opened_by:
+        return ()
+    return (e.ReviewOpened(request.id, request.optimization),)
 
 
 def void_open_requests(
