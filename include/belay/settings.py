@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parents[1]
@@ -37,6 +38,8 @@ class Settings:
     flag_settle : timedelta
         ``BELAY_FLAG_SETTLE_SECONDS``: data time that a change of scope needs to reach every client;
         units first exposed in it are left out of the comparison.
+    zone : ZoneInfo
+        ``BELAY_ZONE``: time zone of people who say until when (``UTC``).
     """
 
     home: Path
@@ -48,6 +51,7 @@ class Settings:
     recorded: Path
     airflow_url: str
     flag_settle: timedelta
+    zone: ZoneInfo
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -64,4 +68,5 @@ class Settings:
             recorded=Path(env.get("BELAY_DATA", _CHECKOUT.parent / "shared" / "data")),
             airflow_url=env.get("BELAY_AIRFLOW_URL", ""),
             flag_settle=timedelta(seconds=float(env.get("BELAY_FLAG_SETTLE_SECONDS", "60"))),
+            zone=ZoneInfo(env.get("BELAY_ZONE", "UTC")),
         )

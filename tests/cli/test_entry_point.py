@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -19,20 +18,26 @@ def run(*arguments: str, home: Path, **more: str) -> subprocess.CompletedProcess
     return subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
-def test_help_is_fast_and_documents_the_exit_codes(tmp_path: Path) -> None:
-    took = []
-    for _ in range(3):
-        began = _processor_seconds()
-        done = run("--help", home=tmp_path)
-        took.append(_processor_seconds() - began)
+def test_help_documents_the_exit_codes(tmp_path: Path) -> None:
+    done = run("--help", home=tmp_path)
     assert done.returncode == 0
     assert all(f"{code} " in done.stdout for code in range(5))
-    assert min(took) < 0.6  # of a processor: how long it lasts depends on who else computes
 
 
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def test_starting_imports_nothing_heavy() -> None:
+    heavy = {
+        "airflow",
+        "great_expectations",
+        "pandas",
+        "numpy",
+        "duckdb",
+        "sqlalchemy",
+        "altair",
+        "slack_bolt",
+    }
+    code = f"import sys, belay.cli.app; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

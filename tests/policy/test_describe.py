@@ -44,5 +44,5 @@ def test_schemas_accept_the_shipped_files_and_refuse_unknown_keys(folder):
 
 def test_schemas_are_written_for_editors(tmp_path):
     paths = export_schemas(tmp_path / "schemas")
-    assert len(paths) == 5
+    assert len(paths) == 6
     assert "decision_class" in json.loads(paths[0].read_text())["properties"]

@@ -89,4 +89,5 @@ def a_story(ledger: Ledger) -> None:
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
     do(c.Freeze("surface:checkout", "sale"), OLIVE)
     do(c.Unfreeze("surface:checkout", "sale is over"), OLIVE)
-    do(c.Freeze("all", "night"), OLIVE)
+    do(c.Contain("opt-1", 500, 9, "flagd", "somebody edited the file"))
+    do(c.Stop("stop-1", "all", "night", "cli", NOW), OLIVE)

@@ -24,6 +24,7 @@ from belay.cli import (
     status,
     stop,
     story,
+    supervision,
     world,
 )
 from belay.cli.exits import BROKEN, IN_WORDS, exit_code
@@ -80,7 +81,7 @@ def _belay(
     """Settings come from environment variables: see docs/cli.md, or ask [bold]belay doctor[/bold]."""
 
 
-for module in (status, story, propose, people, stop, reconcile, doctor, demo):
+for module in (status, story, propose, people, supervision, stop, reconcile, doctor, demo):
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")

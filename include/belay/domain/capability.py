@@ -106,6 +106,31 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisionRule:
+    """What people can be asked before their oversight is a formality.
+
+    Attributes
+    ----------
+    max_pending_each : int
+        Open requests for each person who may answer.
+    hasty_seconds : float
+        An answer sooner than this after the question, by somebody who did not open the review, is hasty.
+    max_hasty_share : float
+        Share of hasty answers above which nothing new is asked.
+    least_answers : int
+        Answers in the period below which shares mean nothing.
+    period_seconds : float
+        Wall-clock time that is looked back on.
+    """
+
+    max_pending_each: int = 10
+    hasty_seconds: float = 10.0
+    max_hasty_share: float = 0.5
+    least_answers: int = 10
+    period_seconds: float = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityPolicy:
     """Everything that one capability's YAML file and the shared files say about it.
 
@@ -137,6 +162,7 @@ class CapabilityPolicy:
     digest: str
     autonomy: AutonomyRule = field(default_factory=AutonomyRule)
     calendar: Calendar = ALWAYS
+    supervision: SupervisionRule = SupervisionRule()
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -120,6 +120,7 @@ def _measured(
 ) -> Iterator[tuple[c.Finding, dict[str, Any]]]:
     """Yield what had to be looked up or measured, each with the facts that later gates need."""
     yield _roster_preflight(belay.roster(), known.proposal, policy), {}
+    yield _supervision(belay, policy), {}
     yield _enough_traffic(belay, known, policy)
 
 
@@ -135,6 +136,15 @@ def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPoli
         sentence = f"{len(anybody)} people could answer and the quorum is {policy.approval.quorum}"
         return c.Finding("roster", Verdict.HOLD, sentence)
     return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
+
+
+def _supervision(belay: Services, policy: CapabilityPolicy) -> c.Finding:
+    """Can those who would be asked keep up?"""
+    from belay.approval.supervision import saturation
+
+    state, roster = belay.ledger.state(), belay.roster()
+    said = saturation(state, roster, policy.approval.roles, policy.supervision, belay.now())
+    return c.Finding("supervision", Verdict.HOLD if said else Verdict.PASS, said or "supervision keeps up")
 
 
 def _enough_traffic(

@@ -13,7 +13,7 @@ from belay.domain.actors import human
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
-from belay.domain.state import RequestState
+from belay.domain.state import DelegationState, RequestState
 from belay.gates.outcome import RefusedError
 from belay.gates.widen import settle_narrowings
 
@@ -55,6 +55,7 @@ def vote(
         roles=person.roles,
         digest=known.digest if digest is None else digest,
         via=via,
+        givers=_givers(belay, person),
     )
     return _as_person(belay, command, person).state.requests[request]
 
@@ -71,8 +72,66 @@ def veto(belay: Services, target: str, *, person: Person, reason: str, via: str)
     FlagsUnavailable
         When the flags cannot be written; the veto stands, and narrowing can be repeated.
     """
-    _as_person(belay, c.Veto(target, reason, person.roles, via), person)
+    _as_person(belay, c.Veto(target, reason, person.roles, via, _givers(belay, person)), person)
     return settle_narrowings(belay)
+
+
+def delegate(
+    belay: Services, *, person: Person, to: str, until_text: str, reason: str, via: str
+) -> DelegationState:
+    """Let ``to`` answer in all of ``person``'s roles for a while, and return the delegation.
+
+    Parameters
+    ----------
+    to
+        Whom: id of a person of the roster.
+    until_text
+        Until when, as people of ``BELAY_ZONE`` say it; see `belay.approval.until`.
+
+    Raises
+    ------
+    RefusedError
+        When there is no such active person, or the person has nothing to lend.
+    ValueError
+        When ``until_text`` means no time.
+    """
+    from belay.approval.until import until
+
+    roster, now = belay.roster(), belay.now()
+    receiver = roster.person(to)
+    if receiver is None or not receiver.active:
+        known = ", ".join(other.id for other in roster.people if other.active and other.id != person.id)
+        message = f"{to!r} is nobody who could answer; there is: {known}"
+        raise RefusedError(Refusal("roster", message))
+    ends = until(until_text, now, belay.settings.zone)
+    state = _as_person(belay, c.Delegate(receiver.id, person.roles, ends, reason, via), person).state
+    mine = [d for d in state.delegations.values() if (d.giver, d.to, d.until) == (person.id, to, ends)]
+    return max(mine, key=lambda delegation: delegation.since)
+
+
+def end_delegation(belay: Services, delegation: str, *, person: Person, reason: str) -> None:
+    """End a delegation before its time; the giver or the receiver may.
+
+    Raises
+    ------
+    RefusedError
+        When there is none, or it is between others.
+    """
+    _as_person(belay, c.EndDelegation(delegation, reason), person)
+
+
+def review_opened(belay: Services, request: str, *, person: Person) -> None:
+    """Record that ``person`` opened the review that ``request`` rests on."""
+    _as_person(belay, c.OpenReview(request), person)
+
+
+def _givers(belay: Services, person: Person) -> dict[str, frozenset[str]]:
+    """Return the roles that those who delegated to ``person`` hold now; nobody who left lends anything."""
+    lent = belay.ledger.state().delegated_to(person.id, belay.now())
+    if not lent:
+        return {}
+    known = {other.id: other.roles for other in belay.roster().people if other.active}
+    return {given.giver: known.get(given.giver, frozenset()) for given in lent}
 
 
 def freeze(belay: Services, target: str, *, person: Person, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from belay.domain.calendar import ALWAYS
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Direction, Metric, PrimaryRule
 from belay.domain.oversight import StepKind
@@ -89,7 +90,21 @@ def _answers(policy: CapabilityPolicy, roster: Roster | None) -> str:
     return (
         f"{rule.quorum} approval{'s' * (rule.quorum > 1)} in all, with {roles}. No answer within {expires} "
         f"means no; where notice is enough, silence for {notice} means yes. Veto: {vetoes}."
+        f"{_nudges(policy, roster)}"
     )
+
+
+def _nudges(policy: CapabilityPolicy, roster: Roster | None) -> str:
+    rule, told = policy.approval, ""
+    if rule.remind_after < 1:
+        told += f" A reminder comes after {_share(rule.remind_after)} of that time"
+        told += "." if rule.escalate_after >= 1 else ","
+    if rule.escalate_after < 1:
+        roles = " or ".join(_role(role, roster) for role in rule.escalate_to)
+        told += f" after {_share(rule.escalate_after)} of it {roles} may answer in any role that is missing."
+    if policy.calendar.name != ALWAYS.name:
+        told += f" Time runs by calendar `{policy.calendar.name}` ({policy.calendar.zone})."
+    return told
 
 
 def _metrics(policy: CapabilityPolicy) -> list[tuple[str, ...]]:

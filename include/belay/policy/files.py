@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from belay.domain.calendar import WEEKDAYS
 from belay.domain.metrics import Direction, MetricKind, PrimaryRule
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE
@@ -39,6 +40,10 @@ Scope = Annotated[int, Field(ge=1, le=FULL_SCOPE)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Margin = Annotated[float, Field(gt=0, le=10)]
 Rate = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+WeekdayWord = Annotated[str, Field(pattern=f"^({'|'.join(WEEKDAYS)})$")]
+DayWord = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+HoursWord = Annotated[str, Field(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")]
 
 # Enumerations are read from their words; strict mode would ask for the Python object.
 StageWord = Annotated[Stage, Field(strict=False)]
@@ -103,6 +108,15 @@ class ApprovalFile(Strict):
     expires: Duration | None = Field(None, description="wall-clock time until silence means no, such as 24h")
     notice: Duration | None = Field(
         None, description="wall-clock time of notice before silence means yes, where notice is enough"
+    )
+    remind_after: Share | None = Field(
+        None, description="share of the waiting time after which people are reminded; 1 is never"
+    )
+    escalate_after: Share | None = Field(
+        None, description="share of the waiting time after which the next roles may answer; 1 is never"
+    )
+    escalate_to: list[Name] | None = Field(
+        None, description="the next roles: after escalation they answer in any role that is missing"
     )
 
 
@@ -190,6 +204,20 @@ class AutonomyFile(Strict):
     )
 
 
+class SupervisionFile(Strict):
+    """What people can be asked before their oversight is a formality."""
+
+    max_pending_each: Count | None = Field(None, description="open requests for each person who may answer")
+    hasty: Duration | None = Field(
+        None, description="an answer sooner than this, without the review opened, is hasty; such as 10s"
+    )
+    max_hasty_share: Share | None = Field(
+        None, description="share of hasty answers above which nothing new is asked, such as 0.5"
+    )
+    least_answers: Count | None = Field(None, description="answers below which shares mean nothing")
+    period: Duration | None = Field(None, description="wall-clock time that is looked back on, such as 30d")
+
+
 class DefaultsFile(Strict):
     """What holds for every capability that does not say otherwise (``_defaults.yaml``)."""
 
@@ -213,6 +241,10 @@ class DefaultsFile(Strict):
     )
     autonomy: AutonomyFile | None = Field(None, description="how autonomy is kept and lost")
     max_data_age: Duration | None = Field(None, description="how old the newest data may be, such as 12h")
+    supervision: SupervisionFile | None = Field(None, description="what people can be asked")
+    calendar: Name | None = Field(
+        None, description="calendar of _calendar.yaml by which people are asked; always, when left out"
+    )
 
 
 class CapabilityFile(DefaultsFile):
@@ -307,6 +339,36 @@ class PeopleFile(Strict):
     agents: dict[Account, Account] | None = Field(
         None, description="agent's name to the person who answers for it"
     )
+
+
+class FreezeFile(Strict):
+    """Days on which nothing widens."""
+
+    first: DayWord | None = Field(None, description="first day, such as 2026-11-26")
+    last: DayWord | None = Field(None, description="last day, included, such as 2026-11-30")
+    reason: Words | None = Field(None, description="why, such as sales days")
+
+
+class CalendarFile(Strict):
+    """One calendar."""
+
+    zone: Word | None = Field(None, description="time zone of the people who answer, such as Europe/Berlin")
+    hours: dict[WeekdayWord, HoursWord] | None = Field(
+        None, description="weekday to working hours, such as monday: 09:00-17:00; left out, round the clock"
+    )
+    holidays: dict[DayWord, Words] | None = Field(
+        None, description="day to its name, such as 2026-12-25: Christmas; nobody's time runs on it"
+    )
+    freeze_days: list[WeekdayWord] | None = Field(
+        None, description="weekdays on which nothing widens, such as [saturday, sunday]"
+    )
+    freezes: list[FreezeFile] | None = Field(None, description="periods in which nothing widens")
+
+
+class CalendarsFile(Strict):
+    """``_calendar.yaml``."""
+
+    calendars: dict[Name, CalendarFile] | None = Field(None, description="name to calendar")
 
 
 class LadderFile(Strict):

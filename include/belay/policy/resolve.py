@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path as FilePath
 from typing import TypeVar
 
-from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, Limits, WindowRule
+from belay.domain.calendar import ALWAYS
+from belay.domain.capability import (
+    ApprovalRule,
+    CapabilityPolicy,
+    ErrorRates,
+    Limits,
+    SupervisionRule,
+    WindowRule,
+)
 from belay.domain.digest import sha256_of
 from belay.domain.metrics import Guardrail, Primary, PrimaryRule
 from belay.domain.scope import Ramp
@@ -23,6 +32,7 @@ from belay.policy.files import (
     DefaultsFile,
     ErrorsFile,
     LimitsFile,
+    SupervisionFile,
     WindowFile,
 )
 from belay.policy.rules import Checked, capability_errors, ceiling_of
@@ -38,8 +48,15 @@ _OPTIONAL = {
     "exposure_filters",
     "autonomy",
     "promotion",
+    "calendar",
 }
-_SECTIONS = {"window": WindowFile, "errors": ErrorsFile, "approval": ApprovalFile, "limits": LimitsFile}
+_SECTIONS = {
+    "window": WindowFile,
+    "errors": ErrorsFile,
+    "approval": ApprovalFile,
+    "limits": LimitsFile,
+    "supervision": SupervisionFile,
+}
 
 T = TypeVar("T")
 
@@ -89,7 +106,8 @@ def _missing(
     for name, section in _SECTIONS.items():
         if name not in written_sections:
             model = getattr(file, name) or section()
-            shared_lacking += missing(model, document, (name,), optional=(), reported=wrong).values()
+            optional = {"escalate_to"}
+            shared_lacking += missing(model, document, (name,), optional=optional, reported=wrong).values()
     if shared_lacking and (whole := shared.whole(DEFAULTS)):
         return [*lacking, *whole]
     return [*lacking, *shared_lacking]
@@ -97,7 +115,7 @@ def _missing(
 
 def _policy(capability: str, file: CapabilityFile, shared: Shared) -> CapabilityPolicy:
     """Return the policy of a file in which nothing is wrong."""
-    window, approval = _there(file.window), _there(file.approval)
+    window, approval, supervision = _there(file.window), _there(file.approval), _there(file.supervision)
     limits, errors, primary = _there(file.limits), _there(file.errors), _there(file.primary)
     rule = primary.rule or PrimaryRule.SUPERIOR
     table = {stage: dict(row) for stage, row in _there(shared.table).items()}
@@ -139,6 +157,9 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
             veto_roles=tuple(_there(approval.veto_roles)),
             expires_seconds=_there(approval.expires),
             notice_seconds=_there(approval.notice),
+            remind_after=_there(approval.remind_after),
+            escalate_after=_there(approval.escalate_after),
+            escalate_to=tuple(approval.escalate_to or ()),
         ),
         limits=Limits(
             max_variants=_there(limits.max_variants),
@@ -153,8 +174,16 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
         agents=tuple(file.agents or ()),
         digest="",
         autonomy=autonomy_rule(file, shared.criteria),
+        supervision=SupervisionRule(
+            max_pending_each=_there(supervision.max_pending_each),
+            hasty_seconds=_there(supervision.hasty),
+            max_hasty_share=_there(supervision.max_hasty_share),
+            least_answers=_there(supervision.least_answers),
+            period_seconds=_there(supervision.period),
+        ),
+        calendar=shared.calendars[file.calendar or ALWAYS.name],
     )
-    content = asdict(policy)
+    content = json.loads(json.dumps(asdict(policy), default=str))  # days and times of day as ISO 8601
     del content["digest"]
     return replace(policy, digest=sha256_of(content))
 

@@ -13,6 +13,7 @@ from belay.domain.metrics import Direction, PrimaryRule
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import DecisionClass, Stage
 from belay.policy.autonomy import criteria_errors, lease_errors
+from belay.policy.calendars import CALENDARS
 from belay.policy.document import Document
 from belay.policy.errors import Path, PolicyError, choices, did_you_mean
 from belay.policy.files import CapabilityFile
@@ -217,7 +218,8 @@ def _roles(c: Checked) -> Found:
     approval, autonomy = c.file.approval, c.file.autonomy
     named = {}
     if approval is not None:
-        named = {("approval", "roles"): approval.roles, ("approval", "veto_roles"): approval.veto_roles}
+        keys = ("roles", "veto_roles", "escalate_to")
+        named = {("approval", key): getattr(approval, key) for key in keys}
     if autonomy is not None:
         named["autonomy", "roles"] = autonomy.roles
     for (section, key), roles in named.items():
@@ -236,6 +238,27 @@ def _role(c: Checked, path: Path, role: str, before: list[str]) -> Found:
     elif not c.shared.roster.holders(role):
         right = f"give the role to somebody in {PEOPLE}"
         yield c.document.error(path, role, f"nobody active holds the role {role!r}", right)
+
+
+def _escalation(c: Checked) -> Found:
+    approval = c.file.approval
+    if approval is None or approval.escalate_after is None:
+        return
+    if approval.escalate_after < 1 and not approval.escalate_to:
+        right = "write escalate_to: and the roles that may answer then, or escalate_after: 1 for never"
+        problem = "silence would escalate to nobody"
+        yield c.document.error(("approval", "escalate_after"), approval.escalate_after, problem, right)
+
+
+def _calendar(c: Checked) -> Found:
+    name = c.file.calendar
+    if name is None or name in c.shared.calendars:
+        return
+    if broken := c.shared.one(CALENDARS, name) or c.shared.whole(CALENDARS):
+        yield from broken
+    else:
+        right = did_you_mean(name, c.shared.calendars, "calendars")
+        yield c.document.error(("calendar",), name, f"calendar {name!r} is not in {CALENDARS}", right)
 
 
 def _agents(c: Checked) -> Found:
@@ -314,6 +337,8 @@ _RULES: tuple[Callable[[Checked], Found], ...] = (
     _guardrails,
     _columns,
     _roles,
+    _escalation,
+    _calendar,
     _agents,
     _quorum,
     _oversight,

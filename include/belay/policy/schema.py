@@ -8,7 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from belay.policy.files import CapabilityFile, CatalogueFile, DefaultsFile, LadderFile, PeopleFile
+from belay.policy.files import (
+    CalendarsFile,
+    CapabilityFile,
+    CatalogueFile,
+    DefaultsFile,
+    LadderFile,
+    PeopleFile,
+)
 
 _REQUIRED: dict[type[BaseModel], tuple[str, ...]] = {
     CapabilityFile: ("title", "owner", "surface", "decision_class", "primary"),
@@ -16,6 +23,7 @@ _REQUIRED: dict[type[BaseModel], tuple[str, ...]] = {
     CatalogueFile: ("sources", "metrics"),
     PeopleFile: ("roles", "people"),
     LadderFile: ("oversight",),
+    CalendarsFile: ("calendars",),
 }
 _NAMES: dict[type[BaseModel], str] = {
     CapabilityFile: "capability",
@@ -23,6 +31,7 @@ _NAMES: dict[type[BaseModel], str] = {
     CatalogueFile: "_metrics",
     PeopleFile: "_people",
     LadderFile: "_ladder",
+    CalendarsFile: "_calendar",
 }
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.metrics import Metric, MetricKind
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, OversightTable, StepKind
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
 from belay.policy.autonomy import CriteriaByStage, read_criteria
+from belay.policy.calendars import CALENDARS, read_calendars
 from belay.policy.checks import known_keys, missing, validate
 from belay.policy.document import Document, read_document
 from belay.policy.errors import Path, PolicyError, did_you_mean
@@ -29,7 +31,7 @@ from belay.policy.files import (
 )
 
 LADDER, METRICS, PEOPLE, DEFAULTS = "_ladder.yaml", "_metrics.yaml", "_people.yaml", "_defaults.yaml"
-SHARED = (LADDER, METRICS, PEOPLE, DEFAULTS)
+SHARED = (LADDER, METRICS, PEOPLE, DEFAULTS, CALENDARS)
 
 _OF_CATALOGUE = {
     MetricKind.RATIO: frozenset({"cap", "covariate", "outcome_days"}),
@@ -60,6 +62,8 @@ class Shared:
         Roles that exist.
     defaults : Document
         The defaults as written, without what is wrong in a way that nobody could need.
+    calendars : dict[str, Calendar]
+        The usable calendars; ``always`` needs no file.
     broken : dict[str, list[PolicyError]]
         Why a part cannot be used: a shared file's name for the whole of it, or ``file:key`` for one
         metric or person.
@@ -74,6 +78,7 @@ class Shared:
     roster: Roster = field(default_factory=Roster)
     roles: frozenset[str] = frozenset()
     defaults: Document = field(default_factory=lambda: Document(DEFAULTS))
+    calendars: dict[str, Calendar] = field(default_factory=lambda: {ALWAYS.name: ALWAYS})
     broken: dict[str, list[PolicyError]] = field(default_factory=dict)
     errors: list[PolicyError] = field(default_factory=list)
 
@@ -96,6 +101,8 @@ def read_shared(folder: FilePath) -> Shared:
             read(shared, document)
         else:
             _broken(shared, name, document.errors)
+    if (folder / CALENDARS).exists():
+        _calendars(shared, read_document(folder / CALENDARS))
     return shared
 
 
@@ -111,6 +118,16 @@ def _document(folder: FilePath, name: str) -> Document:
 def _broken(shared: Shared, key: str, errors: list[PolicyError]) -> None:
     shared.broken.setdefault(key, []).extend(errors)
     shared.errors += errors
+
+
+def _calendars(shared: Shared, document: Document) -> None:
+    if not document.readable:
+        _broken(shared, CALENDARS, document.errors)
+        return
+    shared.errors += document.errors
+    shared.calendars, broken = read_calendars(document)
+    for name, errors in broken.items():
+        _broken(shared, f"{CALENDARS}:{name}" if name else CALENDARS, errors)
 
 
 # Ladder

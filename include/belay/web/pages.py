@@ -1,8 +1,9 @@
-"""Pages for people. They read; nothing changes on a GET."""
+"""Pages for people. They read; nothing is decided on a GET (that a person opened a review is noted)."""
 
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,17 +14,21 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from belay.domain.events import StepStarted
 from belay.domain.gates import Gate
+from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.gates.outbox import waiting
+from belay.gates.outcome import RefusedError
+from belay.gates.people import review_opened
 from belay.gates.stop import known_targets
 from belay.ledger.store import LedgerError
 from belay.review.report import Pictures, look_pictures, render
-from belay.web.auth import reader
+from belay.web.auth import MaybePersonDep, reader
 from belay.web.board import board, review_document
 from belay.web.story import story
 from belay.web.wiring import BelayDep
 
+_log = logging.getLogger(__name__)
 router = APIRouter(dependencies=[reader], default_response_class=HTMLResponse)
 
 _DEPTH = 30
@@ -56,7 +61,7 @@ def show_run(run_id: str, belay: BelayDep) -> RedirectResponse:
 
 
 @router.get("/review/{optimization}/{step}")
-def show_review(optimization: str, step: int, belay: BelayDep) -> HTMLResponse:
+def show_review(optimization: str, step: int, belay: BelayDep, person: MaybePersonDep) -> HTMLResponse:
     """Show the review of a step; where there is none yet, how far the step has come."""
     known = _optimization(optimization, belay)
     found = review_document(belay, optimization, step)
@@ -70,6 +75,8 @@ def show_review(optimization: str, step: int, belay: BelayDep) -> HTMLResponse:
             ),
             None,
         )
+        if waiting and person:
+            _note_opened(belay, waiting, person)
         return HTMLResponse(
             render(
                 document,
@@ -116,6 +123,14 @@ def _optimization(name: str, belay: BelayDep) -> OptimizationState:
     if known is None:
         raise HTTPException(404, f"the ledger knows no optimization {name!r}")
     return known
+
+
+def _note_opened(belay: BelayDep, request: str, person: Person) -> None:
+    """Record that the review was opened; a page is shown whether or not that can be recorded."""
+    try:
+        review_opened(belay, request, person=person)
+    except (LedgerError, RefusedError) as error:
+        _log.warning("that %s opened the review of %s is not recorded: %s", person.id, request, error)
 
 
 def _last_look(known: OptimizationState, step: int, belay: BelayDep) -> Pictures | None:
