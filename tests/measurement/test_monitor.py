@@ -75,7 +75,7 @@ def test_nothing_is_decided_before_the_minimum(make_plan: Plans, make_cells: Dra
     plan = make_plan(segments=(), minimum_units=10**6)
     lift = {"conversion": 0.3, "revenue": 0.3, "tickets": -0.5, "errors": -0.3}
     watched = monitor(make_cells(plan, lift, units=8000), plan)
-    assert (watched.finding, watched.decided, watched.enough) == (Finding.UNKNOWN, False, False)
+    assert (watched.finding, watched.decided, watched.enough) == (Finding.UNKNOWN, "", False)
     assert "of at least 1,000,000 in the smallest treatment, minimum duration reached" in watched.sentence
     early = make_plan(segments=(), minimum_end=NOW + timedelta(days=1))
     assert "minimum duration not reached" in monitor(make_cells(early, lift), early).sentence
@@ -118,7 +118,7 @@ def test_a_broken_split_makes_everything_unknown(make_plan: Plans, make_cells: D
     lift = {"conversion": 0.3, "revenue": 0.3, "tickets": -0.5, "errors": -0.3}
     watched = monitor(make_cells(given, lift, units=8000), asked)
     assert watched.split.alarm
-    assert (watched.finding, watched.decided) == (Finding.UNKNOWN, False)
+    assert (watched.finding, watched.decided) == (Finding.UNKNOWN, "")
     assert watched.sentence.startswith("Split: not the one asked for in phase 1 (")
 
 

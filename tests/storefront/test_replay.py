@@ -34,7 +34,9 @@ def test_a_better_headline_passes_every_gate(tmp_path: Path) -> None:
     before = [Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW]
     assert gates == [(1, g) for g in (*before, Gate.APPROVAL)] + [(2, g) for g in before]
     assert ended(walk) == (Gate.REVIEW, Verdict.PASS)
-    assert "10,000 people, 5,000 of whom saw it" in walk.sentence
+    # Three times the clicks are certain before the week is over, by a rule that keeps its error.
+    assert walk.outcomes[-2].sentence.startswith("decided early, after 5")
+    assert "7,856 people, 3,928 of whom saw it" in walk.sentence
     ledger = ledger_of(tmp_path)
     assert verify(ledger).ok
     known = ledger.state().optimizations["headline-tttttttttttt"]
@@ -72,7 +74,11 @@ def test_open_bandit_widens_where_the_recommender_is_better(
     assert ended(walk) == (Gate.REVIEW, verdict)
     assert said in walk.sentence
     assert "20,000 people, 10,000 of whom saw it" in walk.sentence
-    assert verify(ledger_of(tmp_path)).ok
+    ledger = ledger_of(tmp_path)
+    assert verify(ledger).ok
+    assert walk.last.evidence is not None
+    portfolio = ledger.get_evidence(walk.last.evidence)["portfolio"]
+    assert (portfolio["number"], round(portfolio["level"], 4)) == (1, 0.0439)
 
 
 @pytest.mark.data

@@ -56,6 +56,7 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         return
     from belay.domain.scope import percent
 
+    errors = policy.errors
     say(f"{policy.id}: {policy.title} (policy {policy.digest[:12]})", style="bold")
     say(policy.description)
     rows = [
@@ -67,6 +68,10 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         ("free scope", percent(policy.free_scope)),
         ("primary", f"{policy.primary.metric.id}, {policy.primary.rule}, margin {policy.primary.margin:.1%}"),
         *(("guardrail", f"{g.metric.id}, margin {g.margin:.1%}") for g in policy.guardrails),
+        (
+            "errors",
+            f"alpha {policy.errors.alpha:g}, power {policy.errors.power:g}, fdr {policy.errors.fdr:g}",
+        ),
         ("approval", f"{policy.approval.quorum} of {', '.join(policy.approval.roles)}"),
         ("veto", ", ".join(policy.approval.veto_roles)),
         ("agents", ", ".join(policy.agents) or "any"),

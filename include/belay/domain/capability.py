@@ -41,10 +41,21 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """The errors a decision may make: ``alpha`` one-sided, ``power`` for the minimum effect."""
+    """The errors a decision may make.
+
+    Attributes
+    ----------
+    alpha : float
+        One-sided error rate of a test.
+    power : float
+        Chance to see the minimum effect.
+    fdr : float
+        Expected share, over all decisions of the capability, of false winners among those shown better.
+    """
 
     alpha: float = 0.05
     power: float = 0.8
+    fdr: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)

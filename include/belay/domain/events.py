@@ -194,7 +194,10 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A run took up one step of the ramp (scopes in basis points); ``last`` when it is the ramp's top."""
+    """A run took up one step of the ramp (scopes in basis points); ``last`` when it is the ramp's top.
+
+    ``level`` is the one-sided level that the portfolio gives its primary test; None where it sets none.
+    """
 
     kind: ClassVar[str] = "step.started"
     optimization: str
@@ -204,6 +207,7 @@ class StepStarted:
     to_scope: int
     policy: str
     last: bool = False
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.oversight import Oversight
+from belay.domain.portfolio import Decision, find
 from belay.domain.stages import Stage, lower
 from belay.domain.state import (
     CapabilityState,
@@ -153,6 +154,7 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
             oec=known.oec,
             demoted_at=known.demoted_at,
             demoted_by=known.demoted_by,
+            decisions=known.decisions,
         )
         if known.stage is stage:
             # A policy can end a lease earlier, never prolong it: that takes evidence and people.
@@ -282,8 +284,15 @@ def _(event: e.StepStarted, draft: Draft, recorded: Recorded) -> None:
         policy=event.policy,
         started_at=recorded.at,
         last=event.last,
+        level=event.level,
     )
     draft.change_optimization(event.optimization, status=Status.CLIMBING, step=step, reason="")
+    optimization = draft.optimizations[event.optimization]
+    known = draft.capabilities[optimization.capability]
+    phase = len(optimization.phases)
+    if event.level is not None and find(known.decisions, optimization.id, phase) is None:
+        begun = (*known.decisions, Decision(optimization.id, phase, event.level))
+        draft.put("capabilities", known.id, replace(known, decisions=begun))
 
 
 @_folds(e.GateJudged)
@@ -302,11 +311,24 @@ def _(event: e.GateJudged, draft: Draft, recorded: Recorded) -> None:
     if event.gate is Gate.REVIEW and event.verdict is Verdict.PASS:
         changes["shown_harmless"] = max(optimization.shown_harmless, optimization.scope)
     draft.change_optimization(event.optimization, **changes)
+    if event.gate is Gate.REVIEW and step.level is not None:
+        _decided(draft, optimization, shown=event.verdict is Verdict.PASS)
     if event.found is not None:
         draft.add_results(event.optimization, found=event.found, found_at=recorded.at)
     if event.gate is Gate.QUALITY:
         said = (recorded.at, event.verdict is Verdict.PASS)
         draft.add_results(event.optimization, quality=(*optimization.results.quality, said))
+
+
+def _decided(draft: Draft, optimization: OptimizationState, *, shown: bool) -> None:
+    """Note what the review of a step says to the portfolio: a winner earns from now on."""
+    known = draft.capabilities[optimization.capability]
+    at = find(known.decisions, optimization.id, len(optimization.phases))
+    if at is None or shown is (known.decisions[at].shown_at is not None):
+        return
+    decided = replace(known.decisions[at], shown_at=len(known.decisions) if shown else None)
+    decisions = (*known.decisions[:at], decided, *known.decisions[at + 1 :])
+    draft.put("capabilities", known.id, replace(known, decisions=decisions))
 
 
 @_folds(e.LookTaken)

@@ -11,6 +11,7 @@ from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
+from belay.domain.portfolio import Decision
 from belay.domain.proposal import Proposal
 from belay.domain.stages import DecisionClass, Stage
 
@@ -124,11 +125,15 @@ class CapabilityState:
     demoted_at: datetime | None = None
     demoted_by: str = ""
     calendar: Calendar = ALWAYS
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a ramp under way (scopes in basis points)."""
+    """One step of a ramp under way (scopes in basis points).
+
+    ``level`` is the one-sided level of its primary test, where the portfolio sets one.
+    """
 
     number: int
     run: str
@@ -140,6 +145,7 @@ class Step:
     looks: int = 0
     request: str | None = None
     last: bool = False
+    level: float | None = None
 
     def passed(self, *gates: Gate) -> bool:
         """Return whether every one of ``gates`` said pass."""

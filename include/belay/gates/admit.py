@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import NoSuchModuleError
@@ -18,6 +17,7 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
+from belay.gates.registered import level_ahead, registered_before
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -105,16 +105,6 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
     return spoken
 
 
-def planned_window(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> timedelta:
-    """Return how long (data time) the step's window was planned to be when it was admitted."""
-    spoken = recorded(known, Gate.ADMIT)
-    seconds = policy.window.minimum_seconds
-    if spoken is not None and spoken.evidence:
-        plan = belay.ledger.get_evidence(spoken.evidence)["plan"]
-        seconds = plan.get("window_seconds", seconds)
-    return timedelta(seconds=seconds)
-
-
 def _measured(
     belay: Services, known: OptimizationState, policy: CapabilityPolicy
 ) -> Iterator[tuple[c.Finding, dict[str, Any]]]:
@@ -159,18 +149,22 @@ def _enough_traffic(
     from belay.measurement.warehouse import WarehouseUnavailableError
 
     scope = known.scope or policy.ramp.steps[0]
-    shares = shares_at(scope, [variant.key for variant in known.proposal.variants])
+    arms = [variant.key for variant in known.proposal.variants]
+    level = level_ahead(belay, known, policy)
+    each = (policy.errors.alpha if level is None else level) / len(arms)
     try:
-        found = power_of(belay.warehouse, policy, scope, shares, belay.data_now())
+        found = power_of(
+            belay.warehouse, policy, scope, shares_at(scope, arms), belay.data_now(), primary_alpha=each
+        )
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
         return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
-    days = min(
-        max(found.days_needed, policy.window.minimum_seconds / _DAY), policy.window.maximum_seconds / _DAY
-    )
     facts = {
         "power": found.to_document(),
-        "window_seconds": days * _DAY,
+        "window_seconds": found.window_days * _DAY,
+        "planned_units": found.planned_units,
+        "level": level,
         "units_per_day": found.units_expected / found.maximum_days if found.maximum_days else None,
+        **registered_before(belay, known, policy),
     }
     if not known.proposal.measurable:
         return c.Finding(

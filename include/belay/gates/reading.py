@@ -50,7 +50,9 @@ def read(
     policy: CapabilityPolicy,
     window: timedelta,
     *,
+    planned_units: int | None = None,
     to_planned_end: bool = False,
+    latest: datetime | None = None,
 ) -> Reading:
     """Read every metric at the scope now live.
 
@@ -61,9 +63,13 @@ def read(
     ----------
     window
         The planned length of the window (data time); it fixes the information the monitor expects.
+    planned_units
+        Units expected by the end of the window, all arms together; where the monitor is sharpest.
     to_planned_end
         Read nothing that came after the planned end: the decision was registered for exactly then, and
         is taken some time later.
+    latest
+        Read nothing that came after this moment either: when a look decided before the planned end.
 
     Raises
     ------
@@ -87,6 +93,8 @@ def read(
         )
     if to_planned_end:
         until = min(until, since + window)
+    if latest is not None:
+        until = min(until, latest)
     phase = Phase(
         index=len(known.phases) - 1,
         start=since.replace(tzinfo=None),
@@ -94,7 +102,14 @@ def read(
         scope=known.scope,
         shares=shares(known, known.scope),
     )
-    plan = plan_for(policy, known.proposal, [phase], window=window)
+    plan = plan_for(
+        policy,
+        known.proposal,
+        [phase],
+        window=window,
+        planned_units=planned_units,
+        primary_alpha=known.step.level if known.step else None,
+    )
     try:
         cells = read_cells(belay.warehouse, plan, until.replace(tzinfo=None))
     except Exception as error:  # as above

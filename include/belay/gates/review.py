@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
 from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
-from belay.gates.admit import planned_window
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.quality import check_data
 from belay.gates.reading import BlindError, read
+from belay.gates.registered import portfolio_of, registered
 from belay.gates.widen import settle_scope
 from belay.measurement.decision import decide_effects
 from belay.review.verdict import Review, judge, judge_before_exposure
@@ -52,9 +53,16 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
             quality=quality,
             admission=admission,
         )
-    planned = planned_window(belay, known, policy)
-    extended = _reviewed_before(belay, known)
-    reading = read(belay, known, policy, planned, to_planned_end=not extended)
+    plan, extended = registered(belay, known, policy), _reviewed_before(belay, known)
+    reading = read(
+        belay,
+        known,
+        policy,
+        plan.window,
+        planned_units=plan.planned_units,
+        to_planned_end=not extended,
+        latest=_decided_at(belay, known),
+    )
     return judge(
         plan=reading.plan,
         findings=decide_effects(reading.cells, reading.plan, extended=extended),
@@ -66,6 +74,7 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
         to_scope=step.to_scope,
         extended=extended,
         looks=_looks(belay, known, step),
+        portfolio=portfolio_of(belay, known, policy),
         units_per_day=((_document_of(belay, known, Gate.ADMIT) or {}).get("plan", {}).get("units_per_day")),
     )
 
@@ -80,6 +89,15 @@ def _reviewed_before(belay: Services, known: OptimizationState) -> bool:
         elif isinstance(event, GateJudged) and event.gate is Gate.REVIEW and event.evidence:
             reviewed = True
     return reviewed
+
+
+def _decided_at(belay: Services, known: OptimizationState) -> datetime | None:
+    """Return the data time at which the window found everything decided before its end, or None.
+
+    The review of such a window judges exactly what that look saw.
+    """
+    window = _document_of(belay, known, Gate.WINDOW)
+    return datetime.fromisoformat(window["until"]) if window and window.get("early") else None
 
 
 def _looks(belay: Services, known: OptimizationState, step: Step) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
-from belay.gates.admit import planned_window
 from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
 from belay.gates.reading import BlindError, Reading, live_since, read
+from belay.gates.registered import Registered, registered
 from belay.gates.widen import settle_scope
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def window_look(belay: Services, optimization: str, step: int) -> Look:
             belay, known, step, Verdict.PASS, "nobody has seen it yet: there is nothing to watch", None
         )
     policy = belay.policy(known.capability)
-    planned = planned_window(belay, known, policy)
+    plan = registered(belay, known, policy)
     try:
-        reading = read(belay, known, policy, planned)
+        reading = read(belay, known, policy, plan.window, planned_units=plan.planned_units)
     except BlindError as blind:
         waited = belay.data_now() - live_since(known, belay.settings.flag_settle)
         if waited.total_seconds() >= policy.window.maximum_seconds:
             return _end(belay, known, step, Verdict.HOLD, _not_seen(policy, f"blind: {blind}"), None)
         return Look(None, f"blind: {blind}")
-    return _judge(belay, known, under_way.looks + 1, policy, planned, reading)
+    return _judge(belay, known, under_way.looks + 1, policy, plan, reading)
 
 
 def _judge(
@@ -63,21 +63,22 @@ def _judge(
     known: OptimizationState,
     look: int,
     policy: CapabilityPolicy,
-    planned: timedelta,
+    plan: Registered,
     reading: Reading,
 ) -> Look:
     found, problem, elapsed, step = reading.monitoring, reading.cells.problem, reading.elapsed, known.step
     assert step is not None
     units = f"{reading.cells.smallest_treatment_units:,} units in the smallest treatment"
     over = elapsed >= timedelta(seconds=policy.window.maximum_seconds)
-    so_far = f"look {look}: {in_words(elapsed)} of {in_words(planned)}"
+    so_far = f"look {look}: {in_words(elapsed)} of {in_words(plan.window)}"
     if found.harm_sentence is not None:
         sentence = found.harm_sentence
     elif problem is not None:
         sentence = f"{so_far}, could not see: {problem}"
     else:
         sentence = f"{so_far}, {units}, {found.standing}"
-    evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence))
+    early = bool(found.decided) and not over and elapsed < plan.window
+    evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence, early=early))
     harmful = found.harm_sentence is not None
     taken = c.TakeLook(
         known.id, step.number, look, reading.until, harmful, sentence, evidence, str(found.finding)
@@ -89,7 +90,12 @@ def _judge(
         if over:
             return _end(belay, known, step.number, Verdict.HOLD, _not_seen(policy, problem), evidence)
         return Look(None, sentence)
-    if over or (found.enough and elapsed >= planned):
+    if early:
+        text = (
+            f"decided early, after {in_words(elapsed)} of {in_words(plan.window)}: {units}, {found.decided}"
+        )
+        return _end(belay, known, step.number, Verdict.PASS, text, evidence)
+    if over or (found.enough and elapsed >= plan.window):
         ending = "the window is over" if found.enough else "the maximum is reached before the minimum sample"
         text = f"{ending}: {in_words(elapsed)}, {units}, {found.standing}"
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
@@ -101,7 +107,9 @@ def _not_seen(policy: CapabilityPolicy, problem: str) -> str:
     return f"could not see, and the maximum of {maximum} is over: {problem}"
 
 
-def _document(known: OptimizationState, look: int, reading: Reading, sentence: str) -> dict[str, object]:
+def _document(
+    known: OptimizationState, look: int, reading: Reading, sentence: str, *, early: bool
+) -> dict[str, object]:
     return {
         "kind": "look",
         "optimization": known.id,
@@ -109,6 +117,7 @@ def _document(known: OptimizationState, look: int, reading: Reading, sentence: s
         "until": reading.until.isoformat(),
         "elapsed_seconds": reading.elapsed.total_seconds(),
         "sentence": sentence,
+        "early": early,
         "monitoring": reading.monitoring.to_document(),
     }
 

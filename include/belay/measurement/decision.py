@@ -22,7 +22,7 @@ from belay.measurement.effects import Conclusion, Effect, effect_of, shows_harm
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import SplitFinding, has_enough, segment_harm, split_of
 from belay.measurement.patterns import Novelty, Point, Reversal, novelty, over_time, reversals
-from belay.measurement.plan import SRM_ALPHA, MeasurementPlan, Role
+from belay.measurement.plan import MeasurementPlan, Role
 from belay.measurement.words import names
 
 
@@ -163,10 +163,9 @@ def decide_effects(cells: Cells, plan: MeasurementPlan, *, extended: bool = Fals
             cells.reading.sentences,
         )
     segments = segment_harm(cells, plan)
-    mismatch = split.alarm or split.p < SRM_ALPHA
     enough = has_enough(cells, plan)
     arms = tuple(
-        _arm(cells, plan, arm, basis, segments, mismatch=mismatch, enough=enough)
+        _arm(cells, plan, arm, basis, segments, mismatch=split.mismatch, enough=enough)
         for arm in range(1, len(plan.arms))
     )
     finding = _together(arms)

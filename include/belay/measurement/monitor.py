@@ -16,9 +16,9 @@ import numpy as np
 
 from belay.measurement.cells import Cells
 from belay.measurement.compare import Comparison, compare
-from belay.measurement.effects import Effect, effect_of, shows_harm
+from belay.measurement.effects import Conclusion, Effect, effect_of, shows_harm
 from belay.measurement.findings import Finding, combine, to_plain
-from belay.measurement.plan import SRM_ALPHA, MeasurementPlan
+from belay.measurement.plan import SRM_ALPHA, MeasurementPlan, Role
 from belay.measurement.sequences import e_benjamini_hochberg
 from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, chi_square, log_e_split
 
@@ -54,6 +54,11 @@ class SplitFinding:
         """Whether a sample ratio mismatch was found."""
         return self.e_value >= self.e_threshold
 
+    @property
+    def mismatch(self) -> bool:
+        """Whether a decision may not rest on this split: an alarm, or a chi-square test that rejects it."""
+        return self.alarm or self.p < SRM_ALPHA
+
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
@@ -76,9 +81,11 @@ class Monitoring:
         The sequential sample ratio check.
     enough : bool
         Whether the smallest treatment arm has its minimum of units, and the phase its minimum duration.
-    decided : bool
-        Whether looking longer can change nothing that matters: harmful, or everything shown, or the
-        primary metric shown to have no benefit worth having. Valid at every look.
+    decided : str
+        Why looking longer can change nothing that matters, in words: harm, or in every treatment
+        everything is shown, or the primary metric is shown to have no benefit worth having. Empty while
+        it can. Rests on the confidence sequence at its share of each level, so that a window that ends
+        here keeps the decision's error rate.
     notes : tuple[str, ...]
         What the reading left out, in words.
     """
@@ -90,7 +97,7 @@ class Monitoring:
     segments: tuple[Effect, ...]
     split: SplitFinding
     enough: bool
-    decided: bool
+    decided: str
     notes: tuple[str, ...]
 
     @property
@@ -141,7 +148,7 @@ def monitor(cells: Cells, plan: MeasurementPlan) -> Monitoring:
             (),
             split,
             enough=False,
-            decided=False,
+            decided="",
             notes=cells.reading.sentences,
         )
     overall = overall_harm(cells, plan)
@@ -161,7 +168,7 @@ def monitor(cells: Cells, plan: MeasurementPlan) -> Monitoring:
         segments,
         split,
         enough,
-        bool(harms) or (enough and not split.alarm and _decided(overall, plan)),
+        "harm is shown" if harms else _decided(overall, plan) if enough and not split.mismatch else "",
         cells.reading.sentences,
     )
 
@@ -232,12 +239,16 @@ def _comparisons(cells: Cells, plan: MeasurementPlan, segment: int) -> list[Comp
     ]
 
 
-def _decided(effects: tuple[Effect, ...], plan: MeasurementPlan) -> bool:
-    """Return whether, in some treatment, everything is shown, or nowhere is a benefit left possible."""
-    by_arm = {arm: [e for e in effects if e.arm == arm] for arm in plan.treatments}
-    shown = any(all(e.finding is Finding.HARMLESS for e in found) for found in by_arm.values())
-    hopeless = all(any(e.conclusion.value == "no_benefit" for e in found) for found in by_arm.values())
-    return shown or hopeless
+def _decided(effects: tuple[Effect, ...], plan: MeasurementPlan) -> str:
+    """Return what is decided in every treatment, in words; the review widens all of them or none."""
+    by_arm = [[e for e in effects if e.arm == arm] for arm in plan.treatments]
+    if all(e.finding is Finding.HARMLESS for found in by_arm for e in found):
+        return "everything is shown"
+    if all(
+        e.conclusion is Conclusion.NO_BENEFIT for found in by_arm for e in found if e.role is Role.PRIMARY
+    ):
+        return "no benefit worth having is left possible"
+    return ""
 
 
 def split_of(cells: Cells, plan: MeasurementPlan) -> SplitFinding:

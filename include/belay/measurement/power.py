@@ -88,6 +88,10 @@ class Measurability:
         Units, all arms together, expected within the maximum window.
     maximum_days : float
         The maximum window.
+    window_days : float
+        How long to measure: what is needed, but no less than the minimum and no more than the maximum.
+    planned_units : int
+        Units, all arms together, expected within ``window_days``.
     metrics : tuple[MetricPower, ...]
         Each metric's need, the primary first.
     suggestions : tuple[str, ...]
@@ -102,6 +106,8 @@ class Measurability:
     days_needed: float
     units_expected: int
     maximum_days: float
+    window_days: float
+    planned_units: int
     metrics: tuple[MetricPower, ...]
     suggestions: tuple[str, ...]
     sentence: str
@@ -231,9 +237,29 @@ def measurability(
     """
     maximum = policy.window.maximum_seconds / _DAY
     expected = units_after(maximum, arrivals)
+
+    def found(
+        units: float, days: float, needs: tuple[MetricPower, ...], suggestions: tuple[str, ...], sentence: str
+    ) -> Measurability:
+        window = min(max(days, policy.window.minimum_seconds / _DAY), maximum)
+        planned = int(units_after(window, arrivals))
+        return Measurability(
+            measurable=days <= maximum,
+            scope=scope,
+            units_needed=units,
+            days_needed=days,
+            units_expected=int(expected),
+            maximum_days=maximum,
+            window_days=window,
+            planned_units=planned,
+            metrics=needs,
+            suggestions=suggestions,
+            sentence=sentence,
+        )
+
     if scope == 0:
         sentence = "Nothing is exposed yet, so there is nothing to measure before this step."
-        return Measurability(True, 0, 0.0, 0.0, int(expected), maximum, (), (), sentence)  # noqa: FBT003
+        return found(0.0, 0.0, (), (), sentence)
     treated = min((share for arm, share in shares.items() if arm != CONTROL), default=0.0)
     control = shares.get(CONTROL, 0.0)
     tests = sizings(policy, primary_alpha)
@@ -243,19 +269,18 @@ def measurability(
     floor = policy.window.minimum_units / treated if treated > 0 else math.inf
     units = max([need.units_needed for need in needs] + [floor])
     days = max([need.days_needed for need in needs] + [days_until(floor, arrivals)])
-    measurable = days <= maximum
     hardest = max(needs, key=lambda need: need.units_needed)
     where = f"at {percent(scope)} of the traffic ({arrivals.sum():,} units in the {len(arrivals)} days read)"
-    if measurable:
+    if days <= maximum:
         sentence = (
             f"Measurable: {units:,.0f} units, {days:.1f} days {where}; the maximum is {maximum:.1f} days."
         )
-        return Measurability(measurable, scope, units, days, int(expected), maximum, needs, (), sentence)
+        return found(units, days, needs, (), sentence)
     suggestions = _suggestions(policy, scope, shares, tests, baselines, arrivals, maximum, days, needs)
     sentence = f"Not measurable within {maximum:.1f} days {where}: {hardest.sentence}" + (
         f" What would help: {'; or '.join(suggestions)}." if suggestions else ""
     )
-    return Measurability(measurable, scope, units, days, int(expected), maximum, needs, suggestions, sentence)
+    return found(units, days, needs, suggestions, sentence)
 
 
 def _need(

@@ -68,6 +68,7 @@ def _facts(policy: CapabilityPolicy, roster: Roster | None) -> Iterator[tuple[st
     yield "starts at stage", f"`{policy.initial_stage}`"
     yield "ramp", " → ".join(percent(step) for step in policy.ramp.steps)
     yield "window", f"{shortest} to {longest} of data time, at least {units}, {looks}"
+    yield "errors", _errors(policy)
     yield "segments", _names(policy.segments) or "none"
     yield "left out", _filters(policy)
     yield (
@@ -80,6 +81,14 @@ def _facts(policy: CapabilityPolicy, roster: Roster | None) -> Iterator[tuple[st
     )
     yield "agents", _names(policy.agents) or "any"
     yield "policy", f"`{policy.digest[:12]}`"
+
+
+def _errors(policy: CapabilityPolicy) -> str:
+    errors = policy.errors
+    text = f"{_share(errors.alpha)} a test, {_share(errors.power)} power"
+    if policy.primary.rule is not PrimaryRule.SUPERIOR:
+        return text
+    return f"{text}; at most {_share(errors.fdr)} of all that is shown better may be no better"
 
 
 def _answers(policy: CapabilityPolicy, roster: Roster | None) -> str:

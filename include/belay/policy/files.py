@@ -93,6 +93,9 @@ class ErrorsFile(Strict):
     power: Annotated[float, Field(ge=0.5, lt=1)] | None = Field(
         None, description="chance to see minimum_effect, such as 0.8"
     )
+    fdr: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
+        None, description="share of false winners among all that is shown better, such as 0.2"
+    )
 
 
 class ApprovalFile(Strict):

@@ -150,7 +150,7 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
             looks=_there(window.looks),
             poll_seconds=_there(window.poll),
         ),
-        errors=ErrorRates(alpha=_there(errors.alpha), power=_there(errors.power)),
+        errors=ErrorRates(alpha=_there(errors.alpha), power=_there(errors.power), fdr=_there(errors.fdr)),
         approval=ApprovalRule(
             roles=tuple(_there(approval.roles)),
             quorum=_there(approval.quorum),

@@ -14,7 +14,7 @@ from belay.measurement.cells import ALL
 from belay.measurement.decision import ArmFindings, Findings
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import Monitoring
-from belay.measurement.plan import SRM_ALPHA, MeasurementPlan
+from belay.measurement.plan import MeasurementPlan
 from belay.measurement.words import interval, names, relative
 
 SCHEMA = 1
@@ -59,6 +59,7 @@ def judge(
     to_scope: int,
     extended: bool,
     looks: Sequence[Mapping[str, Any]] = (),
+    portfolio: Mapping[str, Any] | None = None,
     units_per_day: float | None = None,
 ) -> Review:
     """Judge a step by what was measured.
@@ -77,6 +78,8 @@ def judge(
         Whether the window went past its planned end.
     looks
         Documents of the looks taken, oldest first.
+    portfolio
+        Where the capability's portfolio stands (see ``domain.portfolio``); None where none is kept.
     units_per_day
         Units that come to the surface in a day.
     """
@@ -100,6 +103,7 @@ def judge(
         "quality": quality,
         "predicted": _predicted(proposal, findings),
         "plan": plan.to_document(),
+        "portfolio": portfolio,
         "units_per_day": units_per_day,
     }
     return Review(verdict, sentence, document)
@@ -148,7 +152,7 @@ def _verdict(
     if quality is None or quality.get("verdict") != Verdict.PASS:
         reason = (quality or {}).get("sentence", "nobody checked them")
         return ReviewVerdict.HOLD, f"The data cannot be believed: {reason}"
-    if findings.split.alarm or findings.split.p < SRM_ALPHA:
+    if findings.split.mismatch:
         return ReviewVerdict.HOLD, f"The split cannot be believed. {findings.split.sentence}"
     best = findings.best
     if best is None:

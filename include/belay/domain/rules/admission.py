@@ -9,7 +9,9 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.commands import Finding
 from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
+from belay.domain.portfolio import SMALLEST
 from belay.domain.rules.answer import Asked
+from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import step_oversight
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State, Step
@@ -90,6 +92,14 @@ def _findings(
         waiting < policy.limits.max_open_requests,
         f"{waiting} open requests of at most {policy.limits.max_open_requests}",
         f"supervision is saturated: {waiting} open requests; answer some first",
+    )
+    level = level_of_step(capability, optimization, policy)
+    yield _rule(
+        "portfolio",
+        level is None or level >= SMALLEST,
+        "its primary test needs no level" if level is None else f"tested at {100 * level:.3g} %",
+        f"the error that {capability.id} may make is spent (decisions so far: {len(capability.decisions)}); "
+        f"people may raise errors.fdr, now {policy.errors.fdr:g}",
     )
 
 

@@ -13,6 +13,7 @@ from belay.domain.proposal import Proposal
 from belay.domain.rules.actuation import narrow
 from belay.domain.rules.admission import admission
 from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
+from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.state import OptimizationState, RequestStatus, State, Step
 
@@ -72,6 +73,10 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
     findings = (*admission(state, optimization, step, policy, asked), *command.findings)
     against = [finding for finding in findings if finding.verdict is not Verdict.PASS]
     verdict = Verdict.HOLD if against else Verdict.PASS
+    # A step that is not taken up spends nothing.
+    level = (
+        None if against else level_of_step(state.capabilities[optimization.capability], optimization, policy)
+    )
     sentence = "; ".join(finding.sentence for finding in against or findings[2:3])
     return (
         *void_open_requests(state, "a new run took up the step", optimization=optimization.id),
@@ -83,6 +88,7 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
             to_scope,
             policy.digest,
             last=policy.ramp.step_after(to_scope) is None,
+            level=level,
         ),
         e.GateJudged(optimization.id, number, Gate.ADMIT, verdict, sentence, command.evidence),
     )
