@@ -70,7 +70,7 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         *(("guardrail", f"{g.metric.id}, margin {g.margin:.1%}") for g in policy.guardrails),
         (
             "errors",
-            f"alpha {policy.errors.alpha:g}, power {policy.errors.power:g}, fdr {policy.errors.fdr:g}",
+            f"alpha {errors.alpha:g}, power {errors.power:g}, fdr {errors.fdr:g}",
         ),
         ("approval", f"{policy.approval.quorum} of {', '.join(policy.approval.roles)}"),
         ("veto", ", ".join(policy.approval.veto_roles)),
