@@ -104,12 +104,6 @@ def build_card(
     if units:
         people = f"about {units * request.to_scope / FULL_SCOPE:,.0f} people a day"
     names = {person.id: person.name for person in roster.people}
-    eligible = [
-        f"{names[person.id]} ({role})"
-        for role in request.roles
-        for person in roster.holders(role)
-        if person.id not in request.conflicted
-    ]
     return Card(
         request=request.id,
         digest=request.digest,
@@ -134,11 +128,74 @@ def build_card(
             for v in request.votes
         ),
         missing=missing_for_quorum(request, request.votes),
-        deciders=tuple(eligible),
+        deciders=_deciders(request, roster),
         asked_at=request.asked_at,
         expires_at=request.expires_at,
         ledger_head=f"{ledger_head[0]}:{ledger_head[1][:12]}",
         evidence=request.evidence,
+    )
+
+
+def build_promotion_card(
+    *,
+    request: RequestState,
+    capability: CapabilityState,
+    review: Mapping[str, Any] | None,
+    roster: Roster,
+    ledger_head: tuple[int, str],
+) -> Card:
+    """Return the card of a promotion: its criteria stand where a step's effects stand."""
+    document = review or {}
+    names = {person.id: person.name for person in roster.people}
+    keeps = request.to_stage is request.from_stage
+    return Card(
+        request=request.id,
+        digest=request.digest,
+        optimization="",
+        capability=capability.title,
+        untrusted_title="",
+        untrusted_hypothesis="",
+        proposed_by="the record",
+        agent_owner=", ".join(request.conflicted),
+        owner=request.owner,
+        from_scope=f"stage {request.from_stage}",
+        to_scope="another lease of it" if keeps else f"stage {request.to_stage}",
+        people=" ".join(document.get("changes", ())),
+        sentence=str(document.get("sentence", "the record cannot be shown here: open it")),
+        effects=tuple(
+            EffectLine(
+                str(line["name"]).replace("_", " "),
+                "criterion",
+                str(line["sentence"]),
+                "",
+                str(line["standing"]),
+            )
+            for line in document.get("criteria", ())
+        ),
+        oversight=request.oversight,
+        rules=request.rules,
+        status=request.status,
+        outcome=request.outcome,
+        votes=tuple(
+            VoteLine(names.get(v.voter, v.voter), v.choice, v.reason, v.via, v.at, v.counted)
+            for v in request.votes
+        ),
+        missing=missing_for_quorum(request, request.votes),
+        deciders=_deciders(request, roster),
+        asked_at=request.asked_at,
+        expires_at=request.expires_at,
+        ledger_head=f"{ledger_head[0]}:{ledger_head[1][:12]}",
+        evidence=request.evidence,
+    )
+
+
+def _deciders(request: RequestState, roster: Roster) -> tuple[str, ...]:
+    """Return who may answer, by name and role."""
+    return tuple(
+        f"{person.name} ({role})"
+        for role in request.roles
+        for person in roster.holders(role)
+        if person.id not in request.conflicted
     )
 
 

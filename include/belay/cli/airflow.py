@@ -96,13 +96,15 @@ def answer(
     UnavailableError
         When the answer was given and the run has not recorded it in time.
     """
+    from belay.gates.answers import airflow_run
     from belay.orchestration.client import NotAskedError
 
-    known = belay.ledger.state().optimizations[request.optimization]
-    if known.step is None or known.step.request != request.id:
-        raise BadInputError(f"request {request.id} is not the one that {known.id} waits for any more")
+    waiting = airflow_run(belay.ledger.state(), request)
+    if waiting is None:
+        raise BadInputError(f"request {request.id} is not the one that {request.subject} waits for any more")
+    dag, run = waiting
     try:
-        airflow.answer(request.capability, known.step.run, option, reason, request.digest)
+        airflow.answer(request.capability, run, option, reason, request.digest, dag=dag)
     except NotAskedError:
         # An answer that was sent twice was taken once.
         if belay.ledger.state().requests[request.id] == request:
@@ -115,7 +117,7 @@ def answer(
         time.sleep(0.5)
     raise UnavailableError(
         f"Airflow took the answer of {airflow.user}, and the ledger does not show it after "
-        f"{_NOTICED_SECONDS:.0f} s: see task approval of run {known.step.run}; it may be that "
+        f"{_NOTICED_SECONDS:.0f} s: see task approval of run {run}; it may be that "
         f"{airflow.user} may not answer, or that no worker runs"
     )
 

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from belay import __version__
 from belay.cli import (
+    autonomy,
     demo,
     doctor,
     ledger,
@@ -81,7 +82,7 @@ def _belay(
     """Settings come from environment variables: see docs/cli.md, or ask [bold]belay doctor[/bold]."""
 
 
-for module in (status, story, propose, people, supervision, stop, reconcile, doctor, demo):
+for module in (status, story, propose, people, supervision, autonomy, stop, reconcile, doctor, demo):
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")

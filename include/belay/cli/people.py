@@ -92,13 +92,13 @@ def find_request(state: State, name: str) -> RequestState:
     if name in state.requests:
         return state.requests[name]
     waiting = state.open_requests()
-    own = [request for request in waiting if request.optimization == name]
+    own = [request for request in waiting if name in (request.optimization, request.subject)]
     if len(own) == 1:
         return own[0]
     there = ", ".join(request.id for request in own or waiting) or "none"
     if own:
         raise BadInputError(f"{name} has {len(own)} open requests: name one of {there}")
-    if name in state.optimizations:
+    if name in state.optimizations or name in state.capabilities:
         raise BadInputError(f"{name} waits for no answer; open requests: {there}")
     raise BadInputError(f"there is no request or optimization {name!r}; open requests: {there}")
 

@@ -70,20 +70,19 @@ def _optimization(ledger: Ledger, state: State, name: str, *, json: bool) -> Non
 
 def _request(ledger: Ledger, state: State, request: RequestState, *, json: bool) -> None:
     from belay.domain.rules.requests import missing_for_quorum
-    from belay.domain.scope import percent
 
     missing = list(missing_for_quorum(request, request.votes))
     history = [
         r
-        for r in ledger.history(optimization=request.optimization)
+        for r in ledger.history(optimization=request.optimization or None)
         if request.id in (getattr(r.event, "request", None), getattr(r.event, "grant", None))
     ]
     if json:
         print_json({"request": request, "missing": missing, "entries": _plain(history)})
         return
-    step = f"{percent(request.from_scope)} → {percent(request.to_scope)}"
-    say(f"{request.id}: may {request.optimization} go {step}?", style="bold")
-    title = state.optimizations[request.optimization].proposal.title
+    say(f"{request.id}: may {request.subject} go {request.move}?".replace("go keep", "keep"), style="bold")
+    about = state.capabilities[request.capability].title
+    title = about if request.promotes else state.optimizations[request.optimization].proposal.title
     say(f"“{title}” · {request.oversight} · {request.status}")
     for rule in request.rules:
         say(f"  rule {rule}")

@@ -149,7 +149,7 @@ class ShadowMeasured:
 
 @dataclass(frozen=True, slots=True)
 class OecMeasured:
-    """The overall criterion of a capability against its holdout: a relative effect, over data time."""
+    """The overall criterion of a capability against its holdout: a relative effect, more is better."""
 
     kind: ClassVar[str] = "oec.measured"
     capability: str

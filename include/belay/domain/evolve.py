@@ -437,7 +437,11 @@ def _(event: e.RequestClosed, draft: Draft, recorded: Recorded) -> None:
     status = RequestStatus(event.outcome)
     closed = replace(request, status=status, outcome=event.reason, settled_at=recorded.at)
     draft.put("requests", event.request, closed)
-    if status is RequestStatus.REJECTED and not request.promotes:
+    if request.promotes:
+        known = draft.capabilities[request.capability]
+        if known.grant is not None and known.grant.id == request.id:
+            draft.put("capabilities", known.id, replace(known, grant=None))
+    elif status is RequestStatus.REJECTED:
         draft.add_results(request.optimization, decided_at=recorded.at, overridden_at=recorded.at)
 
 

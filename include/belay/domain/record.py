@@ -17,6 +17,7 @@ from belay.domain.autonomy import DAY
 from belay.domain.bounds import lower_bound, upper_bound
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import Choice
+from belay.domain.metrics import Direction
 from belay.domain.oversight import Oversight
 from belay.domain.proposal import Prediction
 from belay.domain.stages import Stage
@@ -128,9 +129,9 @@ class Record:
     answers : Answers
         How people answered.
     claimed_lift : float
-        Sum of the effects that were measured for the optimizations that completed.
+        Sum of the effects that were measured for the optimizations that completed; more is better.
     oec : OecReading | None
-        The overall criterion against the holdout, when it was read at this stage.
+        The overall criterion against the holdout, when it was read at this stage; more is better.
     open_requests : int
         Open requests of all capabilities.
     lease_until : datetime | None
@@ -185,6 +186,7 @@ def record_of(state: State, policy: CapabilityPolicy, at: datetime) -> Record:
     """
     known = state.capabilities[policy.id]
     since, rule = known.stage_since, policy.autonomy
+    good = 1 if policy.primary.metric.direction is Direction.INCREASE else -1
     own = [o for o in state.optimizations.values() if o.capability == known.id]
     asked = [
         request
@@ -222,7 +224,7 @@ def record_of(state: State, policy: CapabilityPolicy, at: datetime) -> Record:
         containment=_containment(own, since),
         answers=_answers(asked),
         claimed_lift=sum(
-            o.results.found.effect
+            good * o.results.found.effect
             for o in own
             if o.status is Status.COMPLETED and _since(o.results.ended_at, since) and o.results.found
         ),

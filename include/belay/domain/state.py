@@ -13,6 +13,7 @@ from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.portfolio import Decision
 from belay.domain.proposal import Proposal
+from belay.domain.scope import percent
 from belay.domain.stages import DecisionClass, Stage
 
 
@@ -321,6 +322,22 @@ class RequestState:
     def promotes(self) -> bool:
         """Whether it asks about a capability's stage (or its lease), and not about a step."""
         return self.to_stage is not None
+
+    @property
+    def move(self) -> str:
+        """What is asked for, in words: ``1 % → 5 %``, ``suggest → supervised``, ``keep supervised``."""
+        if self.to_stage is None:
+            return f"{percent(self.from_scope)} → {percent(self.to_scope)}"
+        return (
+            f"keep {self.to_stage}"
+            if self.to_stage is self.from_stage
+            else f"{self.from_stage} → {self.to_stage}"
+        )
+
+    @property
+    def veto_target(self) -> str:
+        """What a veto on it names: the optimization that it would widen, or the promotion itself."""
+        return self.id if self.promotes else self.optimization
 
     @property
     def subject(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from belay.domain.events import Choice
 from belay.domain.rules.answer import Refusal
-from belay.domain.state import RequestState, Status
+from belay.domain.state import RequestState, RequestStatus, State, Status
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 
@@ -22,11 +22,29 @@ SHOWN = "shown"
 def request_of_run(belay: Services, run_id: str) -> RequestState | None:
     """Return the request that the run's step waits for, or asked last."""
     state = belay.ledger.state()
+    for capability in state.capabilities.values():
+        promotion = capability.promotion
+        if promotion is not None and promotion.run == run_id:
+            return state.requests.get(promotion.request or "")
     for optimization in state.optimizations.values():
         step = optimization.step
         if step is not None and step.run == run_id and step.request:
             return state.requests[step.request]
     return None
+
+
+def airflow_run(state: State, request: RequestState) -> tuple[str, str] | None:
+    """Return the DAG and the run that wait for an answer to ``request``; None when none does."""
+    if request.promotes:
+        promotion = state.capabilities[request.capability].promotion
+        if promotion is None or promotion.request != request.id:
+            return None
+        dag, _, run = promotion.run.partition("/")
+        return dag, run
+    step = state.optimizations[request.optimization].step
+    if step is None or step.request != request.id:
+        return None
+    return f"rollout__{request.capability}", step.run
 
 
 def record_answer(
@@ -54,10 +72,16 @@ def record_answer(
         message = f"Airflow user {airflow_user!r} is nobody of the roster; this takes {roles}"
         raise RefusedError(Refusal("roster", message))
     if option == VETO:
-        if belay.ledger.state().optimizations[request.optimization].status is not Status.VETOED:
-            people.veto(belay, request.optimization, person=person, reason=reason, via="airflow")
+        if not _vetoed(belay, request):
+            people.veto(belay, request.veto_target, person=person, reason=reason, via="airflow")
         return
     choice = Choice.APPROVE if option == APPROVE else Choice.REJECT
     if any((vote.voter, vote.choice) == (person.id, choice) for vote in request.votes):
         return
     people.vote(belay, request.id, choice, person=person, reason=reason, via="airflow", digest=digest)
+
+
+def _vetoed(belay: Services, request: RequestState) -> bool:
+    if request.promotes:
+        return request.status is RequestStatus.REJECTED
+    return belay.ledger.state().optimizations[request.optimization].status is Status.VETOED

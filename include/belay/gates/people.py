@@ -134,6 +134,19 @@ def _givers(belay: Services, person: Person) -> dict[str, frozenset[str]]:
     return {given.giver: known.get(given.giver, frozenset()) for given in lent}
 
 
+def judge(belay: Services, optimization: str, *, agrees: bool, person: Person, reason: str, via: str) -> bool:
+    """Record whether ``person`` would have done what AI proposed; return whether it counts.
+
+    Raises
+    ------
+    RefusedError
+        When the person may not judge it, has judged it, or it was shown already.
+    """
+    _as_person(belay, c.JudgeProposal(optimization, agrees, reason, person.roles, via), person)
+    said = belay.ledger.state().optimizations[optimization].results.judgements
+    return any(judgement.judge == person.id and judgement.counted for judgement in said)
+
+
 def freeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
     """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``.
 

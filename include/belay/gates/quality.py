@@ -50,12 +50,16 @@ def quality(belay: Services, optimization: str, step: int) -> GateOutcome:
 def check_data(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> QualityReport:
     """Run the capability's suites on the newest period of constant scope that holds data."""
     period = _period(known, belay.data_now().astimezone(UTC), belay.settings.flag_settle)
+    return _run(belay, policy, known.surface, period)
+
+
+def _run(belay: Services, policy: CapabilityPolicy, surface: str, period: _Period) -> QualityReport:
     now = belay.data_now().replace(tzinfo=None)
     return run_suites(
         belay.settings.warehouse_url,
         policy.suites,
         folder=belay.settings.expectations,
-        surface=known.surface,
+        surface=surface,
         optimization=period.optimization,
         since=period.since.replace(tzinfo=None),
         until=period.until.replace(tzinfo=None),
@@ -64,6 +68,12 @@ def check_data(belay: Services, known: OptimizationState, policy: CapabilityPoli
         max_age=timedelta(seconds=policy.max_data_age_seconds),
         docs=belay.settings.home / "data-docs",
     )
+
+
+def check_surface(belay: Services, policy: CapabilityPolicy) -> QualityReport:
+    """Run the capability's suites on its surface as a whole, whatever was live there."""
+    now = belay.data_now().astimezone(UTC)
+    return _run(belay, policy, policy.surface, _Period("", now - _HISTORY, now, None))
 
 
 @dataclass(frozen=True, slots=True)

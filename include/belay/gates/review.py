@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
 from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
-from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.quality import check_data
@@ -37,7 +38,17 @@ def review(belay: Services, optimization: str, step: int) -> GateOutcome:
     except BlindError as blind:
         return _record(belay, known, step, Verdict.HOLD, f"blind: {blind}", None, None)
     evidence = belay.ledger.put_evidence(judged.document)
-    return _record(belay, known, step, judged.verdict.gate, judged.sentence, evidence, judged.verdict)
+    verdict, found = judged.verdict, found_effect(judged.document)
+    return _record(belay, known, step, verdict.gate, judged.sentence, evidence, verdict, found)
+
+
+def found_effect(document: Mapping[str, Any]) -> Estimate | None:
+    """Return what a review measured on the primary metric, where that is a finite interval."""
+    found = (document.get("predicted") or {}).get("found") or {}
+    if None in (found.get("effect"), found.get("low"), found.get("high")):
+        return None
+    estimate = Estimate(found["effect"], found["low"], found["high"])
+    return estimate if estimate.sound else None
 
 
 def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
@@ -126,8 +137,9 @@ def _record(
     sentence: str,
     evidence: str | None,
     decision: ReviewVerdict | None,
+    found: Estimate | None = None,
 ) -> GateOutcome:
-    command = c.JudgeGate(known.id, step, Gate.REVIEW, verdict, sentence, evidence, decision)
+    command = c.JudgeGate(known.id, step, Gate.REVIEW, verdict, sentence, evidence, decision, found)
     execute(belay, command, by="review")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)

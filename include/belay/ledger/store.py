@@ -314,7 +314,7 @@ def _about(event: Event, draft: Draft) -> tuple[str, str]:
         if name in draft.optimizations:
             return name, draft.optimizations[name].capability
     kind, _, capability = named[1].partition(":")
-    asked = draft.requests.get(getattr(event, "request", None) or "")
+    asked = draft.requests.get(getattr(event, "request", None) or named[1])
     if asked is not None and asked.promotes:
         return "", asked.capability
     return named[0], getattr(event, "capability", capability if kind == "capability" else "")

@@ -18,9 +18,11 @@ from belay.domain.oversight import Oversight
 from belay.gates.answers import APPROVE, REJECT, SHOWN, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.outcome import RefusedError
+from belay.gates.promotion import PromotionStatus, promotion_approval
 from belay.orchestration.links import run_page
+from belay.orchestration.names import promotion_run
 from belay.orchestration.operators import REVIEW_LINKS
-from belay.orchestration.runtime import conclude, optimization_of, services, step_of
+from belay.orchestration.runtime import capability_of, conclude, optimization_of, services, step_of
 from belay.services import PolicyBrokenError
 
 if TYPE_CHECKING:
@@ -48,9 +50,8 @@ class ApprovalSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, unless it was asked before; go on if it is decided, else wait."""
-        belay = services()
         try:
-            status = approval(belay, optimization_of(context), step_of(context))
+            status = self._status(context)
         except (RefusedError, PolicyBrokenError) as refused:
             raise AirflowFailException(str(refused)) from refused
         if status.outcome is not None:
@@ -59,6 +60,14 @@ class ApprovalSensor(BaseSensorOperator):
         assert status.request is not None
         self._park(context, status, status.request)
         raise AssertionError("parking does not return")
+
+    def _status(self, context: Context) -> ApprovalStatus | PromotionStatus:
+        """Ask the ledger where the answer stands."""
+        return approval(services(), optimization_of(context), step_of(context))
+
+    def _run(self, context: Context) -> str:
+        """Return the run as the ledger knows it."""
+        return str(context["run_id"])
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Somebody answered, or it is time to look again: make an answer a vote, then ask the ledger."""
@@ -73,11 +82,13 @@ class ApprovalSensor(BaseSensorOperator):
         form = event.get("params_input") or {}
         reason, shown = str(form.get("reason") or ""), form.get(SHOWN)
         try:
-            record_answer(services(), str(context["run_id"]), str(user["id"]), chosen[0], reason, shown)
+            record_answer(services(), self._run(context), str(user["id"]), chosen[0], reason, shown)
         except RefusedError as refused:
             self.log.warning("the answer of %s does not count: %s", user["id"], refused)
 
-    def _park(self, context: Context, status: ApprovalStatus, request: RequestState) -> None:
+    def _park(
+        self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState
+    ) -> None:
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
         wait = max(min(self.recheck, left), timedelta(seconds=1))
@@ -116,9 +127,9 @@ class ApprovalSensor(BaseSensorOperator):
         scopes = f"from {request.from_scope / 100:g} % to {request.to_scope / 100:g} %"
         return f"{request.optimization}: {verb} {scopes}{tail}"
 
-    def _body(self, context: Context, status: ApprovalStatus, request: RequestState) -> str:
+    def _body(self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState) -> str:
         sentence = context["ti"].xcom_pull(task_ids="review") or {}
-        link = run_page(str(context["run_id"]))
+        link = run_page(self._run(context))
         notice = request.oversight is Oversight.NOTICE
         ending = "Notice ends" if notice else "Expires, and silence means no,"
         lines = [
@@ -129,6 +140,21 @@ class ApprovalSensor(BaseSensorOperator):
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)
+
+
+class PromotionApprovalSensor(ApprovalSensor):
+    """Asks whether a capability may go up a stage (or keep its own), and waits for it; silence means no."""
+
+    def _status(self, context: Context) -> PromotionStatus:
+        return promotion_approval(services(), capability_of(context), self._run(context))
+
+    def _run(self, context: Context) -> str:
+        return promotion_run(capability_of(context), str(context["run_id"]))
+
+    def _subject(self, request: RequestState) -> str:
+        if request.to_stage is request.from_stage:
+            return f"{request.capability}: may it keep stage {request.to_stage}?"
+        return f"{request.capability}: may it go from {request.from_stage} to {request.to_stage}?"
 
 
 def _form(request: RequestState) -> dict[str, Param]:

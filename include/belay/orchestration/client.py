@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 
 from belay.gates.answers import SHOWN
-from belay.orchestration.names import APPROVAL_TASK, dag_id
+from belay.orchestration.names import APPROVAL_TASK, dag_id, promotion_dag_id
 
 _SECONDS = 30
 _SERVER_ERROR = 500
@@ -65,6 +65,13 @@ class AirflowClient:
         """Let the runs of a capability's DAG start."""
         self._call("PATCH", f"/api/v2/dags/{dag_id(capability)}?update_mask=is_paused", {"is_paused": False})
 
+    def start_promotion(self, capability: str, run: str, conf: Mapping[str, Any]) -> bool:
+        """Start the run ``run`` of a capability's promotion; False when there is such a run already."""
+        path = f"/api/v2/dags/{promotion_dag_id(capability)}"
+        self._call("PATCH", f"{path}?update_mask=is_paused", {"is_paused": False})
+        body = {"dag_run_id": run, "logical_date": None, "conf": dict(conf)}
+        return self._call("POST", f"{path}/dagRuns", body, fine=(409,)) is not None
+
     def start(self, capability: str, optimization: str, run: str) -> bool:
         """Start the run ``run`` of an optimization's next step; False when there is such a run already."""
         body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": optimization}}
@@ -76,16 +83,18 @@ class AirflowClient:
         found = self._call("GET", self._run(capability, run), fine=(404,))
         return None if found is None else str(found["state"])
 
-    def task_states(self, capability: str, run: str) -> dict[str, str]:
-        """Return the state of each task of a run, by its name."""
-        found = self._call("GET", f"{self._run(capability, run)}/taskInstances", fine=(404,)) or {}
+    def task_states(self, capability: str, run: str, *, dag: str = "") -> dict[str, str]:
+        """Return the state of each task of a run, by its name; of a rollout, where no ``dag`` is named."""
+        found = self._call("GET", f"{self._run(capability, run, dag)}/taskInstances", fine=(404,)) or {}
         return {task["task_id"]: str(task["state"]) for task in found.get("task_instances", ())}
 
     def waits(self, capability: str, run: str) -> bool:
         """Return whether the run's approval waits for an answer now."""
         return self.task_states(capability, run).get(APPROVAL_TASK) == _WAITING
 
-    def answer(self, capability: str, run: str, option: str, reason: str, shown: str) -> None:
+    def answer(
+        self, capability: str, run: str, option: str, reason: str, shown: str, *, dag: str = ""
+    ) -> None:
         """Answer the question of a run on the Required Actions page, as this session's user.
 
         Parameters
@@ -94,6 +103,8 @@ class AirflowClient:
             ``Approve``, ``Reject`` or ``Veto``.
         shown
             Digest of the request that the user was shown: an answer counts for nothing else.
+        dag
+            The DAG, where the question is not a rollout's.
 
         Raises
         ------
@@ -102,17 +113,18 @@ class AirflowClient:
         AirflowRefusedError
             When this user may not answer.
         """
-        path = f"{self._run(capability, run)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
-        if not self._will_wait(capability, run):
-            raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} waits for no answer now")
+        dag = dag or dag_id(capability)
+        path = f"{self._run(capability, run, dag)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
+        if not self._will_wait(capability, run, dag):
+            raise NotAskedError(f"run {run} of {dag} at {self.url} waits for no answer now")
         body = {"chosen_options": [option], "params_input": {"reason": reason, SHOWN: shown}}
         if self._call("PATCH", path, body, fine=(404, 409)) is None:
-            raise NotAskedError(f"run {run} of {dag_id(capability)} at {self.url} was answered already")
+            raise NotAskedError(f"run {run} of {dag} at {self.url} was answered already")
 
-    def _will_wait(self, capability: str, run: str) -> bool:
+    def _will_wait(self, capability: str, run: str, dag: str) -> bool:
         """Return whether the approval waits, now or as soon as it has looked at the ledger once more."""
         for _ in range(_LOOKS):
-            state = self.task_states(capability, run).get(APPROVAL_TASK)
+            state = self.task_states(capability, run, dag=dag).get(APPROVAL_TASK)
             if state not in _LOOKING:
                 return state == _WAITING
             time.sleep(_LOOK_SECONDS)
@@ -120,8 +132,8 @@ class AirflowClient:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _run(self, capability: str, run: str) -> str:
-        return f"/api/v2/dags/{dag_id(capability)}/dagRuns/{quote(run, safe='')}"
+    def _run(self, capability: str, run: str, dag: str = "") -> str:
+        return f"/api/v2/dags/{dag or dag_id(capability)}/dagRuns/{quote(run, safe='')}"
 
     def _login(self) -> None:
         body = {"username": self.user, "password": self._password}

@@ -8,19 +8,32 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, get_parsing_context
 
-from belay.orchestration.names import PREFIX
+from belay.orchestration.names import PREFIX, PROMOTION_PREFIX
+from belay.orchestration.promotion_dag import build_promotion_dag
 from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
 from belay.policy.load import load_policies
 from belay.settings import Settings
+
+
+def promotion_dags() -> Iterator[DAG]:
+    """Yield the promotion DAG of every capability whose policy can be used."""
+    wanted = get_parsing_context().dag_id
+    only = wanted.removeprefix(PROMOTION_PREFIX) if wanted else None
+    policies = load_policies(Settings.from_env().policies, only=only)
+    for policy in policies.capabilities.values():
+        yield build_promotion_dag(policy, policies.roster, recheck=_recheck())
+
+
+def _recheck() -> timedelta:
+    return timedelta(seconds=float(os.environ.get("BELAY_APPROVAL_RECHECK_SECONDS", "300")))
 
 
 def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PREFIX) if wanted else None
-    recheck = timedelta(seconds=float(os.environ.get("BELAY_APPROVAL_RECHECK_SECONDS", "300")))
     policies = load_policies(Settings.from_env().policies, only=only)
     for policy in policies.capabilities.values():
-        yield build_rollout_dag(policy, policies.roster, recheck=recheck)
+        yield build_rollout_dag(policy, policies.roster, recheck=_recheck())
     for name, errors in policies.broken.items():
         yield build_broken_dag(name, [str(error) for error in errors])

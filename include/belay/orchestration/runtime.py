@@ -15,6 +15,7 @@ from belay.orchestration.names import ADMIT_TASK
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from belay.gates.promotion import PromotionOutcome
     from belay.services import Services
 
 
@@ -31,6 +32,11 @@ def optimization_of(context: Context) -> str:
     return str(context["params"]["optimization"])
 
 
+def capability_of(context: Context) -> str:
+    """Return the capability that a promotion's run is about."""
+    return str(context["params"]["capability"])
+
+
 def step_of(context: Context) -> int:
     """Return the number of the step that the run's ``admit`` took up."""
     admitted = context["ti"].xcom_pull(task_ids=ADMIT_TASK)
@@ -39,7 +45,7 @@ def step_of(context: Context) -> int:
     return int(admitted["step"])
 
 
-def conclude(outcome: GateOutcome) -> dict[str, Any]:
+def conclude(outcome: GateOutcome | PromotionOutcome) -> dict[str, Any]:
     """Turn a verdict into Airflow's terms: pass goes on, hold skips the rest, fail stops in red.
 
     Raises
@@ -56,7 +62,7 @@ def conclude(outcome: GateOutcome) -> dict[str, Any]:
     return outcome.to_document()
 
 
-def obeying(action: Callable[[], GateOutcome]) -> dict[str, Any]:
+def obeying(action: Callable[[], GateOutcome | PromotionOutcome]) -> dict[str, Any]:
     """Run a gate and conclude; what the rules refuse is final, what the world refuses may be retried."""
     from belay.services import PolicyBrokenError
 

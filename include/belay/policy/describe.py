@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from belay.domain.autonomy import Criteria
 from belay.domain.calendar import ALWAYS
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Direction, Metric, PrimaryRule
@@ -52,6 +53,62 @@ def describe(policy: CapabilityPolicy, roster: Roster | None = None) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def describe_autonomy(policy: CapabilityPolicy) -> str:
+    """Return in Markdown how ``policy``'s capability earns autonomy, keeps it and loses it."""
+    rule, demotion = policy.autonomy, policy.autonomy.demotion
+    roles = " and ".join(f"`{role}`" for role in rule.roles or policy.approval.roles)
+    within = written_duration(demotion.within_seconds)
+    asked = [stage for stage in Stage if stage.above and stage.above.rank <= policy.ceiling.rank]
+    rows = [
+        (f"`{stage}` → `{stage.above}`", _criteria(rule.criteria.get(stage)), _lease(policy, stage.above))
+        for stage in asked
+    ]
+    lines = [
+        f"# How much AI decides: {_plain(policy.title)}",
+        "",
+        f"Never above `{policy.ceiling}` (`{policy.decision_class}`). People decide: {roles} must agree.",
+        "AI never promotes itself, and unknown is not met.",
+        "",
+        *_table(("promotion", "what its record must show", "granted for"), rows),
+        "",
+        "## What takes a stage at once",
+        "",
+        f"- harm by more than {_share(demotion.harm_rate)} of its optimizations, shown within {within}",
+        "- a veto on the capability, a lapsed lease, a ledger that does not verify, a blind guard",
+        f"- {policy.limits.max_open_requests} open requests: people cannot keep up",
+        "",
+        "What is live then narrows to what the lower stage permits without a new approval.",
+        f"Evidence counts half after {written_duration(rule.half_life_seconds)}.",
+    ]
+    if rule.holdout:
+        lines.append(f"{percent(rule.holdout)} of units never see any of its optimizations.")
+    else:
+        lines.append("There is no holdout, so the overall criterion stays unknown.")
+    return "\n".join(lines) + "\n"
+
+
+def _criteria(asks: Criteria | None) -> str:
+    if asks is None:
+        return "nothing is written: it cannot be asked for"
+    said: list[tuple[float | None, str]] = [
+        (asks.days or None, f"{asks.days:g} days"),
+        (asks.completed or None, f"{asks.completed} completed"),
+        (asks.judged or None, f"{asks.judged} proposals judged"),
+        (asks.harm_rate, f"harm below {_share(asks.harm_rate or 0)}"),
+        (asks.override_rate, f"overruled below {_share(asks.override_rate or 0)}"),
+        (asks.agreement, f"agreement above {_share(asks.agreement or 0)}"),
+        (asks.data_quality, f"data quality from {_share(asks.data_quality or 0)}"),
+        (asks.calibration, f"calibration to {asks.calibration or 0:g}"),
+        (asks.oec_margin, f"OEC within {_share(asks.oec_margin or 0)} of the holdout"),
+    ]
+    return ", ".join(text for value, text in said if value is not None)
+
+
+def _lease(policy: CapabilityPolicy, stage: Stage | None) -> str:
+    seconds = policy.autonomy.leases.get(stage) if stage else None
+    return "for good" if seconds is None else written_duration(seconds)
 
 
 def _facts(policy: CapabilityPolicy, roster: Roster | None) -> Iterator[tuple[str, ...]]:

@@ -70,7 +70,7 @@ class _Desk:
             who = " or ".join(sorted(wanted)) or "nobody any more"
             await self._whisper(client, body, f"This is not yours to answer; it takes {who}.")
             return
-        question = f"{request.optimization}: {request.from_scope / 100:g} % → {request.to_scope / 100:g} %"
+        question = f"{request.subject}: {request.move}"
         await client.views_open(
             trigger_id=body["trigger_id"], view=reason_modal(Answer(verb, name, digest), question)
         )
@@ -116,7 +116,7 @@ class _Desk:
             request = self._belay.ledger.state().requests.get(answer.request)
             if request is None:
                 raise ValueError(f"there is no request {answer.request!r}")
-            people.veto(self._belay, request.optimization, person=person, reason=reason, via="slack")
+            people.veto(self._belay, request.veto_target, person=person, reason=reason, via="slack")
             return
         people.vote(
             self._belay,

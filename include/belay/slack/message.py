@@ -39,7 +39,7 @@ EVENT_TYPE = "belay_request"
 
 APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
 
-_MARKS = {"harmless": "✓", "harmful": "✗", "unknown": "?"}
+_MARKS = {"harmless": "✓", "harmful": "✗", "unknown": "?", "met": "✓", "not_met": "✗"}
 _OUTCOMES = {
     RequestStatus.GRANTED: "✅ Granted",
     RequestStatus.REJECTED: "⛔ Rejected",
@@ -62,7 +62,7 @@ def request_message(card: Card, *, review_url: str, picture: str | None = None) 
     title = card.question if is_open else f"{_OUTCOMES[card.status]}: {card.question}"
     blocks: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
-        _in_the_agents_words(card),
+        *([_in_the_agents_words(card)] if card.untrusted_title else []),
         _what_it_means(card),
     ]
     if card.effects:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from belay.approval.card import Card, build_card
+from belay.approval.card import Card, build_card, build_promotion_card
 from belay.domain.gates import Gate
 from belay.domain.state import RequestState, RequestStatus
 from belay.ledger.store import LedgerError
@@ -61,7 +61,10 @@ class Watcher:
         if first_seen and request.status is not RequestStatus.OPEN and self.channel.find(request.id) is None:
             return
         card = self.card(state, request)
-        address = f"{self._pages}/review/{request.optimization}/{request.step}"
+        page = f"review/{request.optimization}/{request.step}"
+        if request.promotes:
+            page = f"capability/{request.capability}"
+        address = f"{self._pages}/{page}"
         posted = self.channel.show(card, review_url=address)
         known = 0 if first_seen else self._shown[request.id][1]
         for vote in card.votes[known:]:
@@ -69,6 +72,8 @@ class Watcher:
 
     def card(self, state: State, request: RequestState) -> Card:
         """Return what people see of ``request``."""
+        if request.promotes:
+            return self._promotion_card(state, request)
         optimization = state.optimizations[request.optimization]
         step = optimization.step
         review = step.gates.get(Gate.REVIEW) if step else None
@@ -81,6 +86,21 @@ class Watcher:
         return build_card(
             request=request,
             optimization=optimization,
+            capability=state.capabilities[request.capability],
+            review=document,
+            roster=self.belay.roster(),
+            ledger_head=self.belay.ledger.head(),
+        )
+
+    def _promotion_card(self, state: State, request: RequestState) -> Card:
+        document = None
+        if request.evidence is not None:
+            try:
+                document = self.belay.ledger.get_evidence(request.evidence)
+            except LedgerError as error:
+                _log.warning("the record behind %s cannot be shown: %s", request.id, error)
+        return build_promotion_card(
+            request=request,
             capability=state.capabilities[request.capability],
             review=document,
             roster=self.belay.roster(),

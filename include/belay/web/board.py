@@ -10,7 +10,6 @@ from belay.domain.events import GateJudged
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
-from belay.domain.scope import percent
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
 from belay.gates.outbox import waiting
@@ -165,12 +164,16 @@ def _request(request: RequestState, state: State, names: Mapping[str, str], now:
         "digest": request.digest,
         "optimization": request.optimization,
         "capability": request.capability,
-        "title": state.optimizations[request.optimization].proposal.title,
+        "promotes": request.promotes,
+        "veto_target": request.veto_target,
+        "title": capability.title
+        if request.promotes and capability
+        else state.optimizations[request.optimization].proposal.title,
         "step": request.step,
         "oversight": request.oversight.value,
         "from_scope": request.from_scope,
         "to_scope": request.to_scope,
-        "from_to": f"{percent(request.from_scope)} → {percent(request.to_scope)}",
+        "from_to": request.move,
         "roles": list(request.roles),
         "veto_roles": list(capability.veto_roles) if capability else [],
         "missing": [] if notice else missing,

@@ -26,7 +26,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _PATH = re.compile(
-    r"/api/v2/dags/rollout__[^/]+/dagRuns/(?P<run>[^/]+)/taskInstances/approval/(?P<map>-?\d+)/hitlDetails/?$"
+    r"/api/v2/dags/(?P<dag>(?:rollout|promotion)__[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/approval/-?\d+"
+    r"/hitlDetails/?$"
 )
 _MAX_BYTES = 64 * 1024
 
@@ -47,7 +48,9 @@ class RequiredActionsMiddleware:
         user = await _user(scope)
         answer = _answer(body)
         if user is not None and answer is not None:
-            run = unquote(match["run"])
+            dag, run = unquote(match["dag"]), unquote(match["run"])
+            if dag.startswith("promotion__"):
+                run = f"{dag}/{run}"  # as the ledger names it: scheduled runs of all DAGs share their ids
             try:
                 await asyncio.to_thread(record_answer, services(), run, user, *answer)
             except RefusedError as refused:

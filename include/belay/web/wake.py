@@ -9,7 +9,7 @@ import requests
 from fastapi import Request
 
 from belay.domain.state import RequestState
-from belay.gates.answers import APPROVE, REJECT, SHOWN
+from belay.gates.answers import APPROVE, REJECT, SHOWN, airflow_run
 from belay.web.auth import own_address, token_of
 
 if TYPE_CHECKING:
@@ -20,12 +20,11 @@ _SECONDS = 10
 
 def wake_run(belay: Services, request: RequestState, http: Request, choice: str, reason: str) -> bool:
     """Answer Airflow's request in the name of the person who is logged in; return whether it took it."""
-    step = belay.ledger.state().optimizations[request.optimization].step
+    waiting = airflow_run(belay.ledger.state(), request)
     token, address = token_of(http), own_address(http)
-    if step is None or not token or address is None:
+    if waiting is None or not token or address is None:
         return False
-    run = quote(step.run, safe="")
-    dag = f"rollout__{request.capability}"
+    dag, run = (quote(name, safe="") for name in waiting)
     path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
     option = APPROVE if choice == "approve" else REJECT
     try:

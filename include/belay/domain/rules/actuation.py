@@ -10,7 +10,7 @@ from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import percent
 from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, State, Status
+from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
 
 
 def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> Answer:
@@ -122,6 +122,8 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
         return Refusal("people-veto", f"{asked.by} cannot veto: only people can", kept=True)
     if not command.reason.strip():
         return Refusal("reason", "a veto needs a reason")
+    if (request := state.requests.get(command.target)) is not None and request.promotes:
+        return _veto_promotion(state, request, command, asked)
     kind, _, name = command.target.partition(":")
     capability_id = name if kind == "capability" else None
     optimization = state.optimizations.get(command.target)
@@ -153,6 +155,24 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
         below = capability.stage.below or Stage.OBSERVE
         events.append(e.StageDemoted(capability.id, capability.stage, below, "veto", reason))
     return tuple(events)
+
+
+def _veto_promotion(state: State, request: RequestState, command: c.Veto, asked: Asked) -> Answer:
+    """Stop a promotion, before or after it was granted, as long as the grant is not used (I3)."""
+    capability = state.capabilities[request.capability]
+    if not command.roles & set(capability.veto_roles):
+        roles = " or ".join(capability.veto_roles)
+        return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+    unused = capability.grant is not None and capability.grant.id == request.id
+    if request.status is not RequestStatus.OPEN and not unused:
+        return Refusal(
+            "request-closed", f"{request.id} is {request.status}: there is nothing to stop any more"
+        )
+    reason = f"veto by {asked.by.id}: {command.reason}"
+    return (
+        e.Vetoed(request.id, command.reason, command.via),
+        e.RequestClosed(request.id, request.optimization, RequestStatus.REJECTED, reason),
+    )
 
 
 def confirm_scope(state: State, command: c.ConfirmScope, _asked: Asked) -> Answer:

@@ -138,7 +138,7 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
             evidence=evidence,
             roles=rule.roles or policy.approval.roles,
             quorum=max(rule.quorum, 1) if rule.roles else policy.approval.quorum,
-            conflicted=_conflicted(state, capability),
+            conflicted=conflicted(state, capability),
             owner=capability.owner,
             expires_at=expires_at,
             capability=capability.id,
@@ -228,7 +228,7 @@ def _out_of_reach(capability: CapabilityState, to_stage: Stage) -> Refusal | Non
     return None
 
 
-def _conflicted(state: State, capability: CapabilityState) -> tuple[str, ...]:
+def conflicted(state: State, capability: CapabilityState) -> tuple[str, ...]:
     """Return whose vote does not count: who proposed for the capability, and who answers for its agents."""
     proposals = [
         known.proposal for known in state.optimizations.values() if known.capability == capability.id

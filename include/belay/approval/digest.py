@@ -1,0 +1,58 @@
+"""The weekly review: what AI would have done, for people to say whether they would have done it too.
+
+Plain text, so that Slack, mail and a terminal show the same. The proposals' own words are quoted as data.
+"""
+
+from __future__ import annotations
+
+from belay.domain.proposal import Proposal
+from belay.domain.stages import Stage
+from belay.domain.state import OptimizationState, State
+
+_LONGEST = 160
+_MOST = 20
+
+
+def waiting_for_judgement(state: State) -> list[OptimizationState]:
+    """Return the proposals at stage observe that nobody has judged yet, oldest first."""
+    return sorted(
+        (
+            known
+            for known in state.optimizations.values()
+            if state.capabilities[known.capability].stage is Stage.OBSERVE
+            and not known.phases
+            and not known.status.ended
+            and not any(said.counted for said in known.results.judgements)
+        ),
+        key=lambda known: known.proposed_at,
+    )
+
+
+def digest_text(state: State) -> str:
+    """Return the list of proposals that wait for a judgement, and how to judge them."""
+    waiting = waiting_for_judgement(state)
+    if not waiting:
+        return "No proposal waits for a judgement."
+    lines = [f"{len(waiting)} proposals wait for a judgement. Nothing of them is shown to anybody.", ""]
+    for number, known in enumerate(waiting[:_MOST], 1):
+        title = state.capabilities[known.capability].title
+        lines += [
+            f"{number}. {known.id} ({title}, by {known.proposal.proposed_by})",
+            f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}",
+            f"   Would you have done this?  belay judge {known.id} yes|no --reason '…'",
+        ]
+    if len(waiting) > _MOST:
+        lines.append(f"and {len(waiting) - _MOST} more: belay autonomy digest --json")
+    return "\n".join(lines)
+
+
+def _expects(proposal: Proposal) -> str:
+    if proposal.prediction is None:
+        return "it does not say what it expects"
+    told = proposal.prediction
+    return f"it expects {told.effect:+.1%} ({told.low:+.1%} to {told.high:+.1%})".replace("-", "−")
+
+
+def _one_line(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"

@@ -1,0 +1,70 @@
+"""Autonomy is lost here: what is due is done at once, and what stood on it narrows. Anybody may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from belay.domain.commands import Demote
+from belay.domain.rules.due import Facts, due_demotions
+from belay.gates.outcome import execute
+from belay.gates.widen import settle_scope
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+
+def check_autonomy(
+    belay: Services, facts: Mapping[str, Facts] | None = None, *, only: str | None = None
+) -> list[Demote]:
+    """Demote every capability that has to lose a stage now, and narrow what that leaves without a right.
+
+    Parameters
+    ----------
+    facts
+        By capability, what the ledger does not say itself (see ``ledger_facts``).
+    only
+        Look at this capability alone.
+
+    Raises
+    ------
+    LedgerError
+        When the ledger cannot be read or written.
+    FlagsUnavailable
+        When the flags cannot be written; the demotion stands, and asking again narrows.
+    """
+    done = []
+    policies = belay.policies().capabilities
+    for name, policy in policies.items():
+        if only not in (None, name):
+            continue
+        known = (facts or {}).get(name, Facts())
+        for demotion in due_demotions(belay.ledger.state(), policy, belay.now(), known):
+            execute(belay, demotion, by="autonomy")
+            done.append(demotion)
+    settle_narrowings(belay)
+    return done
+
+
+def settle_narrowings(belay: Services) -> list[str]:
+    """Make the flags show every narrowing that the ledger intends; return the optimizations concerned."""
+    pending = [
+        known.id
+        for known in belay.ledger.state().optimizations.values()
+        if known.pending is not None and not known.pending.widening
+    ]
+    for optimization in pending:
+        settle_scope(belay, optimization)
+    return pending
+
+
+def ledger_facts(belay: Services) -> dict[str, Facts]:
+    """Verify the ledger; where it does not, return that as a fact about every capability."""
+    from belay.ledger.verify import verify
+
+    found = verify(belay.ledger)
+    if found.ok:
+        return {}
+    return dict.fromkeys(
+        belay.policies().capabilities, Facts(ledger_fault=f"the ledger does not verify: {found}")
+    )
