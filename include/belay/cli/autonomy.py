@@ -102,7 +102,7 @@ def show(
 
 @app.command(epilog="Example: belay autonomy check")
 def check(*, json: Json = False) -> None:
-    """Take back what is due now: harm, lapsed leases, saturated supervision, a ledger that does not verify."""
+    """Take back what is due now: harm, lapsed leases, saturated supervision, a broken ledger."""
     from belay.gates.autonomy import check_autonomy, ledger_facts
 
     belay = opened(ledger=True)

@@ -25,7 +25,6 @@ from belay.domain.state import CapabilityState, Promotion, RequestState, Request
 from belay.gates.admit import adopt_policy
 from belay.gates.oec import measure_oec
 from belay.gates.outcome import RefusedError, execute
-from belay.gates.quality import check_surface
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -97,6 +96,8 @@ def admit_promotion(
 
 def judge_quality(belay: Services, capability: str, run: str) -> PromotionOutcome:
     """Check the surface's data: what the record was measured on has to be sound today too."""
+    from belay.gates.quality import check_surface
+
     known, promotion = promotion_under_way(belay, capability, run)
     if PromotionGate.QUALITY in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.QUALITY)
@@ -362,9 +363,9 @@ def _summary(criteria: tuple[Criterion, ...], lacking: list[Criterion]) -> str:
     met = f"{len(criteria) - len(lacking)} of {len(criteria)} criteria are met."
     if not lacking:
         return met
-    words = {Standing.NOT_MET: "not met", Standing.UNKNOWN: "unknown"}
-    said = "; ".join(f"{one.name} {words[one.standing]} ({one.sentence})" for one in lacking)
-    return f"{met} {said[0].upper()}{said[1:]}."
+    words = {Standing.NOT_MET: "not met", Standing.UNKNOWN: "unknown, which is not met"}
+    said = [f"{one.name.replace('_', ' ')} ({words[one.standing]}): {one.sentence}" for one in lacking]
+    return f"{met} Missing: {'; '.join(said)}."
 
 
 def _question(known: CapabilityState, promotion: Promotion) -> str:
