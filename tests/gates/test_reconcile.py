@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import make_live, on_its_way
+from tests.support.live import append_anyway, make_live, on_its_way
 
 from belay.domain import commands as c
 from belay.domain.actors import human
@@ -169,12 +169,10 @@ def test_a_widening_that_stands_is_finished_once(belay: Services) -> None:
 
 def test_a_widening_that_lost_is_turned_back(belay: Services) -> None:
     """A freeze that was written by an older Belay did not turn it back in the same breath."""
-    from belay.domain.actors import service
     from belay.domain.events import Frozen
 
     on_its_way(belay)
-    ledger = belay.ledger
-    ledger._append(ledger.state(), [Frozen("all", "sale")], service("test"), belay.now(), "")
+    append_anyway(belay, [Frozen("all", "sale")])
     assert reconcile(belay).turned_back == (NAME,)
     assert served(belay) == 500
     as_decided(belay)

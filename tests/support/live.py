@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from belay.domain import events as e
@@ -11,6 +12,7 @@ from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.gates.admit import adopt_policy
 from belay.gates.widen import served_flag
+from belay.ledger.writing import Batch
 from belay.services import Services
 
 
@@ -43,25 +45,29 @@ def make_live(
             e.WideningIntended(name, 2, f"{name}.2", 100, scope, 2),
             e.ScopeConfirmed(name, scope, 2, "flagd", at + timedelta(days=1)),
         ]
-    ledger = belay.ledger
-    ledger._append(ledger.state(), events, service("test"), belay.now(), "")
-    known = ledger.state().optimizations
+    append_anyway(belay, events)
+    known = belay.ledger.state().optimizations
     belay.flags.apply_all(served_flag(known[name], scope, 2) for name in names)
     return names
 
 
 def on_its_way(belay: Services, name: str = "checkout-wording-0") -> None:
     """Intend 500 → 2500 under epoch 3, as a writer does that has not come to the flags yet."""
-    ledger = belay.ledger
     policy = belay.policy("checkout_wording").digest
-    ledger._append(
-        ledger.state(),
+    append_anyway(
+        belay,
         [
             e.StepStarted(name, 3, f"{name}__step3", 500, 2500, policy),
             e.OversightGranted(f"{name}.3", name, 3, 500, 2500, Oversight.INFORM, "d", None, None, ()),
             e.WideningIntended(name, 3, f"{name}.3", 500, 2500, 3),
         ],
-        service("test"),
-        belay.now(),
-        "",
     )
+
+
+def append_anyway(belay: Services, events: Sequence[e.Event]) -> None:
+    """Append events that no rule was asked about, as a service called ``test``."""
+    ledger = belay.ledger
+    batch = Batch(ledger.state(), ledger.head()[1])
+    batch.add(events, service("test"), belay.now(), "")
+    with ledger.engine.execution_options(belay_writes=True).begin() as connection:
+        batch.write(connection)

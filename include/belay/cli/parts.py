@@ -36,7 +36,7 @@ def is_there(url: str) -> bool:
     """Return whether the ledger at ``url`` has been begun, as far as a file can tell."""
     from sqlalchemy.exc import ArgumentError
 
-    from belay.ledger.store import has_begun
+    from belay.ledger.opening import has_begun
 
     try:
         return has_begun(url)

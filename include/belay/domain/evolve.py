@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import singledispatch
 from typing import Any
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
+from belay.domain.copying import replace
 from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import Decision, find
@@ -86,7 +86,7 @@ class Draft:
 
     def apply(self, recorded: Recorded) -> None:
         """Fold one recorded event."""
-        _apply(recorded.event, self, recorded)
+        _FOLDS[type(recorded.event)](recorded.event, self, recorded)
         self.seq = recorded.seq
 
     def state(self) -> State:
@@ -114,13 +114,17 @@ def fold(history: Iterable[Recorded], start: State | None = None) -> State:
     return draft.state()
 
 
-@singledispatch
-def _apply(event: Any, draft: Draft, recorded: Recorded) -> None:
-    raise TypeError(f"no rule to fold {type(event).__name__} (entry {recorded.seq})")
+_Fold = Callable[[Any, Draft, Recorded], None]
+_FOLDS: dict[type, _Fold] = {}
+"""How each kind of event is folded."""
 
 
-def _folds(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return _apply.register(kind)
+def _folds(kind: type) -> Callable[[_Fold], _Fold]:
+    def register(fold_one: _Fold) -> _Fold:
+        _FOLDS[kind] = fold_one
+        return fold_one
+
+    return register
 
 
 @_folds(e.PolicyAdopted)

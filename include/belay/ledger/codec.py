@@ -56,7 +56,7 @@ def decode_event(kind: str, body: str) -> Event:
     event = EVENTS.get(kind)
     if event is None:
         raise ValueError(f"entry of unknown kind {kind!r}: it was written by a newer Belay")
-    decoded: Event = _adapter(event).validate_json(body)
+    decoded: Event = _adapter(event).validator.validate_json(body)
     return decoded
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from belay.ledger import codec
+from belay.ledger.errors import LedgerError, explained
 from belay.ledger.schema import evidence
-from belay.ledger.store import Ledger, LedgerError, explained
+from belay.ledger.store import Ledger
 
 
 def export(ledger: Ledger) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,88 @@
+"""What a connection to the ledger shows: entries as events, answers by key, the state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from belay.domain.actors import Actor, ActorKind
+from belay.domain.events import Event
+from belay.domain.evolve import Draft, Recorded
+from belay.domain.state import State
+from belay.ledger import codec
+from belay.ledger.chain import Entry
+from belay.ledger.errors import LedgerError
+from belay.ledger.schema import MARK, entries, projections
+
+
+def recorded(entry: Entry) -> Recorded:
+    """Return a stored entry as the event that state is folded from."""
+    return Recorded(
+        entry.seq,
+        datetime.fromisoformat(entry.at),
+        _actor(entry.actor),
+        codec.decode_event(entry.kind, entry.body),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _actor(text: str) -> Actor:
+    kind, _, name = text.partition(":")
+    return Actor(ActorKind(kind), name)
+
+
+def events_by_key(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, tuple[Event, ...]]:
+    """Return what each idempotency key of ``keys`` has led to; a key that led to nothing is left out."""
+    found: dict[str, tuple[Event, ...]] = defaultdict(tuple)
+    if keys:
+        rows = connection.execute(
+            sa.select(entries.c.key, entries.c.kind, entries.c.body)
+            .where(entries.c.key.in_(keys))
+            .order_by(entries.c.seq)
+        )
+        for key, kind, body in rows:
+            found[key] += (codec.decode_event(kind, body),)
+    return found
+
+
+def newest_state(connection: sa.Connection, known: State | None) -> tuple[State, str]:
+    """Bring ``known`` (or the projections) up to the last entry; return the state and that entry's hash.
+
+    The last entry of ``known`` is read again too: a ledger that was put back to an earlier copy has lost it.
+    An empty ledger has an empty hash here.
+
+    Raises
+    ------
+    LedgerError
+        When the projections say more than there are entries.
+    """
+    for candidate in (known, None):
+        start = candidate or _load(connection)
+        rows = connection.execute(
+            sa.select(entries).where(entries.c.seq >= start.seq).order_by(entries.c.seq)
+        ).all()
+        if start.seq and (not rows or rows[0].seq != start.seq):
+            continue
+        draft = Draft(start)
+        for row in rows:
+            if row.seq > start.seq:
+                draft.apply(recorded(Entry(*row)))
+        return (draft.state() if draft.seq > start.seq else start), rows[-1].hash if rows else ""
+    raise LedgerError("the ledger's tables do not fit its entries: run `belay ledger rebuild`")
+
+
+def _load(connection: sa.Connection) -> State:
+    """Read the projections; they carry the state as of the newest entry they were written with."""
+    tables: dict[str, dict[str, Any]] = {table: {} for table in codec.ENTITIES}
+    seq = 0
+    for row in connection.execute(sa.select(projections)):
+        if (row.entity, row.id) == MARK:
+            seq = int(row.body)
+        else:
+            tables[row.entity][row.id] = codec.decode_entity(row.entity, row.body)
+    return State(seq, **tables)

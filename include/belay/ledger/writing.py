@@ -1,0 +1,117 @@
+"""Entries in the making: chained, folded, and written with the projections that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from belay.domain.actors import Actor
+from belay.domain.events import Event
+from belay.domain.evolve import Draft, Recorded
+from belay.domain.state import State
+from belay.ledger import codec
+from belay.ledger.chain import GENESIS, hash_of
+from belay.ledger.schema import MARK, entries, head, projections
+
+_COLUMNS = [column.name for column in entries.columns]
+_PROJECTED = [column.name for column in projections.columns]
+
+
+class OvertakenError(Exception):
+    """Another writer moved the head first."""
+
+
+class Batch:
+    """Entries that follow one another from ``state``, whose last entry has the hash ``last``."""
+
+    def __init__(self, state: State, last: str) -> None:
+        self._start, self._last = state.seq, last or GENESIS
+        self._draft = Draft(state)
+        self._rows: list[dict[str, Any]] = []
+        self._prev = self._last
+
+    @property
+    def state(self) -> State:
+        """The state after what was added so far; it moves with what is added next."""
+        return self._draft.state()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._rows
+
+    def add(self, events: Sequence[Event], by: Actor, at: datetime, key: str) -> None:
+        """Append ``events`` (``at`` in UTC)."""
+        for event in events:
+            seq = self._draft.seq + 1
+            optimization, capability = _about(event, self._draft)
+            columns = (
+                seq,
+                at.isoformat(timespec="microseconds"),
+                event.kind,
+                str(by),
+                capability,
+                optimization,
+                key,
+                codec.encode(event),
+                self._prev,
+            )
+            self._prev = hash_of(*columns)
+            self._draft.apply(Recorded(seq, at, by, event))
+            self._rows.append(dict(zip(_COLUMNS, (*columns, self._prev), strict=True)))
+
+    def write(self, connection: sa.Connection) -> None:
+        """Move the head, and write entries and projections, in the transaction of ``connection``.
+
+        Raises
+        ------
+        OvertakenError
+            When the head is not where this batch starts.
+        """
+        moved = connection.execute(
+            sa.update(head)
+            .where(head.c.seq == self._start, head.c.hash == self._last)
+            .values(seq=self._draft.seq, hash=self._prev)
+        )
+        if moved.rowcount != 1:
+            raise OvertakenError
+        connection.execute(sa.insert(entries), self._rows)
+        project(connection, self._draft)
+
+
+def project(connection: sa.Connection, draft: Draft) -> None:
+    """Write the entities that ``draft`` touched, in the same transaction as its entries."""
+    rows, gone = [dict(zip(_PROJECTED, (*MARK, str(draft.seq)), strict=True))], []
+    for table, key in sorted(draft.touched):
+        entity = getattr(draft, table).get(key)
+        if entity is None:
+            gone.append((table, key))
+        else:
+            rows.append(dict(zip(_PROJECTED, (table, key, codec.encode(entity)), strict=True)))
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(projections)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=["entity", "id"], set_={"body": insert.excluded.body}),
+        rows,
+    )
+    for table, key in gone:
+        connection.execute(
+            sa.delete(projections).where(projections.c.entity == table, projections.c.id == key)
+        )
+
+
+def _about(event: Event, draft: Draft) -> tuple[str, str]:
+    """Return the optimization and the capability that an event is about; empty where it is about none."""
+    named = [getattr(event, name, "") for name in ("optimization", "target", "subject")]
+    for name in named:
+        if name in draft.optimizations:
+            return name, draft.optimizations[name].capability
+    kind, _, capability = named[1].partition(":")
+    asked = draft.requests.get(getattr(event, "request", None) or named[1])
+    if asked is not None and asked.promotes:
+        return "", asked.capability
+    return named[0], getattr(event, "capability", capability if kind == "capability" else "")
