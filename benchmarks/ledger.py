@@ -1,6 +1,12 @@
 """How fast the ledger appends and verifies, beside what the machine gives without it.
 
-python benchmarks/ledger.py [--entries 20000] [--commands 300]
+python benchmarks/ledger.py [--entries 50000] [--commands 2048]
+
+Appending: whole commands (decided by the rules, hashed, projected), each answered when it is durable; once
+one a commit, once from many threads that ask at the same time, once as one caller's list. Beside each the
+same number of bare rows, inserted into SQLite with the same durability and the same rows a commit.
+Verifying: the chain and its evidence alone, and with the state folded from the entries and compared with
+the stored projections; beside a bare SHA-256 chain over the same bytes in memory.
 """
 
 from __future__ import annotations
@@ -10,9 +16,12 @@ import hashlib
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +36,8 @@ from belay.domain.events import LookTaken
 from belay.ledger import codec
 from belay.ledger.chain import hash_of
 from belay.ledger.schema import entries, head
-from belay.ledger.store import Ledger
+from belay.ledger.store import Ask, Ledger
+from belay.ledger.turns import MOST
 from belay.ledger.verify import verify
 
 
@@ -47,7 +57,10 @@ class Rate:
     def beside(self, baseline: Rate) -> str:
         """Return a line with the ratio to a baseline of the same run."""
         ratio = self.each_second / baseline.each_second
-        return f"{self.name:<44}{self.each_second:>12,.0f} /s{ratio:>8.2f} of {baseline.name}"
+        return (
+            f"{self.name:<40}{self.each_second:>10,.0f} /s{ratio:>7.2f} of {baseline.name}, "
+            f"{baseline.each_second:,.0f} /s"
+        )
 
 
 def timed(name: str, count: int, work: Callable[[], object]) -> Rate:
@@ -70,40 +83,69 @@ def started(folder: Path) -> Ledger:
     return ledger
 
 
-def appending(folder: Path, count: int) -> list[Rate]:
-    """Compare one command a transaction with one bare row a transaction, equally durable."""
-    ledger = started(folder)
-
-    def append() -> None:
-        for number in range(1, count + 1):
-            ledger.execute(look(number), by=GATE, at=NOW, key=f"look-{number}")
+def bare(folder: Path, count: int, each: int) -> Callable[[], None]:
+    """Return the insertion of ``count`` rows of an entry's size, ``each`` a commit, by the driver alone."""
 
     def insert() -> None:
-        with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as bare:
-            bare.executescript(
+        with closing(sqlite3.connect(folder / f"bare{each}.db", isolation_level=None)) as database:
+            database.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE rows (n, body)"
             )
-            for number in range(count):
-                bare.execute("BEGIN IMMEDIATE")
-                bare.execute("INSERT INTO rows VALUES (?, ?)", (number, "x" * 600))
-                bare.execute("COMMIT")
+            for start in range(0, count, each):
+                database.execute("BEGIN IMMEDIATE")
+                for number in range(start, min(start + each, count)):
+                    database.execute("INSERT INTO rows VALUES (?, ?)", (number, "x" * 600))
+                database.execute("COMMIT")
 
-    return [
-        timed("append, one command a commit", count, append),
-        timed("a bare durable insert", count, insert),
-    ]
+    return insert
 
 
-def verifying(folder: Path, count: int) -> list[Rate]:
+def appending(folder: Path, count: int, threads: int) -> Iterator[tuple[Rate, Rate]]:
+    """Compare commands with bare rows: one a commit, from many threads at once, and as a list."""
+    ledger, few = started(folder), max(count // 10, 1)
+    numbers = iter(range(1, count * 4))
+
+    def ask(_turn: int = 0) -> None:
+        number = next(numbers)
+        ledger.execute(look(number), by=GATE, at=NOW, key=f"look-{number}")
+
+    def alone() -> None:
+        for _ in range(few):
+            ask()
+
+    def listed() -> None:
+        these = [next(numbers) for _ in range(count)]
+        ledger.execute_many([Ask(look(number), GATE, NOW, f"look-{number}") for number in these])
+
+    yield (
+        timed("append, one command a commit", few, alone),
+        timed("bare rows, one a commit", few, bare(folder, few, 1)),
+    )
+    with ThreadPoolExecutor(threads) as pool:
+        yield (
+            timed(f"append, {threads} threads at once", count, lambda: list(pool.map(ask, range(count)))),
+            timed(f"bare rows, {threads} a commit", count, bare(folder, count, threads)),
+        )
+    yield (
+        timed("append, a list of commands", count, listed),
+        timed(f"bare rows, {MOST} a commit", count, bare(folder, count, MOST)),
+    )
+    if not verify(ledger).ok:
+        raise SystemExit("the ledger does not verify")
+
+
+def verifying(folder: Path, count: int) -> Iterator[tuple[Rate, Rate]]:
     """Compare verify (chain, fold, projections) with a bare SHA-256 chain over the same texts."""
     ledger = started(folder)
-    at, (seq, prev) = NOW.isoformat(timespec="microseconds"), ledger.head()
+    seq, prev = ledger.head()
+    named = ledger.put_evidence({"p": 0.2})
     names, rows, texts = [column.name for column in entries.columns], [], []
     for number in range(1, count + 1):
         seq += 1
         event = LookTaken(
-            "opt-1", 1, number, NOW, harmful=False, sentence="nothing to see yet", evidence=None
+            "opt-1", 1, number, NOW, harmful=False, sentence="nothing to see yet", evidence=named
         )
+        at = (NOW + timedelta(seconds=number)).isoformat(timespec="microseconds")
         columns = (seq, at, event.kind, str(GATE), "wording", "opt-1", "", codec.encode(event), prev)
         prev = hash_of(*columns)
         rows.append(dict(zip(names, (*columns, prev), strict=True)))
@@ -113,28 +155,39 @@ def verifying(folder: Path, count: int) -> list[Rate]:
         connection.execute(sa.update(head).values(seq=seq, hash=prev))
     ledger.rebuild()
 
-    def chain() -> None:
+    def hashed() -> None:
         last = b""
         for text in texts:
             last = hashlib.sha256(last + text).digest()
 
-    def check() -> None:
-        assert verify(ledger).ok
+    baseline = timed("a bare SHA-256 chain", count, hashed)
+    for name, projections_too in (
+        ("verify chain and evidence", False),
+        ("verify, with state folded and compared", True),
+    ):
+        yield timed(name, seq, lambda it=projections_too: checked(ledger, projections_too=it)), baseline  # type: ignore[misc]
 
-    return [timed("verify", seq, check), timed("a bare SHA-256 chain", count, chain)]
+
+def checked(ledger: Ledger, *, projections_too: bool) -> None:
+    """Verify ``ledger``, or end the run."""
+    found = verify(ledger, projections_too=projections_too)
+    if not found.ok:
+        raise SystemExit(str(found))
 
 
 def main() -> None:
     """Run both and print a line each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--entries", type=int, default=20_000, help="entries to verify")
-    parser.add_argument("--commands", type=int, default=300, help="commands to append")
+    parser = argparse.ArgumentParser(description="How fast the ledger appends and verifies.")
+    parser.add_argument("--entries", type=int, default=50_000, help="entries to verify")
+    parser.add_argument("--commands", type=int, default=2048, help="commands to append")
+    parser.add_argument("--threads", type=int, default=64, help="threads that append at once")
     arguments = parser.parse_args()
-    for measure, count in ((appending, arguments.commands), (verifying, arguments.entries)):
-        with TemporaryDirectory() as folder:
-            ours, baseline = measure(Path(folder), count)
-        print(ours.beside(baseline))
-        print(f"{baseline.name:<44}{baseline.each_second:>12,.0f} /s")
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        for ours, baseline in chain(
+            appending(Path(one), arguments.commands, arguments.threads),
+            verifying(Path(other), arguments.entries),
+        ):
+            print(ours.beside(baseline))
 
 
 if __name__ == "__main__":

@@ -83,27 +83,42 @@ class _Waiting:
 
 
 class Turns:
-    """The queue before one ledger. ``serve`` answers a batch, in order, when all of it is durable."""
+    """The queue before one ledger. ``serve`` answers a batch, in order, when all of it is durable.
+
+    ``lock`` is held while it does, and by whoever must not be served meanwhile.
+    """
 
     def __init__(self, serve: Callable[[Sequence[Ask]], Sequence[Outcome]]) -> None:
         self.lock = threading.RLock()
         self._serve = serve
         self._queue: deque[_Waiting] = deque()
+        self._news = threading.Condition()
+        self._serving = False
 
     def take(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Put ``asks`` at the end of the queue, and return their outcomes when all of them are durable."""
         mine = [_Waiting(ask) for ask in asks]
         self._queue.extend(mine)
-        with self.lock:
-            while any(waiting.answer is None for waiting in mine):
-                self._answer([self._queue.popleft() for _ in range(min(MOST, len(self._queue)))])
-        return [_told(waiting) for waiting in mine]
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: not self._serving or _answered(mine))
+                if _answered(mine):
+                    return [_told(waiting) for waiting in mine]
+                self._serving = True
+            try:
+                self._answer_some()
+            finally:
+                with self._news:
+                    self._serving = False
+                    self._news.notify_all()
 
-    def _answer(self, batch: Sequence[_Waiting]) -> None:
-        try:
-            self._try(batch)
-        finally:  # an interrupt is for the thread that it meets; the others' commands go on waiting
-            self._queue.extendleft(waiting for waiting in reversed(batch) if waiting.answer is None)
+    def _answer_some(self) -> None:
+        with self.lock:
+            batch = [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
+            try:
+                self._try(batch)
+            finally:  # an interrupt is for the thread that it meets; the others' commands go on waiting
+                self._queue.extendleft(waiting for waiting in reversed(batch) if waiting.answer is None)
 
     def _try(self, batch: Sequence[_Waiting]) -> None:
         try:
@@ -117,6 +132,10 @@ class Turns:
         else:
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 waiting.answer = outcome
+
+
+def _answered(these: Sequence[_Waiting]) -> bool:
+    return all(waiting.answer is not None for waiting in these)
 
 
 def _told(waiting: _Waiting) -> Outcome:
