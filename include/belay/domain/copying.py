@@ -20,9 +20,9 @@ def replace(thing: _T, **changes: Any) -> _T:
     KeyError
         When the class has no such field.
     """
-    kind = type(thing)
+    kind: type[Any] = type(thing)
     slots, setters = _slots(kind)
-    copy = object.__new__(kind)
+    copy: _T = object.__new__(kind)
     for read, write in slots:
         write(copy, read(thing))
     for name, value in changes.items():
