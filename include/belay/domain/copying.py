@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+_SLOTS: dict[type, dict[str, Any]] = {}
+"""The slot of each field, by class and name: how it is read and written."""
 
 
 def replace(thing: _T, **changes: Any) -> _T:
@@ -21,22 +21,15 @@ def replace(thing: _T, **changes: Any) -> _T:
         When the class has no such field.
     """
     kind: type[Any] = type(thing)
-    slots, setters = _slots(kind)
+    slots = _SLOTS.get(kind) or _remembered(kind)
     copy: _T = object.__new__(kind)
-    for read, write in slots:
-        write(copy, read(thing))
+    for slot in slots.values():
+        slot.__set__(copy, slot.__get__(thing))
     for name, value in changes.items():
-        setters[name](copy, value)
+        slots[name].__set__(copy, value)
     return copy
 
 
-@cache
-def _slots(
-    kind: type,
-) -> tuple[tuple[tuple[Callable[..., Any], Callable[..., None]], ...], dict[str, Callable[..., None]]]:
-    """Return how to read and write each field of ``kind``, and the writers by name."""
-    named = {field.name: getattr(kind, field.name) for field in fields(kind)}
-    return (
-        tuple((slot.__get__, slot.__set__) for slot in named.values()),
-        {name: slot.__set__ for name, slot in named.items()},
-    )
+def _remembered(kind: type) -> dict[str, Any]:
+    _SLOTS[kind] = {field.name: getattr(kind, field.name) for field in fields(kind)}
+    return _SLOTS[kind]
