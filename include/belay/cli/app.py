@@ -18,6 +18,7 @@ from belay.cli import (
     ledger,
     people,
     policy,
+    power,
     propose,
     reconcile,
     replay,
@@ -82,7 +83,7 @@ def _belay(
     """Settings come from environment variables: see docs/cli.md, or ask [bold]belay doctor[/bold]."""
 
 
-for module in (status, story, propose, people, supervision, autonomy, stop, reconcile, doctor, demo):
+for module in (status, story, power, propose, people, supervision, autonomy, stop, reconcile, doctor, demo):
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")

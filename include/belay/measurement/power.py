@@ -61,6 +61,10 @@ class MetricPower:
         Smallest relative effect or margin that the maximum window could tell apart.
     sentence : str
         The same for people.
+    superior : bool
+        Whether ``distance`` is an effect that must be shown; a margin that must be kept otherwise.
+    alpha, power : float
+        One-sided error rate and power that the test is sized for.
     """
 
     metric: str
@@ -70,6 +74,9 @@ class MetricPower:
     days_needed: float
     smallest: float
     sentence: str
+    superior: bool = False
+    alpha: float = math.nan
+    power: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,17 +301,28 @@ def _need(
     units = units_needed(test, baseline, treated, control)
     days = days_until(units, arrivals)
     smallest = smallest_effect(test, baseline, treated, control, expected)
-    what = "an effect" if test.primary and test.factor == 1.0 else "a margin"
+    superior = test.primary and test.factor == 1.0
+    what = "an effect" if superior else "a margin"
     if not baseline.mean > 0:
         said = f"{test.metric.title} was zero or missing in the {baseline.units:,} units read."
     elif math.isinf(units):
         said = f"{test.metric.title} cannot be compared without units in both arms."
     else:
+        size = relative(test.distance).lstrip("+")
         lasts = "never" if math.isinf(days) else f"{days:.1f} days"
-        said = (
-            f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {relative(test.distance)}."
-        )
-    return MetricPower(test.metric.id, test.metric.title, test.distance, units, days, smallest, said)
+        said = f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {size}."
+    return MetricPower(
+        test.metric.id,
+        test.metric.title,
+        test.distance,
+        units,
+        days,
+        smallest,
+        said,
+        superior,
+        test.alpha,
+        test.power,
+    )
 
 
 def _suggestions(
