@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from belay.domain.proposal import CONTROL, Variant
+from belay.domain.proposal import CONTROL, HOLDOUT, Variant
 from belay.flags import flagd
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
@@ -59,20 +59,36 @@ def test_widening_two_treatments_keeps_every_unit_in_its_own(
     assert CONTROL not in before
 
 
-def test_held_out_units_are_never_treated_whatever_the_flag(
+@pytest.mark.slow
+def test_100_000_units_held_out_see_none_of_three_optimizations_at_any_scope(
     target: FlagdFile, make_flag: MakeFlag, evaluate: Callable[..., list[Any]]
 ) -> None:
-    units = [f"unit-{i}" for i in range(4000)]
-    held = []
-    for key in ("calm-button", "delivery-date"):
-        target.apply(make_flag(key=key, scope=10_000, holdout=1000, holdout_salt="checkout_wording"))
-        found = evaluate(target.path, key, units)
-        held.append({unit for unit, seen in zip(units, found, strict=True) if seen.variant == CONTROL})
-    assert held[0] == held[1], "all flags of a capability hold out the same units"
-    assert len(held[0]) / len(units) == pytest.approx(0.1, abs=0.02)
-    target.apply(make_flag(scope=100, epoch=2, holdout=1000, holdout_salt="checkout_wording"))
-    narrow = evaluate(target.path, "calm-button", units)
-    assert all(seen.variant == CONTROL for u, seen in zip(units, narrow, strict=True) if u in held[0])
+    """The holdout goes by the capability, not by the flag: one group, across all flags and all scopes."""
+    units = [f"unit-{i}" for i in range(100_000)]
+    held: set[str] = set()
+    ramps = {"calm-button": (100, 10_000), "delivery-date": (2500,), "free-returns": (10_000,)}
+    for key, scopes in ramps.items():
+        for epoch, scope in enumerate(scopes, start=1):
+            target.apply(
+                make_flag(key=key, scope=scope, epoch=epoch, holdout=500, holdout_salt="checkout_wording")
+            )
+            found = evaluate(target.path, key, units)
+            by_variant = Counter(seen.variant for seen in found)
+            now = {unit for unit, seen in zip(units, found, strict=True) if seen.variant == HOLDOUT}
+            assert now == (held or now), f"{key} holds out other units than the flags before"
+            held = now
+            assert by_variant["treatment"] / len(units) == pytest.approx(0.95 * scope / 10_000, abs=0.004)
+            assert by_variant[CONTROL] == 0 or scope < 10_000, "at full scope nobody but the holdout is left"
+            assert all(seen.value == {"label": "Order"} for seen in found if seen.variant == HOLDOUT)
+    assert len(held) / len(units) == pytest.approx(0.05, abs=0.002)
+    target.apply(make_flag(key="banner", scope=10_000, holdout=500, holdout_salt="retention_offers"))
+    others = {
+        unit
+        for unit, seen in zip(units[:20_000], evaluate(target.path, "banner", units[:20_000]), strict=True)
+        if seen.variant == HOLDOUT
+    }
+    shared = len(others & held) / len(others)
+    assert shared == pytest.approx(0.05, abs=0.02), "another capability holds out units of its own"
 
 
 def test_only_the_audience_is_exposed(

@@ -20,6 +20,7 @@ def test_what_is_shipped_is_what_belay_goes_by_without_it(folder):
     assert shipped.criteria == DEFAULT_CRITERIA
     assert shipped.leases == DEFAULT_LEASES
     assert (shipped.confidence, shipped.demotion) == (AutonomyRule().confidence, AutonomyRule().demotion)
+    assert shipped.holdout == 500
     assert (shipped.roles, shipped.quorum) == (("cx_owner", "risk_owner"), 2)
 
 

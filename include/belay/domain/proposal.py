@@ -11,6 +11,13 @@ from belay.domain.actors import Actor
 CONTROL = "control"
 """The variant of units that do not see the optimization."""
 
+HOLDOUT = "holdout"
+"""The variant of units that never see any optimization of the capability.
+
+They get what control gets, under a name of their own: control sees what the capability has completed before,
+a held out unit does not, so it is no control for the next optimization.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:

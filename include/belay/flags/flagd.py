@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from belay.clock import write_atomically
-from belay.domain.proposal import CONTROL, Variant
+from belay.domain.proposal import CONTROL, HOLDOUT, Variant
 from belay.domain.scope import FULL_SCOPE
 from belay.flags.target import Ask, FlagsUnavailable, ServedFlag, refuse_stale
 
@@ -157,6 +157,8 @@ def _taken(file: IO[str]) -> bool:
 def to_definition(flag: ServedFlag) -> dict[str, Any]:
     """Return the flagd definition that serves ``flag``."""
     variants = {CONTROL: _payload(flag.rollback)} | {v.key: _payload(v.payload) for v in flag.variants}
+    if flag.holdout:
+        variants[HOLDOUT] = _payload(flag.rollback)
     return {
         # Without a variant to show (nobody can tell what they were) the product's own default is served.
         "state": "ENABLED" if flag.variants else "DISABLED",
@@ -185,7 +187,7 @@ def _targeting(flag: ServedFlag) -> dict[str, Any]:
         held = _fractional(
             f"holdout:{flag.holdout_salt}:", [["held", flag.holdout], ["open", _FULL_BUCKETS - flag.holdout]]
         )
-        rule = {"if": [{"==": [held, "held"]}, CONTROL, rule]}
+        rule = {"if": [{"==": [held, "held"]}, HOLDOUT, rule]}
     return rule
 
 
@@ -257,7 +259,9 @@ def _from_definition(key: str, definition: dict[str, Any], metadata: dict[str, A
         key=key,
         scope=int(metadata["belay_scope"]),
         variants=tuple(
-            Variant(name, payload) for name, payload in sorted(variants.items()) if name != CONTROL
+            Variant(name, payload)
+            for name, payload in sorted(variants.items())
+            if name not in {CONTROL, HOLDOUT}
         ),
         rollback=variants[CONTROL],
         epoch=int(metadata["belay_epoch"]),

@@ -27,7 +27,8 @@ class ServedFlag:
     epoch : int
         Fencing token: a writer with a lower one comes too late.
     holdout : int
-        Share of units that never see any optimization of the capability, in basis points.
+        Share of units that never see any optimization of the capability, in basis points. They get the
+        rollback payload under the variant ``holdout``.
     holdout_salt : str
         Salt of the holdout; the capability's id, so that all its flags hold out the same units.
     audience : Mapping[str, str]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from belay.domain.actors import Actor, agent, human
-from belay.domain.proposal import CONTROL, Prediction, Proposal, Variant
+from belay.domain.proposal import CONTROL, HOLDOUT, Prediction, Proposal, Variant
 
 _NAME = r"^[a-z][a-z0-9-]{1,62}$"
 
@@ -73,8 +73,9 @@ def parse_proposal(document: Any, *, by_person: str | None = None) -> Proposal:
     except ValidationError as error:
         raise BadProposalError("the proposal cannot be used:\n" + _in_words(error)) from error
     keys = [variant.key for variant in read.variants]
-    if CONTROL in keys or len(set(keys)) != len(keys):
-        raise BadProposalError(f"variants need keys of their own, and none is {CONTROL!r}: {', '.join(keys)}")
+    if {CONTROL, HOLDOUT} & set(keys) or len(set(keys)) != len(keys):
+        taken = f"none is {CONTROL!r} or {HOLDOUT!r}"
+        raise BadProposalError(f"variants need keys of their own, and {taken}: {', '.join(keys)}")
     prediction = read.prediction
     if prediction and not prediction.low <= prediction.effect <= prediction.high:
         raise BadProposalError("prediction: low ≤ effect ≤ high must hold")

@@ -11,7 +11,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
-from belay.gates.reading import shares
+from belay.gates.reading import logged_shares
 from belay.quality.run import QualityReport, run_suites
 
 if TYPE_CHECKING:
@@ -92,6 +92,6 @@ def _period(known: OptimizationState, now: datetime, settle: timedelta) -> _Peri
         phase = known.phases[index]
         since = phase.start + settle
         if phase.scope and until - since >= _FRESH:
-            return _Period(known.id, since, until, shares(known, phase.scope))
+            return _Period(known.id, since, until, logged_shares(known, phase.scope))
         until = phase.start
     return _Period("", now - _HISTORY, now, None)

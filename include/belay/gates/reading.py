@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.proposal import CONTROL
+from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import in_words
@@ -117,8 +117,16 @@ def read(
     return Reading(until, max(until - since, timedelta()), plan, cells, monitor(cells, plan))
 
 
+def logged_shares(known: OptimizationState, scope: int) -> dict[str, float]:
+    """Return the split of everybody who is logged: the arms share what the holdout leaves them."""
+    held = known.holdout / FULL_SCOPE
+    if not held:
+        return shares(known, scope)
+    return {HOLDOUT: held} | {arm: share * (1 - held) for arm, share in shares(known, scope).items()}
+
+
 def shares(known: OptimizationState, scope: int) -> dict[str, float]:
-    """Return the split that ``scope`` (basis points) asks for: each variant's share, adding up to 1."""
+    """Return the split that ``scope`` (basis points) asks for among the arms; the holdout is none of them."""
     treatments = known.proposal.variants
     each = scope / FULL_SCOPE / len(treatments)
     return {CONTROL: 1 - scope / FULL_SCOPE} | {variant.key: each for variant in treatments}

@@ -200,7 +200,7 @@ def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> Serv
         variants=proposal.variants,
         rollback=proposal.rollback,
         epoch=epoch,
-        holdout=0,
+        holdout=optimization.holdout,
         holdout_salt=optimization.capability,
         audience=proposal.audience,
         surface=optimization.surface,

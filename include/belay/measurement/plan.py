@@ -145,6 +145,8 @@ class MeasurementPlan:
         Units expected by the planned end, all arms together; None when traffic was not estimated.
     policy : str
         Digest of the policy in force.
+    pooled : tuple[str, ...]
+        Optimizations read as one change, against their holdout; empty for a plan of one optimization.
     """
 
     capability: str
@@ -164,6 +166,7 @@ class MeasurementPlan:
     looks: int
     planned_units: int | None
     policy: str
+    pooled: tuple[str, ...] = ()
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -219,6 +222,49 @@ class MeasurementPlan:
         """Return the plan as plain data."""
         document: dict[str, Any] = to_plain(self)
         return document
+
+
+EXPOSED = "exposed"
+"""The arm of everybody who is not held out, when a whole capability is compared with its holdout."""
+
+
+def holdout_plan(
+    policy: CapabilityPolicy, pooled: Sequence[str], *, since: datetime, until: datetime, holdout: float
+) -> MeasurementPlan:
+    """Return the plan that compares all of a capability's optimizations together with its holdout.
+
+    Parameters
+    ----------
+    pooled
+        The optimizations, all served with the same holdout.
+    since, until
+        Data time in which exposures count.
+    holdout
+        Share of units held out.
+    """
+    shares = {CONTROL: holdout, EXPOSED: 1 - holdout}
+    metric = policy.primary.metric
+    overall = PlannedMetric(metric, Role.PRIMARY, policy.primary.margin, PrimaryRule.NON_INFERIOR)
+    return MeasurementPlan(
+        capability=policy.id,
+        optimization=policy.id,
+        surface=policy.surface,
+        arms=(CONTROL, EXPOSED),
+        phases=(Phase(0, since, None, 10_000, shares),),
+        metrics=(overall,),
+        segments=(),
+        filters=dict(policy.exposure_filters),
+        alpha=policy.errors.alpha,
+        power=policy.errors.power,
+        primary_alpha=policy.errors.alpha,
+        minimum_units=policy.window.minimum_units,
+        minimum_end=since,
+        planned_end=until,
+        looks=1,
+        planned_units=None,
+        policy=policy.digest,
+        pooled=tuple(pooled),
+    )
 
 
 def plan_for(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import RowMapping
 
+from belay.domain.proposal import HOLDOUT
 from belay.measurement.plan import MeasurementPlan
 from belay.measurement.tables import DROP_DUPLICATES
 
@@ -113,7 +114,9 @@ def reading_of(
         late_outcomes=sum(int(audit["late"]) for audit in outcomes),
         outside=exposures("outside"),
         clock_ahead=exposures("ahead"),
-        unknown_variants=sum(int(row["rows"]) for row in surveyed if row["variant"] not in plan.arms),
+        unknown_variants=sum(
+            int(row["rows"]) for row in surveyed if row["variant"] not in (*plan.arms, HOLDOUT)
+        ),
         without_unit=exposures("units"),
         duplicate_outcomes=sum(twice) if twice else None,
         units=units(0) + units(1),

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, String, cast, column, func, literal, table
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    String,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.sql.selectable import FromClause
 
-from belay.measurement.plan import MeasurementPlan
+from belay.domain.proposal import CONTROL, HOLDOUT
+from belay.measurement.plan import EXPOSED, MeasurementPlan
 from belay.measurement.sql import matches
 
 DROP_DUPLICATES = "duplicate_events"
@@ -15,15 +28,31 @@ MISSING = "(missing)"
 
 
 def exposures_of(plan: MeasurementPlan) -> FromClause:
-    """Return the exposures table with the columns that the plan reads."""
+    """Return the exposures table with the columns that the plan reads.
+
+    A pooled plan reads all its optimizations as one, and everybody but the holdout as one arm.
+    """
     fixed = ("event_id", "unit_id", "optimization", "variant", "surface")
     extra = [name for name in (*plan.segments, *plan.filters) if name != DROP_DUPLICATES]
-    return table(
+    rows = table(
         "exposures",
         *(column(name) for name in fixed),
         column("event_time", DateTime()),
         column("ingested_at", DateTime()),
         *(column(name) for name in dict.fromkeys(extra) if name not in fixed),
+    )
+    if not plan.pooled:
+        return rows
+    changed = {"optimization", "variant"}
+    arm = case((rows.c.variant == HOLDOUT, CONTROL), (rows.c.variant.is_not(None), EXPOSED))
+    return (
+        select(
+            literal(plan.optimization).label("optimization"),
+            arm.label("variant"),
+            *(each for each in rows.c if each.name not in changed),
+        )
+        .where(rows.c.optimization.in_(plan.pooled))
+        .subquery("pooled_exposures")
     )
 
 

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from belay.clock import data_now, set_data_now
-from belay.domain.proposal import CONTROL
+from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.storefront.assign import Assigner
 from belay.storefront.lake import Lake, naive, schemas
 from belay.storefront.scenario import Behaviour, Effect, Faults, Scenario, Surface
@@ -185,7 +185,7 @@ class Storefront:
         own = {"device": visits["device"], "country": visits["country"]}
         seen = self.assigner.variants(flag, units, own) if flag else [CONTROL] * count
         variants = np.array(seen, dtype=object)
-        treated = variants != CONTROL
+        treated = (variants != CONTROL) & (variants != HOLDOUT)
         lifts = _lifts(self.scenario.effects.get(flag, []), variants, age)
         acts = _acts(rng, surface.behaviour, lifts, visits)
         ids = np.array([f"{name}-{visits['number']}-{i}" for i in range(count)], dtype=object)
@@ -265,7 +265,7 @@ def _acts(
 def _lifts(effects: list[Effect], variants: Any, age: float) -> dict[str, Any]:
     """Return the factor on each kind of behaviour for each visitor, ``age`` days after the start."""
     lifts = {name: np.ones(len(variants)) for name in Behaviour.model_fields}
-    for variant in set(variants) - {CONTROL}:
+    for variant in set(variants) - {CONTROL, HOLDOUT}:
         effect = _effect_at([e for e in effects if e.variant in ("", variant)], age)
         for name, lift in lifts.items():
             lift[variants == variant] += getattr(effect, name)

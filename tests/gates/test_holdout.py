@@ -1,0 +1,90 @@
+"""Held out units see none of a capability's optimizations, are no control, and say what all of it did."""
+
+from __future__ import annotations
+
+import yaml
+from tests.gates.test_promotion import expose
+
+from belay.domain.proposal import CONTROL, HOLDOUT
+from belay.gates.oec import measure_oec
+from belay.gates.quality import check_data
+from belay.gates.reading import logged_shares, shares
+
+NAME = "checkout_wording"
+HELD = 1500
+
+
+def write(world, **autonomy) -> None:
+    file = world.policies / f"{NAME}.yaml"
+    policy = yaml.safe_load(file.read_text()) | {"initial_stage": "suggest", "autonomy": autonomy}
+    file.write_text(yaml.safe_dump(policy))
+
+
+def exposures(world, optimization: str) -> list[tuple[str, str]]:
+    with world.belay.warehouse.connect() as connection:
+        rows = connection.exec_driver_sql(
+            f"SELECT unit_id, variant FROM exposures WHERE optimization = '{optimization}'"
+        )
+        return [(unit, variant) for unit, variant in rows]
+
+
+def held(rows: list[tuple[str, str]]) -> set[str]:
+    return {unit for unit, variant in rows if variant == HOLDOUT}
+
+
+def test_the_holdout_through_the_shop(world) -> None:
+    """Two optimizations, one after the other: the same units are held out, and the split stays right."""
+    write(world, holdout=HELD)
+    world.propose("checkout-good")
+    expose(world, "checkout-good", steps=2)
+    world.run(30)
+    first = exposures(world, "checkout-good")
+    known = world.known("checkout-good")
+    assert known.holdout == HELD
+
+    # The split: the holdout is expected as it is, and the arms among themselves as ever.
+    report = check_data(world.belay, known, world.belay.policy(NAME))
+    said = {check.id: (str(check.finding), check.sentence) for check in report.checks}
+    assert said["exposures.split"][0] == "passed", said["exposures.split"]
+    assert said["exposures.planned-variants"][0] == "passed"
+    assert logged_shares(known, 5000)[HOLDOUT] == HELD / 10_000
+    assert shares(known, 5000) == {CONTROL: 0.5, "treatment": 0.5}, "the holdout is no arm"
+
+    # All of it against the holdout.
+    sentence = measure_oec(world.belay, world.belay.policy(NAME))
+    reading = world.belay.ledger.state().capabilities[NAME].oec
+    assert reading is not None, sentence
+    assert reading.found.low < reading.found.effect < reading.found.high
+    assert measure_oec(world.belay, world.belay.policy(NAME)), "read again, it is recorded once"
+    kinds = [entry.kind for entry in world.belay.ledger.entries()]
+    assert kinds.count("oec.measured") == 1
+    document = world.belay.ledger.get_evidence(reading.evidence)
+    assert document["findings"]["split"]["alarm"] is False
+
+    # Another optimization of the capability holds out the same units.
+    from belay.gates.widen import roll_back
+
+    roll_back(world.belay, "checkout-good", cause="caution", reason="the next one's turn")
+    world.propose("checkout-next")
+    expose(world, "checkout-next", steps=2)
+    world.run(30)
+    second = exposures(world, "checkout-next")
+    seen = {unit for unit, variant in [*first, *second] if variant not in (HOLDOUT, CONTROL)}
+    assert held(first) & {unit for unit, _ in second} <= held(second)
+    assert not seen & (held(first) | held(second)), "a held out unit saw something"
+    assert abs(len(held(second)) / len({unit for unit, _ in second}) - HELD / 10_000) < 0.03
+
+
+def test_a_new_share_moves_nobody_out_of_treatment(world) -> None:
+    write(world, holdout=0)
+    world.propose("checkout-good")
+    expose(world, "checkout-good")
+    write(world, holdout=HELD)
+    assert "no holdout" in measure_oec(world.belay, world.belay.policy(NAME))
+    world.propose("checkout-later")  # brings the new policy into force
+    expose(world, "checkout-good")
+    assert world.known("checkout-good").scope == 5000
+    assert world.belay.flags.read("checkout-good").holdout == 0, "fixed at its first exposure"
+    assert world.belay.ledger.state().capabilities[NAME].holdout == HELD, (
+        "the next one keeps to the new share"
+    )
