@@ -1,4 +1,4 @@
-"""The DAG ``reconcile``: is what is served what was decided? Every BELAY_RECONCILE_SECONDS (300)."""
+"""The Airflow DAG ``reconcile``: is what is served what was decided? Every BELAY_RECONCILE_SECONDS (300)."""
 
 from __future__ import annotations
 

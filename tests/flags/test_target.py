@@ -86,3 +86,10 @@ def test_the_last_door_is_asked_with_what_is_served_and_can_say_no(
     with pytest.raises(PermissionError):
         any_target.apply(make_flag(scope=500, epoch=2), ask=no)
     assert any_target.read("calm-button") == make_flag()
+
+
+def test_a_flag_system_of_your_own() -> None:
+    assert isinstance(open_target("python:belay.flags.flagd:FlagdFile:x.json"), FlagdFile) is True
+    for setting in ("python:no_such_module:f:x", "python:belay.flags.flagd:nothing:x", "python:json"):
+        with pytest.raises(ValueError, match="python:MODULE:FUNCTION:ARGUMENT"):
+            open_target(setting)

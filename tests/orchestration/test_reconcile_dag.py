@@ -36,3 +36,11 @@ def test_a_pass_is_green_or_says_what_is_left(belay) -> None:
     (belay.settings.home / "flags" / "flags.flagd.json").unlink()
     with pytest.raises(AirflowFailException, match="nothing is widened for that"):
         operator.execute({})
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "dags").glob("*.py")), ids=lambda path: path.stem)
+def test_airflow_takes_the_file_for_one_with_dags(file: Path) -> None:
+    """Airflow's safe mode reads no file that does not say both words."""
+    from airflow.utils.file import might_contain_dag
+
+    assert might_contain_dag(str(file), safe_mode=True)

@@ -88,10 +88,11 @@ class World:
 @contextmanager
 def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> Iterator[World]:
     """Start a storefront and an Airflow in ``home``; stop both by their own processes."""
-    environment |= {
+    environment = {
         "BELAY_HOME": str(home),
         "BELAY_APPROVAL_RECHECK_SECONDS": "30",
         "BELAY_FLAG_SETTLE_SECONDS": "7200",
+        **environment,
     }
     airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)
     if command:
@@ -99,7 +100,8 @@ def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> I
     shop = Background(home / "storefront.pid", home / "storefront.log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
     pace = ["--scenario", str(Path(__file__).parents[1] / "e2e" / "shop.yaml"), "--seconds-per-hour", "0.5"]
-    shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **environment})
+    world = {name: value for name, value in environment.items() if name != "BELAY_FLAGS"}  # it reads the file
+    shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **world})
     started = World(home, airflow, Services(Settings.from_env(environment)))
     try:
         airflow.start()
