@@ -96,6 +96,7 @@ def _set_up(trouble: Trouble) -> None:
     from belay.flags import flagd
     from belay.gates import outbox, stop
     from belay.ledger.store import Ledger
+    from belay.ledger.writing import Batch
 
     burnt = 0
 
@@ -115,7 +116,33 @@ def _set_up(trouble: Trouble) -> None:
 
         return between
 
-    Ledger._append = fused(Ledger._append)  # type: ignore[method-assign]
+    wrote = False
+
+    def writing(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Before the entries, after them but before they last, and after they do."""
+
+        def write(batch: Any, connection: Any) -> None:
+            nonlocal wrote
+            burn()
+            function(batch, connection)
+            burn()
+            wrote = True
+
+        return write
+
+    def serving(function: Callable[..., Any]) -> Callable[..., Any]:
+        def serve(ledger: Any, asks: Any) -> Any:
+            nonlocal wrote
+            wrote = False
+            answer = function(ledger, asks)
+            if wrote:
+                burn()
+            return answer
+
+        return serve
+
+    Batch.write = writing(Batch.write)  # type: ignore[method-assign]
+    Ledger._serve = serving(Ledger._serve)  # type: ignore[method-assign]
     Ledger.put_evidence = fused(Ledger.put_evidence)  # type: ignore[method-assign]
     flagd.write_atomically = fused(flagd.write_atomically)
     outbox.write_atomically = fused(outbox.write_atomically)

@@ -1,7 +1,7 @@
 """One optimization goes two steps; each gate is killed at every point, and asked in every trouble.
 
-A gate that was killed and is run again ends as if it had not been. While a part is away, full, locked or off by
-an hour, nothing widens; and when it is back, the climb goes on to the same end.
+A gate that was killed and is run again ends as if it had not been. While a part is away, full, locked or off
+by an hour, nothing widens; and when it is back, the climb goes on to the same end.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ TROUBLES: dict[str, tuple[Wrong, Trouble]] = {
 """What is wrong outside the process, and inside it."""
 
 CLOCKS = {"clock an hour ahead", "clock an hour behind"}
-"""A notice or a question may run out earlier or later then: what is decided may differ, and not what it takes."""
+"""A notice or a question may run out earlier or later then; what a step takes stays the same."""
 MAY_WIDEN = CLOCKS | {"warehouse away"}
 """Where the widening itself, granted on what was seen before, may go on: nothing that it needs is away."""
 
