@@ -89,7 +89,9 @@ def test_the_last_door_is_asked_with_what_is_served_and_can_say_no(
 
 
 def test_a_flag_system_of_your_own() -> None:
-    assert isinstance(open_target("python:belay.flags.flagd:FlagdFile:x.json"), FlagdFile) is True
+    opened = open_target("python:tests.faults.paused:open_paused:x.json")
+    assert isinstance(opened, FlagdFile)
+    assert opened.path == Path("x.json")
     for setting in ("python:no_such_module:f:x", "python:belay.flags.flagd:nothing:x", "python:json"):
         with pytest.raises(ValueError, match="python:MODULE:FUNCTION:ARGUMENT"):
             open_target(setting)
