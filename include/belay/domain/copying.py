@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_SLOTS: dict[type, dict[str, Any]] = {}
-"""The slot of each field, by class and name: how it is read and written."""
+_SLOTS: dict[type, tuple[list[tuple[Any, Any]], dict[str, Any]]] = {}
+"""By class: how each field is read and written, and how it is written by name."""
 
 
 def replace(thing: _T, **changes: Any) -> _T:
@@ -21,15 +21,19 @@ def replace(thing: _T, **changes: Any) -> _T:
         When the class has no such field.
     """
     kind: type[Any] = type(thing)
-    slots = _SLOTS.get(kind) or _remembered(kind)
+    slots, writers = _SLOTS.get(kind) or _remembered(kind)
     copy: _T = object.__new__(kind)
-    for slot in slots.values():
-        slot.__set__(copy, slot.__get__(thing))
+    for read, write in slots:
+        write(copy, read(thing))
     for name, value in changes.items():
-        slots[name].__set__(copy, value)
+        writers[name](copy, value)
     return copy
 
 
-def _remembered(kind: type) -> dict[str, Any]:
-    _SLOTS[kind] = {field.name: getattr(kind, field.name) for field in fields(kind)}
+def _remembered(kind: type) -> tuple[list[tuple[Any, Any]], dict[str, Any]]:
+    named = {field.name: getattr(kind, field.name) for field in fields(kind)}
+    _SLOTS[kind] = (
+        [(slot.__get__, slot.__set__) for slot in named.values()],
+        {name: slot.__set__ for name, slot in named.items()},
+    )
     return _SLOTS[kind]
