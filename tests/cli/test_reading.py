@@ -38,6 +38,19 @@ def test_show_tells_the_story_with_entry_numbers(belay, services: Services, requ
         assert json.loads(belay("show", name, "--json").stdout)["entries"]
 
 
+def test_explain_says_who_answers_with_entry_numbers(belay, services: Services, request_id: str) -> None:
+    told = belay("explain", request_id)
+    assert told.exit_code == 0
+    assert "The AI agent copywriter proposed “Say when the parcel will arrive”" in told.output
+    assert "Answers of copywriter and Dana" in told.output
+    seq = services.ledger.head()[0]
+    assert belay("explain", f"#{seq}").output == belay("explain", seq).output
+    assert json.loads(belay("explain", seq, "--json").stdout)["entries"]
+    unknown = belay("explain", "chekout")
+    assert unknown.exit_code == 2
+    assert "knows nothing called 'chekout'" in unknown.stderr
+
+
 def test_show_of_something_unknown_says_what_there_is(belay, request_id: str) -> None:
     done = belay("show", "chekout")
     assert done.exit_code == 2

@@ -19,7 +19,16 @@ from belay.services import Services
 
 Browse, Asked = Callable[..., TestClient], Callable[..., Any]
 HOSTILE = "</p><script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 777*777 }}"
-PATHS = ("/", "/review/x/1", "/optimization/x", "/evidence/x", "/run/x", "/api/board", "/static/belay.css")
+PATHS = (
+    "/",
+    "/review/x/1",
+    "/optimization/x",
+    "/evidence/x",
+    "/run/x",
+    "/explain/1",
+    "/api/board",
+    "/static/belay.css",
+)
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/static/belay.js", "/api/optimizations/x", "/api/evidence/x"])
@@ -250,3 +259,19 @@ def test_a_step_that_its_window_ended_shows_what_was_seen(
     assert page.count("<svg") == 4
     assert "<script>alert" not in page
     assert known.id in browse().get("/").text
+
+
+def test_who_answers_for_an_entry_is_told_and_linked(browse: Browse, belay: Services, asked: Asked) -> None:
+    request, client = asked(title=HOSTILE), browse()
+    page = client.get(f"/explain/{request.id}", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "Who was asked, who answered and why" in page.text
+    assert "<script>alert" not in page.text
+    for seq in range(1, belay.ledger.head()[0] + 1):
+        told = client.get(f"/explain/{seq}").json()
+        assert seq in told["entries"]
+        assert f"explain/{seq}" in client.get(f"/explain/{seq}", headers={"Accept": "text/html"}).text
+    assert client.get("/explain/nothing").status_code == 404
+    assert "explain/" in client.get("/").text
+    assert f"explain/{request.optimization}" in client.get(f"/optimization/{request.optimization}").text
+    assert f"explain/{request.optimization}" in client.get(f"/review/{request.optimization}/1").text

@@ -15,6 +15,7 @@ from belay.cli import (
     autonomy,
     demo,
     doctor,
+    explain,
     ledger,
     people,
     policy,
@@ -83,7 +84,21 @@ def _belay(
     """Settings come from environment variables: see docs/cli.md, or ask [bold]belay doctor[/bold]."""
 
 
-for module in (status, story, power, propose, people, supervision, autonomy, stop, reconcile, doctor, demo):
+_COMMANDS = (
+    status,
+    story,
+    explain,
+    power,
+    propose,
+    people,
+    supervision,
+    autonomy,
+    stop,
+    reconcile,
+    doctor,
+    demo,
+)
+for module in _COMMANDS:
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")

@@ -27,7 +27,13 @@ _ROOMY, _NARROW = 720, 330
 
 
 def render(
-    document: Mapping[str, Any], *, sha256: str, evidence_url: str, home: str = "", answer_url: str = ""
+    document: Mapping[str, Any],
+    *,
+    sha256: str,
+    evidence_url: str,
+    home: str = "",
+    answer_url: str = "",
+    explain_url: str = "",
 ) -> str:
     """Return the page of a review.
 
@@ -44,6 +50,8 @@ def render(
         Address of the board; empty for a page that stands alone.
     answer_url
         Where people answer the open request about this step; empty when nobody is waited for.
+    explain_url
+        Where it is told who answered for what; empty for a page that stands alone.
     """
     label, tone = VERDICTS[document["verdict"]]
     metrics = document.get("metrics", ())
@@ -58,6 +66,7 @@ def render(
             evidence_url=evidence_url,
             home=home,
             answer_url=answer_url,
+            explain_url=explain_url,
             primary=next((line for line in metrics if line["role"] == "primary"), None),
             several=len({line["arm"] for line in metrics}) > 1,
             surprise=surprise(document.get("predicted") or {}),

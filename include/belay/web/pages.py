@@ -17,6 +17,7 @@ from belay.domain.gates import Gate
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
+from belay.explain.explain import explain
 from belay.gates.outbox import waiting
 from belay.gates.outcome import RefusedError
 from belay.gates.people import review_opened
@@ -84,6 +85,7 @@ def show_review(optimization: str, step: int, belay: BelayDep, person: MaybePers
                 evidence_url=f"../../evidence/{sha256}",
                 home="../../",
                 answer_url=f"../../#{waiting}" if waiting else "",
+                explain_url=f"../../explain/{optimization}",
             )
         )
     return _page("step.html", known=known, step=step, pictures=_last_look(known, step, belay))
@@ -95,6 +97,19 @@ def show_optimization(optimization: str, belay: BelayDep) -> HTMLResponse:
     known = _optimization(optimization, belay)
     chapters = story(belay.ledger.history(optimization=optimization))
     return _page("optimization.html", known=known, chapters=chapters)
+
+
+@router.get("/explain/{subject:path}")
+def show_explanation(subject: str, belay: BelayDep, request: Request) -> Response:
+    """Tell who answered for an entry, an optimization, a request or a capability; as JSON to programs."""
+    names = {person.id: person.name for person in belay.policies().roster.people}
+    try:
+        told = explain(belay.ledger.history(), int(subject) if subject.isdecimal() else subject, names)
+    except LookupError as error:
+        raise HTTPException(404, str(error.args[0])) from error
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse(told.to_document())
+    return _page("explain.html", told=told, root="../" * (1 + subject.count("/")))
 
 
 @router.get("/evidence/{sha256}")

@@ -1,0 +1,1 @@
+"""Who answered for what: any entry of the ledger, told as the chain of responsibility it is part of."""
