@@ -5,6 +5,7 @@ Every Airflow component loads plugins, so the web app is built at its first requ
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
@@ -26,11 +27,46 @@ class _WebApp:
         await self._app(scope, receive, send)
 
 
+class _SlackApp:
+    """Slack over HTTP; without its settings there is nothing to hear."""
+
+    _app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._app is None:
+            self._app = _slack_app()
+        await self._app(scope, receive, send)
+
+
+def _slack_app() -> Any:
+    from functools import partial
+
+    from fastapi import FastAPI
+
+    from belay.cli.airflow import session
+    from belay.orchestration.wake import wake
+    from belay.slack.http import create_http_app
+    from belay.slack.settings import SlackNotSetUpError, SlackSettings
+    from belay.web.wiring import services
+
+    try:
+        settings = SlackSettings.from_env(os.environ)
+    except SlackNotSetUpError:
+        return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if not settings.signing_secret:
+        return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    belay = services()
+    return create_http_app(belay, settings, wake=partial(wake, belay, session(belay)))
+
+
 class BelayPlugin(AirflowPlugin):
     """What Airflow shows of Belay."""
 
     name = "belay"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": _WebApp(), "url_prefix": PAGES, "name": "Belay"}]
+    fastapi_apps: ClassVar[list[Any]] = [
+        {"app": _WebApp(), "url_prefix": PAGES, "name": "Belay"},
+        {"app": _SlackApp(), "url_prefix": f"{PAGES}-slack", "name": "Belay for Slack"},
+    ]
     fastapi_root_middlewares: ClassVar[list[Any]] = [
         {"middleware": RequiredActionsMiddleware, "args": [], "kwargs": {}, "name": "Belay: Required Actions"}
     ]

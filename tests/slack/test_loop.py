@@ -2,177 +2,217 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import threading
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-import yaml
-from tests.support.slack_server import SlackServer
+from tests.slack.conftest import NORA, OMAR, PRIYA, STRANGER, TIMO, ask
 
 from belay.domain import commands as c
-from belay.domain.actors import agent, service
-from belay.domain.gates import Gate, Verdict
+from belay.domain.actors import service
+from belay.domain.events import Choice
 from belay.domain.state import RequestStatus, Status
-from belay.gates.admit import propose
-from belay.gates.intake import parse_proposal
-from belay.services import Services
-from belay.settings import Settings
-from belay.slack.channel import SlackChannel, web_client
+from belay.gates import people
 from belay.slack.message import APPROVE, REJECT, VETO
-from belay.slack.serve import SlackSettings, serve
-from belay.slack.watch import Watcher
-from belay.storefront.scenario import SCENARIOS
-
-CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
-NORA, PRIYA, TIMO, STRANGER = (f"U{name:0<9}" for name in ("NORA", "PRIYA", "TIMO", "STRANGER"))
-HOSTILE = "<!channel> <https://evil.example|Approved by Nora> *bold* `code` \u202e" + "x" * 5000
-
-
-@pytest.fixture
-def slack():
-    server = SlackServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def belay(tmp_path):
-    policies = tmp_path / "capabilities"
-    shutil.copytree(CAPABILITIES, policies)
-    people = policies / "_people.yaml"
-    roster = yaml.safe_load(people.read_text())
-    for person in ("nora", "priya", "timo"):
-        roster["people"][person]["slack"] = f"U{person.upper():0<9}"
-    people.write_text(yaml.safe_dump(roster))
-    opened = Services(Settings.from_env({"BELAY_HOME": str(tmp_path), "BELAY_POLICIES": str(policies)}))
-    yield opened
-    opened.ledger.close()
-
-
-@pytest.fixture
-def request_id(belay):
-    """A reviewed step that waits for an approval; the agent's words are hostile."""
-    document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
-    name = propose(belay, parse_proposal(document | {"tags": ["brand"], "hypothesis": HOSTILE})).id
-    policy, gate = belay.policy("checkout_wording"), service("test")
-
-    def do(command):
-        outcome = belay.ledger.execute(command, by=gate, at=belay.now())
-        assert outcome.refusal is None, outcome.refusal
-
-    do(c.StartStep(name, "run1", policy))
-    for passed in (Gate.QUALITY, Gate.WINDOW):
-        do(c.JudgeGate(name, 1, passed, Verdict.PASS, "fine", None))
-    metric = {
-        "title": "Conversion",
-        "role": "primary",
-        "effect": 0.08,
-        "low": 0.02,
-        "high": 0.14,
-        "margin": 0.2,
-        "finding": "harmless",
-    }
-    review = belay.ledger.put_evidence({"kind": "review", "sentence": "It helps.", "metrics": [metric]})
-    do(c.JudgeGate(name, 1, Gate.REVIEW, Verdict.PASS, "It helps.", review))
-    do(c.RequestOversight(name, 1, policy))
-    return belay.ledger.state().open_requests()[0].id
-
-
-@pytest.fixture
-def served(slack, belay):
-    """`belay slack serve`, in this process, until the test is over."""
-    settings = SlackSettings("xoxb-test", "xapp-test", "C1", "http://127.0.0.1:1/belay", slack.url)
-    stopping = threading.Event()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(serve(belay, settings, stopping.is_set)), daemon=True
-    )
-    thread.start()
-    slack.until(slack.connected)
-    yield
-    stopping.set()
-    thread.join(20)
-
-
-def posted(slack):
-    return [m for m in slack.messages.values() if not m.get("thread_ts")]
+from belay.slack.serve import watcher_of
 
 
 def actions(message):
-    return [
-        e["action_id"] for block in message["blocks"] if block["type"] == "actions" for e in block["elements"]
-    ]
+    blocks = [block for block in message["blocks"] if block["type"] == "actions"]
+    return [element["action_id"] for block in blocks for element in block["elements"]]
+
+
+def request_of(belay, name):
+    return belay.ledger.state().requests[name]
+
+
+def message_of(slack):
+    """Wait for the one message; two processes may both post, and one of the two is taken back."""
+    (message,) = slack.until("the request is posted", lambda: len(p := slack.posted()) == 1 and p)
+    return message
 
 
 def test_a_click_and_a_reason_become_a_vote_and_the_message_tells_the_outcome(
-    slack, belay, request_id, served
+    slack, belay, request_id, served, woken
 ):
-    (message,) = slack.until(lambda: posted(slack))
-    assert actions(message)[:3] == [APPROVE, REJECT, VETO]
+    message = message_of(slack)
+    assert actions(message) == [APPROVE, REJECT, VETO, "belay_open"]
     envelope = slack.click(NORA, APPROVE, message["ts"])
-    slack.until(lambda: envelope in slack.acknowledged)
-    slack.until(lambda: slack.views)
+    slack.until("the click is acknowledged", lambda: slack.acknowledged(envelope))
+    slack.until("the modal is open", lambda: slack.state()["views"])
     slack.submit(NORA, "worth it")
-    request = slack.until(
-        lambda: (r := belay.ledger.state().requests[request_id]).status is RequestStatus.GRANTED and r
-    )
-    assert [(v.voter, v.via, v.reason) for v in request.votes] == [("nora", "slack", "worth it")]
-    slack.until(lambda: "Granted" in posted(slack)[0]["text"])
-    assert not actions(posted(slack)[0])
-    assert len(posted(slack)) == 1
-    thread = slack.until(lambda: [m for m in slack.messages.values() if m.get("thread_ts")])
-    assert "Nora Lindqvist" in thread[0]["text"]
+    slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
+    votes = request_of(belay, request_id).votes
+    assert [(v.voter, v.via, v.reason) for v in votes] == [("nora", "slack", "worth it")]
+    slack.until("the message tells it", lambda: "Granted" in message_of(slack)["text"])
+    assert not actions(message_of(slack))
+    lines = slack.until("the thread has it", lambda: len(t := slack.thread(message["ts"])) == 2 and t)
+    assert lines[0].startswith("*Nora Lindqvist* approved via slack: worth it")
+    assert lines[1].startswith("*Granted*")
+    slack.until("its run is woken", lambda: woken == [request_id])
 
 
 def test_who_has_no_right_is_told_who_has_it(slack, belay, request_id, served):
-    (message,) = slack.until(lambda: posted(slack))
-    slack.click(TIMO, APPROVE, message["ts"])
-    whisper = slack.until(lambda: slack.whispers)[0]
-    assert "cx_owner" in whisper["text"]
-    slack.click(STRANGER, VETO, message["ts"])
-    assert "veto" in slack.until(lambda: slack.whispers[1:])[0]["text"]
-    assert not slack.views
-    assert belay.ledger.state().requests[request_id].votes == ()
+    ts = message_of(slack)["ts"]
+    slack.click(TIMO, APPROVE, ts)
+    (told,) = slack.until("timo is told", slack.told)
+    assert told == "This is not yours to answer; it takes cx_owner (Nora Lindqvist, Priya Raman)."
+    slack.click(STRANGER, VETO, ts)
+    assert "it takes veto" in slack.until("the stranger is told", lambda: slack.told()[1:])[0]
+    assert slack.state()["views"] == []
+    assert request_of(belay, request_id).votes == ()
 
 
-def test_a_veto_by_command_takes_it_down(slack, belay, request_id, served):
+def test_an_envelope_sent_twice_and_two_servers_are_one_vote(slack, belay, request_id, serving):
+    serving()
+    serving()
+    slack.until("both are connected", lambda: slack.state()["connected"] == 2)
+    ts = message_of(slack)["ts"]
+    slack.click(NORA, APPROVE, ts, copies=2)
+    slack.until("two modals", lambda: len(slack.state()["views"]) == 2)
+    slack.submit(NORA, "worth it", copies=2)
+    slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
+    slack.until("the second copy is told", slack.told)
+    assert len(request_of(belay, request_id).votes) == 1
+    slack.until("one message is left", lambda: len(slack.posted()) == 1)
+
+
+def test_a_lent_voice_is_heard_and_named(slack, belay, request_id, served):
+    slack.command(NORA, f"delegate <@{TIMO}|timo> until 3d on leave")
+    assert "timo answers for you as cx_owner and veto until" in slack.until("told", slack.told)[0]
+    ts = message_of(slack)["ts"]
+    slack.click(TIMO, APPROVE, ts)
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    slack.submit(TIMO, "as agreed")
+    slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
+    lines = slack.until("the thread has it", lambda: slack.thread(ts))
+    assert lines[0].startswith("*Timo Salo* for Nora Lindqvist approved")
+
+
+def test_a_veto_by_command_takes_it_down_and_wakes_its_run(slack, belay, request_id, served, woken):
     slack.command(PRIYA, "veto checkout-delivery-date no reason of hers")
-    assert "holds no veto" in slack.until(lambda: slack.whispers)[0]["text"]
+    assert "holds no veto" in slack.until("priya is told", slack.told)[0]
     slack.command(NORA, "veto checkout-delivery-date it misleads")
-    known = slack.until(
-        lambda: (
-            (o := belay.ledger.state().optimizations["checkout-delivery-date"]).status is Status.VETOED and o
-        )
-    )
-    assert "it misleads" in known.reason
-    done = slack.until(lambda: slack.whispers[1:])[0]
-    assert "taken down" in done["text"]
-    envelope = slack.command(NORA, "dance")
-    slack.until(lambda: envelope in slack.acknowledged)
-    assert len(slack.whispers) == 2  # a usage note is part of the acknowledgement
+
+    def vetoed():
+        known = belay.ledger.state().optimizations["checkout-delivery-date"]
+        return known.status is Status.VETOED and known
+
+    assert "it misleads" in slack.until("it is vetoed", vetoed).reason
+    assert "taken down" in slack.until("nora is told", lambda: slack.told()[1:])[0]
+    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    assert woken == [request_id]
 
 
-def test_the_agents_words_stay_words(slack, belay, request_id, served):
-    (message,) = slack.until(lambda: posted(slack))
-    mrkdwn = [b["text"]["text"] for b in message["blocks"] if b.get("text", {}).get("type") == "mrkdwn"]
-    assert not any("evil.example" in text or "<!channel>" in text for text in mrkdwn)
-    quoted = str([b for b in message["blocks"] if b["type"] == "rich_text"])
-    assert "evil.example" in quoted
-    assert "\u202e" not in str(message["blocks"])
-    assert len(message["text"]) < 4000
-    assert len(message["blocks"]) <= 50
+def test_commands_that_mean_nothing_are_answered_with_the_usage(slack, belay, request_id, served):
+    for said in ("dance", "", "help"):
+        envelope = slack.command(NORA, said)
+        answer = slack.until("acknowledged", lambda e=envelope: slack.acknowledged(e))
+        assert "/belay veto OPTIMIZATION reason" in answer["body"]
+    slack.command(NORA, "veto checkout-delivery-date")
+    assert "say /belay veto OPTIMIZATION reason" in slack.until("told", slack.told)[0]
+    slack.command(STRANGER, "status")
+    assert "nobody of the roster" in slack.until("told", lambda: slack.told()[1:])[0]
+    slack.command(NORA, "status")
+    status = slack.until("told", lambda: slack.told()[2:])[0]
+    assert status.startswith("0 live, 1 waiting for people")
+    assert "checkout-delivery-date waits for cx_owner" in status
 
 
-def test_slack_away_delays_asking_and_doubles_nothing(slack, belay, request_id):
-    channel = SlackChannel(web_client("xoxb-test", slack.url), "C1")
-    slack.down = True
-    assert Watcher(belay, channel, "http://127.0.0.1:1").tick() == []
-    slack.down, slack.rate_limited = False, 1
-    watcher = Watcher(belay, channel, "http://127.0.0.1:1")
-    assert watcher.tick() == [request_id]
+def test_the_kill_switch_by_command(slack, belay, request_id, served):
+    slack.command(NORA, "stop capability:checkout_wording the numbers are odd")
+    told = slack.until("told", slack.told)[0].replace("\u200b", "")
+    assert told.startswith("Stopped capability:checkout_wording")
+    assert "capability:checkout_wording" in belay.ledger.state().freezes
+    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+
+
+def test_silence_is_reminded_and_escalated_in_the_thread(slack, belay, settings):
+    request, watcher = ask(belay), watcher_of(belay, settings)
+    watcher.tick()
+    for part in (0.5, 0.75):
+        at = request.asked_at + part * (request.expires_at - request.asked_at)
+        belay.ledger.execute(c.SettleRequest(request.id), by=service("approval"), at=at)
+        watcher.tick()
+    reminded, escalated = slack.thread(message_of(slack)["ts"])
+    assert reminded.replace("\u200b", "").startswith("⏰ Still missing: a cx_owner, 1 of 1 approvals.")
+    assert f"<@{NORA}> <@{PRIYA}>" in reminded
+    assert "director may answer now" in escalated.replace("\u200b", "")
+    after = request.expires_at + timedelta(seconds=1)
+    belay.ledger.execute(c.SettleRequest(request.id), by=service("approval"), at=after)
+    watcher.tick()
+    assert "Expired: silence means no" in message_of(slack)["text"]
+
+
+def test_a_restarted_watcher_repeats_nothing(slack, belay, settings, request_id):
+    watcher = watcher_of(belay, settings)
+    watcher.tick()
+    nora = belay.roster().person("nora")
+    people.vote(belay, request_id, Choice.APPROVE, person=nora, reason="fine", via="cli")
+    watcher.tick()
+    before = slack.state()["messages"]
+    again = watcher_of(belay, settings)
+    assert again.tick() == [request_id]
+    assert {ts: m["text"] for ts, m in slack.state()["messages"].items()} == {
+        ts: m["text"] for ts, m in before.items()
+    }
+
+
+def test_slack_away_for_the_whole_wait_loses_nothing(slack, belay, request_id, settings):
+    watcher = watcher_of(belay, settings)
+    watcher.tick()
+    slack.set(down=True)
+    nora = belay.roster().person("nora")
+    people.vote(belay, request_id, Choice.APPROVE, person=nora, reason="fine", via="cli")
     assert watcher.tick() == []
-    assert Watcher(belay, channel, "http://127.0.0.1:1").tick() == [request_id]  # a restarted one finds it
-    assert len(posted(slack)) == 1
-    propose_again = c.Veto("checkout-delivery-date", "x", frozenset({"veto"}), "cli")
-    assert belay.ledger.execute(propose_again, by=agent("bot"), at=belay.now()).refusal.rule == "people-veto"
+    assert watcher.away
+    assert request_of(belay, request_id).status is RequestStatus.GRANTED
+    slack.set(down=False, rate_limited=1)
+    assert watcher.tick() == [request_id]
+    assert "Granted" in message_of(slack)["text"]
+    assert watcher.tick() == []
+
+
+def test_slack_away_at_the_start_delays_asking(slack, belay, request_id, serving):
+    slack.set(down=True)
+    serving()
+    slack.until("it tried", lambda: len(slack.state()["calls"]) > 1)
+    assert slack.posted() == []
+    slack.set(down=False)
+    message_of(slack)
+
+
+def test_a_vote_on_what_was_shown_before_does_not_count(slack, belay, request_id, served):
+    ts = message_of(slack)["ts"]
+    slack.click(NORA, APPROVE, ts)
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    policy = replace(belay.policy("checkout_wording"), digest="another")
+    belay.ledger.execute(c.AdoptPolicy(policy, "changed"), by=service("policy"), at=belay.now())
+    slack.submit(NORA, "worth it")
+    assert "Not counted" in slack.until("nora is told", slack.told)[0]
+    assert request_of(belay, request_id).votes == ()
+    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+
+
+def test_two_people_in_the_same_moment(slack, belay, request_id, served):
+    ts = message_of(slack)["ts"]
+    for person in (NORA, PRIYA):
+        slack.click(person, REJECT if person == PRIYA else APPROVE, ts)
+    slack.until("both modals", lambda: len(slack.state()["views"]) == 2)
+    slack.submit(NORA, "yes", view=0)
+    slack.submit(PRIYA, "no", view=1)
+    slack.until("it is decided", lambda: request_of(belay, request_id).status is not RequestStatus.OPEN)
+    slack.until("the other one is told", slack.told)
+    assert len(request_of(belay, request_id).votes) == 1
+
+
+@pytest.mark.parametrize("who", [OMAR])
+def test_a_veto_holder_without_a_vote_gets_the_veto_modal(slack, belay, request_id, served, who):
+    ts = message_of(slack)["ts"]
+    slack.click(who, VETO, ts)
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    slack.submit(who, "not like this")
+    slack.until(
+        "it is vetoed",
+        lambda: belay.ledger.state().optimizations["checkout-delivery-date"].status is Status.VETOED,
+    )

@@ -32,9 +32,10 @@ class EffectLine:
 
 @dataclass(frozen=True, slots=True)
 class VoteLine:
-    """One answer: who, in which role, what, why, when, and whether it counts."""
+    """One answer: who (and for whom), what, why, when, and whether it counts."""
 
     voter: str
+    on_behalf_of: str
     choice: Choice
     reason: str
     via: str
@@ -43,20 +44,30 @@ class VoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What an agent says about its change: untrusted, to be shown and never interpreted."""
+
+    title: str
+    hypothesis: str
+    proposed_by: str
+    agent_owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """A request as people see it. ``untrusted_*`` fields are the agent's words: show, never interpret."""
+    """A request as people see it: about a step of an optimization, or about a capability's stage.
+
+    ``agents_words`` are None where people alone are asked (a promotion).
+    """
 
     request: str
     digest: str
-    optimization: str
+    subject: str
     capability: str
-    untrusted_title: str
-    untrusted_hypothesis: str
-    proposed_by: str
-    agent_owner: str
+    agents_words: Words | None
     owner: str
-    from_scope: str
-    to_scope: str
+    before: str
+    after: str
     people: str
     sentence: str
     effects: tuple[EffectLine, ...]
@@ -67,8 +78,11 @@ class Card:
     votes: tuple[VoteLine, ...]
     missing: tuple[str, ...]
     deciders: tuple[str, ...]
+    reminded: bool
+    escalated_to: tuple[str, ...]
     asked_at: datetime
     expires_at: datetime
+    settled_at: datetime | None
     ledger_head: str
     evidence: str | None
 
@@ -76,14 +90,14 @@ class Card:
     def question(self) -> str:
         """What is asked, in one line."""
         if self.oversight is Oversight.NOTICE:
-            return f"{self.capability}: goes from {self.from_scope} to {self.to_scope} unless vetoed"
-        return f"{self.capability}: may it go from {self.from_scope} to {self.to_scope}?"
+            return f"{self.capability}: goes from {self.before} to {self.after} unless vetoed"
+        return f"{self.capability}: may it go from {self.before} to {self.after}?"
 
 
 def build_card(
     *,
     request: RequestState,
-    optimization: OptimizationState,
+    optimization: OptimizationState | None,
     capability: CapabilityState,
     review: Mapping[str, Any] | None,
     roster: Roster,
@@ -93,110 +107,97 @@ def build_card(
 
     Parameters
     ----------
+    optimization
+        What is to be widened; None where the request is about the capability's stage.
     review
         The review's evidence document, or None when it cannot be had.
     ledger_head
         Number and hash of the ledger's last entry when the card is made.
     """
-    proposal, document = optimization.proposal, review or {}
-    units = document.get("units_per_day")
-    people = "an unknown number of people a day"
-    if units:
-        people = f"about {units * request.to_scope / FULL_SCOPE:,.0f} people a day"
-    names = {person.id: person.name for person in roster.people}
-    return Card(
-        request=request.id,
-        digest=request.digest,
-        optimization=optimization.id,
-        capability=capability.title,
-        untrusted_title=proposal.title,
-        untrusted_hypothesis=proposal.hypothesis,
-        proposed_by=str(proposal.proposed_by),
-        agent_owner=proposal.agent_owner,
-        owner=request.owner,
-        from_scope=percent(request.from_scope),
-        to_scope=percent(request.to_scope),
-        people=people,
-        sentence=str(document.get("sentence", "the review cannot be shown here: open it")),
-        effects=tuple(_effect(line) for line in document.get("metrics", ())),
-        oversight=request.oversight,
-        rules=request.rules,
-        status=request.status,
-        outcome=request.outcome,
-        votes=tuple(
-            VoteLine(names.get(v.voter, v.voter), v.choice, v.reason, v.via, v.at, v.counted)
-            for v in request.votes
-        ),
-        missing=missing_for_quorum(request, request.votes),
-        deciders=_deciders(request, roster),
-        asked_at=request.asked_at,
-        expires_at=request.expires_at,
-        ledger_head=f"{ledger_head[0]}:{ledger_head[1][:12]}",
-        evidence=request.evidence,
-    )
-
-
-def build_promotion_card(
-    *,
-    request: RequestState,
-    capability: CapabilityState,
-    review: Mapping[str, Any] | None,
-    roster: Roster,
-    ledger_head: tuple[int, str],
-) -> Card:
-    """Return the card of a promotion: its criteria stand where a step's effects stand."""
     document = review or {}
     names = {person.id: person.name for person in roster.people}
-    keeps = request.to_stage is request.from_stage
+    eligible = [
+        f"{names[person.id]} ({role})"
+        for role in request.answering_roles
+        for person in roster.holders(role)
+        if person.id not in request.conflicted
+    ]
+    before, after = percent(request.from_scope), percent(request.to_scope)
+    if request.to_stage is not None:
+        before, after = f"stage {request.from_stage}", f"stage {request.to_stage}"
+        if request.to_stage is request.from_stage:
+            after = "another lease of it"
     return Card(
         request=request.id,
         digest=request.digest,
-        optimization="",
+        subject=request.subject,
         capability=capability.title,
-        untrusted_title="",
-        untrusted_hypothesis="",
-        proposed_by="the record",
-        agent_owner=", ".join(request.conflicted),
+        agents_words=_words(optimization),
         owner=request.owner,
-        from_scope=f"stage {request.from_stage}",
-        to_scope="another lease of it" if keeps else f"stage {request.to_stage}",
-        people=" ".join(document.get("changes", ())),
-        sentence=str(document.get("sentence", "the record cannot be shown here: open it")),
-        effects=tuple(
-            EffectLine(
-                str(line["name"]).replace("_", " "),
-                "criterion",
-                str(line["sentence"]),
-                "",
-                str(line["standing"]),
-            )
-            for line in document.get("criteria", ())
-        ),
+        before=before,
+        after=after,
+        people=_people(request, document),
+        sentence=str(document.get("sentence", "the review cannot be shown here: open it")),
+        effects=effect_lines(document),
         oversight=request.oversight,
         rules=request.rules,
         status=request.status,
         outcome=request.outcome,
         votes=tuple(
-            VoteLine(names.get(v.voter, v.voter), v.choice, v.reason, v.via, v.at, v.counted)
-            for v in request.votes
+            VoteLine(
+                voter=names.get(vote.voter, vote.voter),
+                on_behalf_of=names.get(vote.on_behalf_of, vote.on_behalf_of),
+                choice=vote.choice,
+                reason=vote.reason,
+                via=vote.via,
+                at=vote.at,
+                counted=vote.counted,
+            )
+            for vote in request.votes
         ),
         missing=missing_for_quorum(request, request.votes),
-        deciders=_deciders(request, roster),
+        deciders=tuple(dict.fromkeys(eligible)),
+        reminded=request.reminded,
+        escalated_to=request.escalate_to if request.escalated else (),
         asked_at=request.asked_at,
         expires_at=request.expires_at,
+        settled_at=request.settled_at,
         ledger_head=f"{ledger_head[0]}:{ledger_head[1][:12]}",
         evidence=request.evidence,
     )
 
 
-def _deciders(request: RequestState, roster: Roster) -> tuple[str, ...]:
-    """Return who may answer, by name and role."""
-    return tuple(
-        f"{person.name} ({role})"
-        for role in request.roles
-        for person in roster.holders(role)
-        if person.id not in request.conflicted
+def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:
+    """Return what a review shows as lines: a step's metrics, the primary first, or a record's criteria."""
+    criteria = (
+        EffectLine(
+            title=str(line["name"]).replace("_", " "),
+            role="criterion",
+            effect=str(line["sentence"]),
+            margin="",
+            finding=str(line["standing"]),
+        )
+        for line in review.get("criteria", ())
     )
+    return (*(_effect(line) for line in review.get("metrics", ())), *criteria)
+
+
+def _words(optimization: OptimizationState | None) -> Words | None:
+    if optimization is None:
+        return None
+    proposal = optimization.proposal
+    return Words(proposal.title, proposal.hypothesis, str(proposal.proposed_by), proposal.agent_owner)
+
+
+def _people(request: RequestState, document: Mapping[str, Any]) -> str:
+    """Say how many people a day the wider scope means, as far as the review knows."""
+    if request.promotes:
+        return " ".join(document.get("changes", ())) or "of what AI may decide alone"
+    units = document.get("units_per_day")
+    if not units:
+        return "an unknown number of people a day"
+    before, after = (units * scope / FULL_SCOPE for scope in (request.from_scope, request.to_scope))
+    return f"about {before:,.0f} → {after:,.0f} people a day"
 
 
 def _effect(line: Mapping[str, Any]) -> EffectLine:

@@ -1,14 +1,20 @@
-"""`belay slack serve`: ask in Slack, and hear the answers."""
+"""`belay slack serve|check`: ask in Slack, and hear the answers."""
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
 from belay.cli.exits import BadInputError
-from belay.cli.output import say
+from belay.cli.output import Json, print_json, say, table
 from belay.cli.parts import opened
+
+if TYPE_CHECKING:
+    from belay.slack.settings import SlackSettings
 
 app = typer.Typer(help="Ask people in Slack.", no_args_is_help=True)
 
@@ -22,21 +28,44 @@ def _slack() -> None:
 def serve() -> None:
     """Show open requests in a channel and hear answers over Socket Mode, until Ctrl-C.
 
-    Needs SLACK_BOT_TOKEN, SLACK_APP_TOKEN, BELAY_SLACK_CHANNEL and BELAY_PAGES_URL.
+    Needs SLACK_BOT_TOKEN, BELAY_SLACK_CHANNEL, BELAY_PAGES_URL and SLACK_APP_TOKEN. Without the app token it
+    only shows: answers come over HTTP then, to the web server.
     """
     import asyncio
-    import logging
 
-    from belay.slack.serve import SlackSettings
+    from belay.cli.airflow import session
+    from belay.orchestration.wake import wake
     from belay.slack.serve import serve as run
 
-    try:
-        settings = SlackSettings.from_env(os.environ)
-    except ValueError as error:
-        raise BadInputError(str(error)) from error
+    settings, belay = _settings(), opened()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    say(f"asking in channel {settings.channel}; Ctrl-C ends it")
+    hears = "over Socket Mode" if settings.app_token else "nothing here: answers come over HTTP"
+    say(f"asking in channel {settings.channel}, hearing {hears}; Ctrl-C ends it")
     try:
-        asyncio.run(run(opened(), settings))
+        asyncio.run(run(belay, settings, wake=partial(wake, belay, session(belay))))
     except KeyboardInterrupt:
         say("ended")
+
+
+@app.command(epilog="Example: belay slack check --json")
+def check(*, json: Json = False) -> None:
+    """Look whether the app in Slack has what Belay needs; say what is missing and how to mend it."""
+    from belay.slack.check import check as look
+
+    found = list(look(_settings(), opened().roster()))
+    if json:
+        print_json(found)
+    else:
+        rows = [("✓" if each.ok else "✗", each.what, each.detail) for each in found]
+        table("Slack", ("", "what", "found"), rows)
+    if not all(each.ok for each in found):
+        raise typer.Exit(1)
+
+
+def _settings() -> SlackSettings:
+    from belay.slack.settings import SlackNotSetUpError, SlackSettings
+
+    try:
+        return SlackSettings.from_env(os.environ)
+    except SlackNotSetUpError as error:
+        raise BadInputError(str(error)) from error

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 APPROVE, REJECT, VETO = "Approve", "Reject", "Veto"
 """The options of a request."""
+LOOK = "Look again"
+"""No answer: the run looks at the ledger now, where an answer from elsewhere may be already."""
 SHOWN = "shown"
 """The field of an answer that carries the digest of what was shown."""
 

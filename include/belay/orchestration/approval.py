@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from belay.domain.oversight import Oversight
-from belay.gates.answers import APPROVE, REJECT, SHOWN, VETO, record_answer
+from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.outcome import RefusedError
 from belay.gates.promotion import PromotionStatus, promotion_approval
@@ -77,7 +77,7 @@ class ApprovalSensor(BaseSensorOperator):
     def _take_answer(self, context: Context, event: dict[str, Any]) -> None:
         """Record an answer from Required Actions. The web server did so already where Belay's plugin runs."""
         user, chosen = event.get("responded_by_user"), event.get("chosen_options")
-        if not user or not chosen:
+        if not user or not chosen or chosen[0] == LOOK:
             return
         form = event.get("params_input") or {}
         reason, shown = str(form.get("reason") or ""), form.get(SHOWN)
@@ -92,7 +92,9 @@ class ApprovalSensor(BaseSensorOperator):
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
         wait = max(min(self.recheck, left), timedelta(seconds=1))
-        options = [APPROVE, REJECT, VETO] if request.oversight is Oversight.APPROVE else [REJECT, VETO]
+        options = [REJECT, VETO, LOOK]
+        if request.oversight is Oversight.APPROVE:
+            options.insert(0, APPROVE)
         upsert_hitl_detail(
             ti_id=context["task_instance"].id,
             options=options,

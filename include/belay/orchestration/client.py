@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import requests
 
-from belay.gates.answers import SHOWN
+from belay.gates.answers import LOOK, SHOWN
 from belay.orchestration.names import APPROVAL_TASK, dag_id, promotion_dag_id
 
 _SECONDS = 30
@@ -113,11 +113,28 @@ class AirflowClient:
         AirflowRefusedError
             When this user may not answer.
         """
-        dag = dag or dag_id(capability)
+        self._choose(capability, run, option, {"reason": reason, SHOWN: shown}, dag or dag_id(capability))
+
+    def look_again(self, capability: str, run: str, *, dag: str = "") -> None:
+        """Let a run that waits for an answer look at the ledger now. It answers nothing.
+
+        Parameters
+        ----------
+        dag
+            The DAG of the run; by default the capability's rollout.
+
+        Raises
+        ------
+        NotAskedError
+            When the run waits for no answer.
+        """
+        self._choose(capability, run, LOOK, {}, dag or dag_id(capability))
+
+    def _choose(self, capability: str, run: str, option: str, form: Mapping[str, str], dag: str) -> None:
         path = f"{self._run(capability, run, dag)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
         if not self._will_wait(capability, run, dag):
             raise NotAskedError(f"run {run} of {dag} at {self.url} waits for no answer now")
-        body = {"chosen_options": [option], "params_input": {"reason": reason, SHOWN: shown}}
+        body = {"chosen_options": [option], "params_input": dict(form)}
         if self._call("PATCH", path, body, fine=(404, 409)) is None:
             raise NotAskedError(f"run {run} of {dag} at {self.url} was answered already")
 

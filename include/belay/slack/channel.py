@@ -1,19 +1,26 @@
-"""Belay's side of a Slack channel: one message a request, found again rather than posted twice."""
+"""Belay's side of a Slack channel: one message a subject, found again rather than posted twice.
+
+Posting has no idempotency key in Slack, so every message carries its name in its metadata, and is looked
+up before it is posted: a retried post finds what was posted before it was interrupted, and a second
+process finds what the first one posted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 
-from belay.approval.card import Card
-from belay.slack.message import EVENT_TYPE, request_message
+EVENT_TYPE = "belay"
+"""Metadata event type of everything that Belay posts."""
 
 _HISTORY_PAGES = 5
+T = TypeVar("T")
 
 
 class SlackUnavailableError(Exception):
@@ -22,10 +29,11 @@ class SlackUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a request's message is."""
+    """Where a message is, and what its metadata says besides its name."""
 
     channel: str
     ts: str
+    payload: Mapping[str, Any]
 
 
 def web_client(token: str, api_url: str) -> WebClient:
@@ -39,83 +47,116 @@ def web_client(token: str, api_url: str) -> WebClient:
 
 
 class SlackChannel:
-    """Posts, updates and threads the requests of one channel."""
+    """Posts, updates and threads in one channel. Every method raises `SlackUnavailableError`."""
 
     def __init__(self, client: WebClient, channel: str) -> None:
         self.client = client
         self.channel = channel
 
-    def show(self, card: Card, *, review_url: str, picture: str | None = None) -> Posted:
-        """Make the request's message show ``card``: updated where it exists, posted where it does not.
+    def show(self, name: str, message: Mapping[str, Any], found: Posted | None, **payload: str) -> Posted:
+        """Make the message called ``name`` be ``message``: updated where it is, posted where it is not.
 
-        Posting has no idempotency key in Slack, so the message is looked up by its metadata first; a
-        retried task finds what it posted before it was interrupted.
-
-        Raises
-        ------
-        SlackUnavailableError
-            When Slack does not answer or refuses.
+        Parameters
+        ----------
+        message
+            ``text`` and ``blocks``.
+        found
+            Where it is, from `find`.
+        payload
+            What its metadata keeps besides the name.
         """
-        message = request_message(card, review_url=review_url, picture=picture)
-        found = self.find(card.request)
-        try:
-            if found is None:
-                sent = self.client.chat_postMessage(channel=self.channel, **message)
-                return Posted(str(sent["channel"]), str(sent["ts"]))
-            self.client.chat_update(channel=found.channel, ts=found.ts, **_updatable(message))
-        except (SlackClientError, OSError) as error:
-            raise _unavailable(error) from error
-        return found
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"name": name, **payload}}
+        content = {**message, "metadata": metadata}
+        if found is not None:
+            _asked(lambda: self.client.chat_update(channel=found.channel, ts=found.ts, **content))
+            return Posted(found.channel, found.ts, metadata["event_payload"])  # type: ignore[arg-type]
+        sent = _asked(
+            lambda: self.client.chat_postMessage(
+                channel=self.channel, **content, unfurl_links=False, unfurl_media=False
+            )
+        )
+        return self.find(name) or Posted(str(sent["channel"]), str(sent["ts"]), payload)
 
-    def find(self, request: str) -> Posted | None:
-        """Return where the message of ``request`` is, if it was posted."""
-        try:
-            for message in self._recent():
-                metadata = message.get("metadata") or {}
-                mine = metadata.get("event_type") == EVENT_TYPE
-                if mine and metadata.get("event_payload", {}).get("request") == request:
-                    return Posted(self.channel, str(message["ts"]))
-        except (SlackClientError, OSError) as error:
-            raise _unavailable(error) from error
-        return None
+    def find(self, name: str) -> Posted | None:
+        """Return where the message called ``name`` is; of two that were posted at once, the first stays."""
+        return self._first(name, _asked(lambda: list(self._recent())))
 
-    def thread(self, posted: Posted, text: str) -> None:
-        """Add a line to the request's thread."""
-        try:
-            self.client.chat_postMessage(channel=posted.channel, thread_ts=posted.ts, text=text)
-        except (SlackClientError, OSError) as error:
-            raise _unavailable(error) from error
+    def threaded(self, posted: Posted) -> set[str]:
+        """Return the names of what stands in a message's thread already."""
+        return {named for named, _ in self._replies(posted)}
+
+    def thread(self, posted: Posted, name: str, text: str) -> None:
+        """Add a line (mrkdwn) called ``name`` to a message's thread; of two at once, the first stays."""
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"name": name}}
+        _asked(
+            lambda: self.client.chat_postMessage(
+                channel=posted.channel, thread_ts=posted.ts, text=text, metadata=metadata
+            )
+        )
+        self._first(name, self._replies(posted))
 
     def upload(self, png: bytes, name: str, alt_text: str) -> str:
-        """Upload a picture for an image block, and return its file id."""
-        try:
-            ticket = self.client.files_getUploadURLExternal(filename=name, length=len(png), alt_txt=alt_text)
+        """Upload a picture for an image block, and return its file id.
+
+        Slack cannot fetch pictures of a private server: a ticket, the bytes, and the completion.
+        """
+
+        def send() -> str:
             import requests
 
-            answer = requests.post(str(ticket["upload_url"]), data=png, timeout=20)
-            answer.raise_for_status()
+            ticket = self.client.files_getUploadURLExternal(filename=name, length=len(png), alt_txt=alt_text)
+            requests.post(str(ticket["upload_url"]), data=png, timeout=20).raise_for_status()
             self.client.files_completeUploadExternal(files=[{"id": str(ticket["file_id"]), "title": name}])
-        except (SlackClientError, OSError) as error:
-            raise _unavailable(error) from error
-        return str(ticket["file_id"])
+            return str(ticket["file_id"])
 
-    def _recent(self) -> Iterator[dict[str, Any]]:
+        return _asked(send)
+
+    def _first(self, name: str, messages: list[tuple[str, Posted]]) -> Posted | None:
+        mine = sorted((posted for named, posted in messages if named == name), key=lambda posted: posted.ts)
+        for double in mine[1:]:
+            with suppress(SlackUnavailableError):  # the other process has deleted it
+                _asked(lambda ts=double.ts: self.client.chat_delete(channel=self.channel, ts=ts))  # type: ignore[misc]
+        return mine[0] if mine else None
+
+    def _replies(self, posted: Posted) -> list[tuple[str, Posted]]:
+        answer = _asked(
+            lambda: self.client.conversations_replies(
+                channel=posted.channel, ts=posted.ts, include_all_metadata=True, limit=200
+            )
+        )
+        return list(_named(answer.get("messages", []), posted.channel))
+
+    def _recent(self) -> Iterator[tuple[str, Posted]]:
         cursor: str | None = None
         for _ in range(_HISTORY_PAGES):
             page = self.client.conversations_history(
                 channel=self.channel, include_all_metadata=True, limit=200, cursor=cursor
             )
-            yield from page.get("messages", [])
+            yield from _named(page.get("messages", []), self.channel)
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return
 
 
-def _updatable(message: dict[str, Any]) -> dict[str, Any]:
-    return {name: message[name] for name in ("text", "blocks", "metadata")}
+def _named(messages: list[dict[str, Any]], channel: str) -> Iterator[tuple[str, Posted]]:
+    for message in messages:
+        metadata = message.get("metadata") or {}
+        payload = metadata.get("event_payload") or {}
+        if metadata.get("event_type") == EVENT_TYPE and payload.get("name"):
+            yield str(payload["name"]), Posted(channel, str(message["ts"]), payload)
 
 
-def _unavailable(error: Exception) -> SlackUnavailableError:
-    if isinstance(error, SlackApiError):
-        return SlackUnavailableError(f"Slack says {error.response.get('error', 'no')}")
-    return SlackUnavailableError(f"Slack cannot be reached: {error}")
+def _asked(call: Callable[[], T]) -> T:
+    """Return what Slack answers.
+
+    Raises
+    ------
+    SlackUnavailableError
+        When it does not answer or refuses.
+    """
+    try:
+        return call()
+    except SlackApiError as error:
+        raise SlackUnavailableError(f"Slack says {error.response.get('error', 'no')}") from error
+    except (SlackClientError, OSError) as error:
+        raise SlackUnavailableError(f"Slack cannot be reached: {error}") from error

@@ -6,6 +6,7 @@ a message. The builders of slack_sdk check them again when the message is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +29,12 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.blocks.basic_components import SlackFile
 
-from belay.approval.card import Card, VoteLine
-from belay.domain.events import Choice
+from belay.approval.card import Card, EffectLine, Words, effect_lines
 from belay.domain.oversight import Oversight
-from belay.domain.state import RequestStatus
+from belay.domain.scope import percent
+from belay.domain.state import CapabilityState, OptimizationState, RequestStatus
 from belay.slack.text import harmless, mrkdwn
-
-EVENT_TYPE = "belay_request"
-"""Metadata event type that lets a retried post find its message."""
+from belay.slack.thread import vote_line
 
 APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
 
@@ -49,7 +48,7 @@ _OUTCOMES = {
 
 
 def request_message(card: Card, *, review_url: str, picture: str | None = None) -> dict[str, Any]:
-    """Return the arguments of ``chat.postMessage`` or ``chat.update`` for ``card`` as it stands.
+    """Return text and blocks of the message that shows ``card`` as it stands.
 
     Parameters
     ----------
@@ -62,11 +61,11 @@ def request_message(card: Card, *, review_url: str, picture: str | None = None) 
     title = card.question if is_open else f"{_OUTCOMES[card.status]}: {card.question}"
     blocks: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
-        *([_in_the_agents_words(card)] if card.untrusted_title else []),
+        *_in_the_agents_words(card.agents_words),
         _what_it_means(card),
     ]
     if card.effects:
-        blocks.append(_effects(card))
+        blocks.append(_effects(card.effects))
     if picture:
         blocks.append(
             ImageBlock(slack_file=SlackFile(id=picture), alt_text=harmless(f"Effects: {card.sentence}", 2000))
@@ -90,47 +89,68 @@ def request_message(card: Card, *, review_url: str, picture: str | None = None) 
     return {
         "text": harmless(f"{title}. {card.sentence}", 3900),
         "blocks": [block.to_dict() for block in blocks],
-        "metadata": {"event_type": EVENT_TYPE, "event_payload": {"request": card.request}},
-        "unfurl_links": False,
-        "unfurl_media": False,
     }
 
 
-def vote_line(vote: VoteLine) -> str:
-    """Return one answer as a line of the thread (mrkdwn)."""
-    verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
-    aside = "" if vote.counted else " (recorded, and not counted: segregation of duties)"
-    return f"*{mrkdwn(vote.voter, 100)}* {verb} by {vote.via}{aside}: {mrkdwn(vote.reason, 2000)}"
+def inform_message(
+    known: OptimizationState, capability: CapabilityState, review: Mapping[str, Any], *, review_url: str
+) -> dict[str, Any]:
+    """Return text and blocks of a message that tells and asks nothing: this step needs no answer."""
+    grant, proposal = known.grant, known.proposal
+    before, after = (percent(grant.from_scope), percent(grant.to_scope)) if grant else ("?", "?")
+    title = f"{capability.title}: goes from {before} to {after}"
+    words = Words(proposal.title, proposal.hypothesis, str(proposal.proposed_by), proposal.agent_owner)
+    sentence = str(review.get("sentence", ""))
+    effects = effect_lines(review)
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
+        *_in_the_agents_words(words),
+        SectionBlock(
+            text=MarkdownTextObject(text=mrkdwn(sentence, 2000)),
+            accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
+        ),
+        *([_effects(effects)] if effects else []),
+        ContextBlock(
+            elements=[
+                PlainTextObject(
+                    text=harmless(
+                        f"At stage {capability.stage} this step needs no answer. Whoever holds a veto may "
+                        f"still stop it: /belay veto {known.id} reason",
+                        300,
+                    )
+                )
+            ]
+        ),
+    ]
+    return {"text": harmless(f"{title}. {sentence}", 3900), "blocks": [block.to_dict() for block in blocks]}
 
 
-def _in_the_agents_words(card: Card) -> RichTextBlock:
+def _in_the_agents_words(words: Words | None) -> list[Block]:
     """Quote the agent. Rich text parses nothing, so its words stay words."""
-    says = f"{card.proposed_by} proposes ({card.agent_owner} answers for it):"
-    return RichTextBlock(
+    if words is None:
+        return []
+    says = f"{words.proposed_by} proposes ({words.agent_owner} answers for it):"
+    quote = RichTextQuoteElement(
         elements=[
-            RichTextSectionElement(elements=[RichTextElementParts.Text(text=harmless(says, 300))]),
-            RichTextQuoteElement(
-                elements=[
-                    RichTextElementParts.Text(
-                        text=harmless(card.untrusted_title, 150),
-                        style=RichTextElementParts.TextStyle(bold=True),
-                    ),
-                    RichTextElementParts.Text(text="\n" + harmless(card.untrusted_hypothesis, 700)),
-                ]
+            RichTextElementParts.Text(
+                text=harmless(words.title, 150), style=RichTextElementParts.TextStyle(bold=True)
             ),
+            RichTextElementParts.Text(text="\n" + harmless(words.hypothesis, 700)),
         ]
     )
+    section = RichTextSectionElement(elements=[RichTextElementParts.Text(text=harmless(says, 300))])
+    return [RichTextBlock(elements=[section, quote])]
 
 
 def _what_it_means(card: Card) -> SectionBlock:
-    text = f"*{card.from_scope} → {card.to_scope}*, {card.people}\n{mrkdwn(card.sentence, 2000)}"
+    text = f"*{card.before} → {card.after}*, {card.people}\n{mrkdwn(card.sentence, 2000)}"
     return SectionBlock(text=MarkdownTextObject(text=text))
 
 
-def _effects(card: Card) -> RichTextBlock:
+def _effects(effects: Sequence[EffectLine]) -> RichTextBlock:
     rows = [
         (_MARKS.get(line.finding, "?"), harmless(line.title, 30), line.effect, line.margin or line.role)
-        for line in card.effects[:12]
+        for line in effects[:12]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = "\n".join(
@@ -191,7 +211,9 @@ def _buttons(card: Card, review_url: str) -> ActionsBlock:
 
 
 def _outcome(card: Card, review_url: str) -> SectionBlock:
-    outcome = mrkdwn(card.outcome or _OUTCOMES[card.status], 1500)
+    outcome = mrkdwn(card.outcome or "its quorum is complete", 1500)
+    if card.settled_at is not None:
+        outcome += f"\n{_moment(card.settled_at)}"
     return SectionBlock(
         text=MarkdownTextObject(text=f"*{_OUTCOMES[card.status]}*\n{outcome}"),
         accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),

@@ -1,78 +1,67 @@
-"""Serve Slack where nobody can reach in from outside: Socket Mode, and the watch over the ledger."""
+"""Serve Slack where nobody can reach in from outside: the watch over the ledger, and Socket Mode."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
+from belay.ledger.store import LedgerError
 from belay.services import Services
-from belay.slack.app import create_app
+from belay.slack.app import Desk, Wake, create_app
 from belay.slack.channel import SlackChannel, web_client
+from belay.slack.settings import SlackSettings
 from belay.slack.watch import Watcher
 
 _TICK_SECONDS = 2.0
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SlackSettings:
-    """How to reach Slack; each attribute names its environment variable.
-
-    Attributes
-    ----------
-    bot_token, app_token : str
-        ``SLACK_BOT_TOKEN`` and ``SLACK_APP_TOKEN`` (Socket Mode).
-    channel : str
-        ``BELAY_SLACK_CHANNEL``: id of the channel that is asked.
-    pages : str
-        ``BELAY_PAGES_URL``: address of Belay's pages, for the links.
-    api_url : str
-        ``SLACK_API_URL``: another server of the same protocol, for tests.
-    """
-
-    bot_token: str
-    app_token: str
-    channel: str
-    pages: str
-    api_url: str
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> SlackSettings:
-        """Read the settings.
-
-        Raises
-        ------
-        ValueError
-            When one that has no default is missing; names all of them.
-        """
-        needed = {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "BELAY_SLACK_CHANNEL", "BELAY_PAGES_URL"}
-        missing = sorted(name for name in needed if not environ.get(name))
-        if missing:
-            raise ValueError(f"Slack is not set up: set {', '.join(missing)}")
-        return cls(
-            environ["SLACK_BOT_TOKEN"],
-            environ["SLACK_APP_TOKEN"],
-            environ["BELAY_SLACK_CHANNEL"],
-            environ["BELAY_PAGES_URL"],
-            environ.get("SLACK_API_URL", "https://slack.com/api/"),
-        )
-
-
-async def serve(belay: Services, settings: SlackSettings, stop: Callable[[], bool] = lambda: False) -> None:
-    """Hear answers over Socket Mode and keep the messages up to date, until ``stop``."""
+def watcher_of(belay: Services, settings: SlackSettings) -> Watcher:
+    """Return a watcher over the ledger for the channel of ``settings``."""
     channel = SlackChannel(web_client(settings.bot_token, settings.api_url), settings.channel)
-    watcher = Watcher(belay, channel, settings.pages)
-    # Socket Mode's envelopes come over an authenticated connection and carry no signature.
-    app = create_app(watcher, token=settings.bot_token, signing_secret="unused", api_url=settings.api_url)  # noqa: S106
-    client = web_client(settings.app_token, settings.api_url)
-    handler = AsyncSocketModeHandler(app, settings.app_token)
-    handler.client.web_client.base_url = client.base_url
-    await handler.connect_async()
+    return Watcher(belay, channel, settings.pages)
+
+
+async def serve(
+    belay: Services, settings: SlackSettings, *, wake: Wake, stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Keep the messages up to date and, with an app token, hear answers over Socket Mode, until ``stop``.
+
+    Several may run at once: Slack sends each envelope to one of them, and the ledger counts a vote once.
+    """
+    watcher = watcher_of(belay, settings)
+    handler, connecting = None, None
+    if settings.app_token:
+        # Socket Mode's envelopes come over an authenticated connection and carry no signature.
+        app = create_app(
+            Desk(watcher, wake), token=settings.bot_token, signing_secret="", api_url=settings.api_url
+        )
+        handler = AsyncSocketModeHandler(app, settings.app_token)
+        handler.client.web_client.base_url = web_client(settings.app_token, settings.api_url).base_url
+        connecting = asyncio.create_task(_connected(handler))
     try:
         while not stop():
-            await asyncio.to_thread(watcher.tick)
+            try:
+                await asyncio.to_thread(watcher.tick)
+            except LedgerError as error:
+                _log.warning("nothing is shown in Slack, the ledger cannot be read: %s", error)
             await asyncio.sleep(_TICK_SECONDS)
     finally:
-        await handler.close_async()
+        if handler is not None and connecting is not None:
+            connecting.cancel()
+            await handler.close_async()
+
+
+async def _connected(handler: AsyncSocketModeHandler) -> None:
+    """Connect, however long Slack is away; once connected, the client reconnects by itself."""
+    while True:
+        try:
+            await handler.connect_async()
+        except Exception as error:  # noqa: BLE001 - whatever keeps Slack away, the other channels go on
+            _log.warning("Socket Mode is not connected yet: %s", error)
+            await asyncio.sleep(_TICK_SECONDS)
+        else:
+            return

@@ -1,0 +1,130 @@
+"""``/belay …``: veto, stop, delegate, status. Whoever types it is told what came of it, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from slack_bolt.async_app import AsyncAck, AsyncRespond
+
+from belay.domain.roster import Person
+from belay.domain.scope import percent
+from belay.domain.state import RequestStatus
+from belay.flags.target import FlagsUnavailable
+from belay.gates import people
+from belay.gates.outcome import RefusedError
+from belay.ledger.store import LedgerError
+from belay.slack.text import mrkdwn
+
+if TYPE_CHECKING:
+    from belay.slack.app import Desk
+
+USAGE = (
+    "• `/belay status`: what is live, and what waits for whom\n"
+    "• `/belay veto OPTIMIZATION reason` or `/belay veto capability:NAME reason`: take it down at once\n"
+    "• `/belay stop all reason`, `surface:NAME` or `capability:NAME`: the kill switch\n"
+    "• `/belay delegate @somebody until friday reason`: let somebody answer for you"
+)
+_MENTION = re.compile(r"<@(?P<id>[UW][A-Z0-9]+)(\|[^>]*)?>")
+_DELEGATE = re.compile(r"(?P<who>\S+)\s+until\s+(?P<until>\S+)\s*(?P<reason>.*)", re.DOTALL | re.IGNORECASE)
+
+
+class Commands:
+    """The listener of the slash command."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._watcher, self._wake = desk.watcher, desk.wake
+        self._belay = desk.watcher.belay
+        self._verbs: Mapping[str, Callable[[Person, str], str]] = {
+            "veto": self._veto,
+            "stop": self._stop,
+            "delegate": self._delegate,
+            "status": self._status,
+        }
+
+    async def commanded(self, ack: AsyncAck, command: Mapping[str, str], respond: AsyncRespond) -> None:
+        """Do what is asked, and answer whoever asked."""
+        verb, _, rest = command.get("text", "").strip().partition(" ")
+        act = self._verbs.get(verb.lower())
+        if act is None:
+            await ack(USAGE)
+            return
+        await ack()
+        said = await asyncio.to_thread(self._done, act, command["user_id"], rest.strip())
+        await respond(text=said, response_type="ephemeral")
+        await asyncio.to_thread(self._watcher.tick)
+
+    def _done(self, act: Callable[[Person, str], str], slack_id: str, rest: str) -> str:
+        person = self._belay.roster().by_slack_id(slack_id)
+        if person is None:
+            return "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
+        try:
+            return act(person, rest)
+        except (RefusedError, ValueError, LedgerError, FlagsUnavailable) as error:
+            return f"Not done: {mrkdwn(str(error), 1500)}"
+
+    def _veto(self, person: Person, rest: str) -> str:
+        target, reason = _two(rest, "veto OPTIMIZATION reason")
+        waiting = [
+            r for r in self._belay.ledger.state().open_requests() if target in (r.optimization, r.subject)
+        ]
+        down = people.veto(self._belay, target, person=person, reason=reason, via="slack")
+        for request in waiting:
+            self._wake(self._belay.ledger.state().requests[request.id])
+        return f"Vetoed; taken down: {mrkdwn(', '.join(down), 1000) if down else 'nothing was live'}."
+
+    def _stop(self, person: Person, rest: str) -> str:
+        from belay.gates.stop import stop
+
+        target, reason = _two(rest, "stop all reason")
+        stop(self._belay, target, person=person, reason=reason, via="slack")
+        return (
+            f"Stopped {mrkdwn(target, 200)}: everything of it is at 0 %, and frozen until somebody lifts it."
+        )
+
+    def _delegate(self, person: Person, rest: str) -> str:
+        match = _DELEGATE.match(rest)
+        if match is None:
+            raise ValueError("say /belay delegate @somebody until friday reason")
+        given = people.delegate(
+            self._belay,
+            person=person,
+            to=self._named(match["who"]),
+            until_text=match["until"],
+            reason=match["reason"].strip() or "asked in Slack",
+            via="slack",
+        )
+        roles = " and ".join(given.roles)
+        return f"{given.to} answers for you as {roles} until {given.until:%Y-%m-%d %H:%M} UTC."
+
+    def _named(self, who: str) -> str:
+        """Return the roster's id of somebody who was mentioned, or named."""
+        roster, mention = self._belay.roster(), _MENTION.fullmatch(who)
+        if mention is not None:
+            found = roster.by_slack_id(mention["id"])
+            if found is None:
+                raise ValueError("whom you mention is nobody of the roster")
+            return found.id
+        return who.removeprefix("@")
+
+    def _status(self, _person: Person, _rest: str) -> str:
+        state = self._belay.ledger.state()
+        live = [o for o in state.optimizations.values() if o.live]
+        lines = [f"• *{mrkdwn(o.id, 100)}* at {percent(o.scope)} ({o.status})" for o in live[:20]]
+        waiting = [r for r in state.requests.values() if r.status is RequestStatus.OPEN]
+        asked = [
+            f"• {mrkdwn(r.subject, 100)} waits for {' and '.join(r.answering_roles)}" for r in waiting[:20]
+        ]
+        frozen = [
+            f"• {mrkdwn(f.target, 100)} is frozen: {mrkdwn(f.reason, 200)}" for f in state.freezes.values()
+        ]
+        return "\n".join([f"{len(live)} live, {len(waiting)} waiting for people", *lines, *asked, *frozen])
+
+
+def _two(rest: str, usage: str) -> tuple[str, str]:
+    target, _, reason = rest.partition(" ")
+    if not target or not reason.strip():
+        raise ValueError(f"say /belay {usage}")
+    return target, reason.strip()

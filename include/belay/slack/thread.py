@@ -1,0 +1,56 @@
+"""The lines of a request's thread: its history, each line once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from belay.approval.card import Card, VoteLine
+from belay.domain.events import Choice
+from belay.domain.roster import Person, Roster
+from belay.domain.state import RequestState, RequestStatus
+from belay.slack.text import mrkdwn
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line and its name, by which it is found again. ``text`` is mrkdwn."""
+
+    name: str
+    text: str
+
+
+def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
+    """Yield what a request's thread says by now, in the order in which it happened."""
+    for number, vote in enumerate(card.votes, 1):
+        yield Line(f"vote-{number}", vote_line(vote))
+    missing = mrkdwn(", ".join(card.missing) or "nothing", 500)
+    if card.reminded:
+        who = _mentions(request.roles, roster, request)
+        yield Line("reminded", f"⏰ Still missing: {missing}. {who}".strip())
+    if card.escalated_to:
+        who = _mentions(card.escalated_to, roster, request)
+        roles = mrkdwn(" or ".join(card.escalated_to), 300)
+        yield Line("escalated", f"⏫ Still missing: {missing}. {roles} may answer now. {who}".strip())
+    if card.status is not RequestStatus.OPEN:
+        yield Line("outcome", f"*{card.status.value.capitalize()}*. {mrkdwn(card.outcome, 2000)}".strip())
+
+
+def vote_line(vote: VoteLine) -> str:
+    """Return one answer as a line (mrkdwn)."""
+    verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
+    whose = f" for {mrkdwn(vote.on_behalf_of, 100)}" if vote.on_behalf_of else ""
+    aside = "" if vote.counted else " (recorded, and not counted: segregation of duties)"
+    return f"*{mrkdwn(vote.voter, 100)}*{whose} {verb} via {vote.via}{aside}: {mrkdwn(vote.reason, 2000)}"
+
+
+def _mentions(roles: tuple[str, ...], roster: Roster, request: RequestState) -> str:
+    """Mention those who have not answered; who has no Slack id is not reached here."""
+    heard = {vote.voter for vote in request.votes}
+    people = {p.id: p for role in roles for p in roster.holders(role)}
+    waited_for = [p for p in people.values() if p.id not in heard and p.id not in request.conflicted]
+    return " ".join(_mention(person) for person in waited_for if person.slack_id)
+
+
+def _mention(person: Person) -> str:
+    return f"<@{person.slack_id}>"
