@@ -84,7 +84,7 @@ def test_it_asks_on_the_page_and_parks(reviewed, sensor, pages):
     assert waiting.method_name == "execute_complete"
     assert waiting.timeout == timedelta(minutes=5)
     (page,) = pages
-    assert page["options"] == ["Approve", "Reject", "Veto"]
+    assert page["options"] == ["Approve", "Reject", "Veto", "Look again"]
     assert page["subject"] == f"{NAME}: may it go from 0 % to 1 %?"
     assert "no harm shown" in page["body"]
     assert f"/belay/run/{NAME}__step1" in page["body"]
@@ -95,7 +95,7 @@ def test_a_notice_offers_no_approval(reviewed, sensor, pages, belay):
     parked(lambda: sensor.execute(Task(reviewed()).context()))
     (request,) = belay.ledger.state().open_requests()
     assert request.oversight is Oversight.NOTICE
-    assert pages[0]["options"] == ["Reject", "Veto"]
+    assert pages[0]["options"] == ["Reject", "Veto", "Look again"]
     assert pages[0]["subject"].endswith("unless vetoed")
 
 
@@ -182,7 +182,7 @@ def test_a_new_question_stands_on_a_fresh_page(reviewed, sensor, pages, belay):
     parked(lambda: sensor.execute(task.context()))
     (question,) = belay.ledger.state().open_requests()
     assert question.oversight is Oversight.APPROVE
-    assert pages[-1]["options"] == ["Approve", "Reject", "Veto"]
+    assert pages[-1]["options"] == ["Approve", "Reject", "Veto", "Look again"]
     parked(lambda: sensor.execute_complete(task.context(), answered("nora", "Approve", shown=notice.digest)))
     assert not belay.ledger.state().requests[question.id].votes  # of what was shown before
     found = sensor.execute_complete(task.context(), answered("nora", "Approve", shown=question.digest))
