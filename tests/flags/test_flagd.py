@@ -7,9 +7,10 @@ import json
 import multiprocessing
 import os
 import resource
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,33 @@ def test_concurrent_writers_lose_nothing_and_readers_see_whole_files(target: Fla
         "shared": count,
         **{f"flag-{writer}": count for writer in range(writers)},
     }
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KB with a file that takes what is left when a test asks for it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_widening_and_never_a_stop(small_disk: Path, make_flag: MakeFlag) -> None:
+    target = FlagdFile(small_disk / "flags.json")
+    target.apply_all(make_flag(key=f"flag-{number}") for number in range(20))
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(b"x" * 512):
+            pass
+    with pytest.raises(FlagsUnavailable, match="No space left"):
+        target.apply(make_flag(key="flag-1", scope=500, epoch=2))
+    with pytest.raises(FlagsUnavailable, match="No space left"):
+        target.apply(make_flag(key="new"))
+    target.apply_all(make_flag(key=f"flag-{number}", scope=0, epoch=2) for number in range(20))
+    assert {flag.scope for flag in target.read_all().values()} == {0}
+    assert all(flag.intact for flag in target.read_all().values())
+    (small_disk / "filler").unlink()
+    target.apply(make_flag(key="flag-1", scope=500, epoch=3))
+    assert target.read_all()["flag-1"].scope == 500

@@ -120,3 +120,53 @@ def test_hostile_words_do_nothing_and_a_phone_shows_all_of_it(page: Any, address
     page.get_by_text("named by its SHA-256").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.wrong == []
+
+
+def test_the_kill_switch_asks_once_more_and_then_acts(page: Any, address: str, belay: Services) -> None:
+    """The question is the page's own: a frame like Airflow's may not open the browser's dialogs."""
+    from tests.support.live import make_live
+
+    make_live(belay, 2)
+    page.goto(address)
+    page.get_by_role("link", name="Kill switch").click()
+    page.get_by_label("What to stop").select_option("surface:checkout")
+    page.get_by_label("Reason").fill("wrong prices")
+    _picture(page, "kill-switch")
+    page.get_by_role("button", name="Stop it").click()
+    page.get_by_text("Take everything of surface:checkout down to 0 % now?").wait_for()
+    _picture(page, "kill-switch-question")
+    page.get_by_role("button", name="Cancel").click()
+    assert all(flag.scope for flag in belay.flags.read_all().values())
+    page.get_by_role("button", name="Stop it").click()
+    page.locator("dialog").get_by_role("button", name="Stop it").click()
+    page.get_by_text("2 optimizations taken down to 0 %").wait_for()
+    assert not any(flag.scope for flag in belay.flags.read_all().values())
+    assert page.wrong == []
+
+
+def test_a_stop_that_is_not_complete_stands_first_on_the_board(
+    page: Any, address: str, belay: Services
+) -> None:
+    from datetime import UTC, datetime
+
+    from tests.support.live import make_live
+
+    from belay.gates import outbox
+
+    make_live(belay, 1)
+    at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    problem = "the ledger failed (database is locked): another process holds it locked"
+    outbox.put(
+        belay.settings.home,
+        outbox.Note("stop-1", "all", "wrong prices", "nora", "cli", at, flags=True, problem=problem),
+    )
+    page.goto(address)
+    page.get_by_role("heading", name="Stop not complete: all").wait_for()
+    _picture(page, "stop-not-complete")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def _picture(page: Any, name: str) -> None:
+    folder = Path(__file__).parents[2] / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")

@@ -8,8 +8,10 @@ at every wider one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +49,7 @@ class FlagdFile:
 
     def _write(self, flags: Iterable[ServedFlag], ask: Ask | None) -> None:
         with self._locked():
-            document, changed = self._load(), False
+            document, changed, widens = self._load(), False, False
             for wanted in map(_normalised, flags):
                 served = self._served(document, wanted)
                 if not refuse_stale(served, wanted):
@@ -55,13 +57,34 @@ class FlagdFile:
                 if ask is not None:
                     ask(served)
                 document["flags"][wanted.key] = to_definition(wanted)
-                changed = True
-            if not changed:
-                return
-            try:
-                write_atomically(self.path, json.dumps(document, indent=2, sort_keys=True) + "\n")
-            except OSError as error:
+                changed, widens = True, widens or wanted.scope > 0
+            if changed:
+                self._save(document, widens=widens)
+
+    def _save(self, document: dict[str, Any], *, widens: bool) -> None:
+        try:
+            write_atomically(self.path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if widens or not full or not self._overwritten(document):
                 raise self._unavailable("written", error) from error
+
+    def _overwritten(self, document: dict[str, Any]) -> bool:
+        """Write what takes flags down over the file itself: that needs no room on a full disk.
+
+        A reader that meets half of it reads no JSON, keeps what it has, and looks again.
+        """
+        try:
+            room = self.path.stat().st_size
+            text = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+            if len(text) > room:
+                return False
+            with self.path.open("r+b", buffering=0) as file:
+                file.write(text.ljust(room))
+                os.fsync(file.fileno())
+        except OSError:
+            return False
+        return True
 
     def read(self, key: str) -> ServedFlag | None:
         """Return what the file serves for ``key``."""
