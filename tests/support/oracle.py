@@ -43,6 +43,11 @@ class Climb:
         return self.scope > 0 or (self.intent is not None and self.intent.to_scope > 0)
 
 
+def _people(vote: e.VoteCast) -> tuple[str, ...]:
+    """Return whose voice a vote is: the voter's, and that of whom they answered for."""
+    return (vote.voter, vote.on_behalf_of) if vote.on_behalf_of else (vote.voter,)
+
+
 @dataclass
 class Oracle:
     """Reads every event as it is appended, and fails at the first that breaks an invariant."""
@@ -56,7 +61,13 @@ class Oracle:
     frozen: set[str] = field(default_factory=set)
     requests: dict[str, e.OversightRequested] = field(default_factory=dict)
     votes: dict[str, list[tuple[Recorded, e.VoteCast]]] = field(default_factory=dict)
+    escalated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reminded: set[str] = field(default_factory=set)
+    lent: dict[str, tuple[Recorded, e.DelegationGiven]] = field(default_factory=dict)
+    held: dict[str, frozenset[str]] | None = None
+    """Who holds which roles now; None where those who ask may claim any."""
     closed: set[str] = field(default_factory=set)
+    granted: set[str] = field(default_factory=set)
     stage_grants: dict[str, tuple[e.OversightGranted, int]] = field(default_factory=dict)
     promotion_gates: dict[str, dict[str, str]] = field(default_factory=dict)
     promotion_reviews: dict[str, int] = field(default_factory=dict)
@@ -150,18 +161,66 @@ class Oracle:
 
     def _OversightRequested(self, event: e.OversightRequested, recorded: Recorded) -> None:  # noqa: N802
         assert event.request not in self.requests, "a question took the name of another"
+        assert event.digest not in {asked.digest for asked in self.requests.values()}, "a digest of two questions"
         self.requests[event.request] = event
 
     def _VoteCast(self, event: e.VoteCast, recorded: Recorded) -> None:  # noqa: N802
         assert recorded.by.kind == "human", "I4: only people vote"
         assert recorded.by.id == event.voter
-        assert event.digest == self.requests[event.request].digest, "a vote on something else"
-        self.votes.setdefault(event.request, []).append((recorded, event))
+        asked, before = self.requests[event.request], self.votes.setdefault(event.request, [])
+        assert event.digest == asked.digest, "a vote on something else"
+        assert event.request not in self.closed, "a vote after the end"
+        assert recorded.at < asked.expires_at, "a vote after it expired"
+        heard = [person for _, vote in before for person in _people(vote)]
+        assert not set(_people(event)) & set(heard), "I4: a person was heard twice"
+        if self.held is not None:
+            self._stands(event, asked, recorded)
+        before.append((recorded, event))
+
+    def _stands(self, event: e.VoteCast, asked: e.OversightRequested, recorded: Recorded) -> None:
+        """Whether the voter holds the roles of a vote: their own, lent ones, or as a stand-in."""
+        assert self.held is not None
+        holder = event.on_behalf_of or event.voter
+        held = self.held.get(holder, frozenset())
+        if event.on_behalf_of:
+            lent = [
+                frozenset(given.roles)
+                for at, given in self.lent.values()
+                if (at.by.id, given.to) == (holder, event.voter) and at.at <= recorded.at < given.until
+            ]
+            assert lent, "I4: a vote for somebody who delegated nothing"
+            held &= frozenset().union(*lent)
+        stands_in = bool(held & set(self.escalated.get(event.request, ())))
+        allowed = set(asked.roles) if stands_in else held & set(asked.roles)
+        assert event.roles, "I4: a vote in no role"
+        assert set(event.roles) <= allowed, "I4: a vote in a role that nobody gave"
+
+    def _DelegationGiven(self, event: e.DelegationGiven, recorded: Recorded) -> None:  # noqa: N802
+        assert recorded.by.kind == "human", "I4: only people delegate"
+        assert recorded.by.id != event.to
+        if self.held is not None:
+            assert set(event.roles) <= self.held.get(recorded.by.id, frozenset()), "I4: lent what was not theirs"
+        self.lent[event.delegation] = (recorded, event)
+
+    def _DelegationEnded(self, event: e.DelegationEnded, recorded: Recorded) -> None:  # noqa: N802
+        given_by, given = self.lent.pop(event.delegation)
+        assert recorded.by.id in {given_by.by.id, given.to}
+
+    def _RequestReminded(self, event: e.RequestReminded, recorded: Recorded) -> None:  # noqa: N802
+        assert event.request not in self.reminded | self.closed, "reminded twice, or too late"
+        self.reminded.add(event.request)
+
+    def _RequestEscalated(self, event: e.RequestEscalated, recorded: Recorded) -> None:  # noqa: N802
+        assert event.request not in self.closed | self.escalated.keys(), "escalated twice, or too late"
+        self.escalated[event.request] = event.roles
 
     def _RequestClosed(self, event: e.RequestClosed, recorded: Recorded) -> None:  # noqa: N802
         self.closed.add(event.request)
 
     def _OversightGranted(self, event: e.OversightGranted, recorded: Recorded) -> None:  # noqa: N802
+        if event.request is not None:
+            assert event.request not in self.granted, "granted twice"
+            self.granted.add(event.request)
         if event.to_stage is not None:
             self._promotion_granted(event, recorded)
             return
@@ -204,10 +263,10 @@ class Oracle:
         votes = self.votes.get(asked.request, [])
         assert all(vote.choice == "approve" for _, vote in votes), "granted over a rejection"
         assert all(recorded.at < asked.expires_at for recorded, _ in votes), "a vote after the end"
-        free = {vote.voter for _, vote in votes} - conflicted
+        free = [vote for _, vote in votes if not conflicted & set(_people(vote))]
         assert len(free) >= asked.quorum, "I4: a quorum without enough free votes"
-        assert free - {owner}, "I4: the owner alone"
-        held = {role for _, vote in votes if vote.voter in free for role in vote.roles}
+        assert any(owner not in _people(vote) for vote in free), "I4: the owner alone"
+        held = {role for vote in free for role in vote.roles}
         assert set(asked.roles) <= held, "a role is missing"
 
     def _Vetoed(self, event: e.Vetoed, recorded: Recorded) -> None:  # noqa: N802
