@@ -11,8 +11,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 from tests.support import profiles
 
 _PATIENCE = 30.0
@@ -84,3 +87,12 @@ def postgres_url() -> Iterator[str]:
         server.send_signal(signal.SIGINT)  # its fast shutdown: it does not wait for clients to leave
         server.wait(timeout=_PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> str:
+    """Make an empty database of its own on the PostgreSQL server, and return its URL."""
+    name = f"ledger_{uuid4().hex}"
+    with sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 from tests.support.story import a_story
 
 from belay.ledger.migrations import upgrade
@@ -34,15 +32,6 @@ def story(ledger: Ledger) -> Ledger:
     """Return a SQLite ledger in which something of every kind has happened."""
     a_story(ledger)
     return ledger
-
-
-@pytest.fixture
-def postgres_database(postgres_url: str) -> str:
-    """Make an empty database of its own on the PostgreSQL server, and return its URL."""
-    name = f"ledger_{uuid4().hex}"
-    with sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

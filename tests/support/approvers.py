@@ -11,7 +11,19 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.support.builders import ANNA, APPROVER, BOT, GATE, NORA, NOW, OLIVE, VERA, VETO, a_policy, a_proposal
+from tests.support.builders import (
+    ANNA,
+    APPROVER,
+    BOT,
+    GATE,
+    NORA,
+    NOW,
+    OLIVE,
+    VERA,
+    VETO,
+    a_policy,
+    a_proposal,
+)
 from tests.support.oracle import Oracle
 
 from belay.domain import commands as c

@@ -161,7 +161,9 @@ class Oracle:
 
     def _OversightRequested(self, event: e.OversightRequested, recorded: Recorded) -> None:  # noqa: N802
         assert event.request not in self.requests, "a question took the name of another"
-        assert event.digest not in {asked.digest for asked in self.requests.values()}, "a digest of two questions"
+        assert event.digest not in {asked.digest for asked in self.requests.values()}, (
+            "a digest of two questions"
+        )
         self.requests[event.request] = event
 
     def _VoteCast(self, event: e.VoteCast, recorded: Recorded) -> None:  # noqa: N802
@@ -199,7 +201,9 @@ class Oracle:
         assert recorded.by.kind == "human", "I4: only people delegate"
         assert recorded.by.id != event.to
         if self.held is not None:
-            assert set(event.roles) <= self.held.get(recorded.by.id, frozenset()), "I4: lent what was not theirs"
+            assert set(event.roles) <= self.held.get(recorded.by.id, frozenset()), (
+                "I4: lent what was not theirs"
+            )
         self.lent[event.delegation] = (recorded, event)
 
     def _DelegationEnded(self, event: e.DelegationEnded, recorded: Recorded) -> None:  # noqa: N802

@@ -217,16 +217,20 @@ def _may_not_vote(
     voter = asked.by
     if voter.kind is not ActorKind.HUMAN:
         return Refusal("people-approve", f"{voter} cannot vote: only people can", kept=True)
+    # What a person with the right said too late is kept; a second click is not news.
+    heard = {name for vote in request.votes for name in (vote.voter, vote.principal)}
+    late = bool(standing.roles) and voter.id not in heard
     if request.status is not RequestStatus.OPEN:
-        return Refusal(
-            "request-closed", f"request {request.id} is {request.status}: {request.outcome}".rstrip(": ")
-        )
+        ended = f"request {request.id} is {request.status}: {request.outcome}".rstrip(": ")
+        said = f"; too late: {voter.id} said {command.choice}, {command.reason}" if late else ""
+        return Refusal("request-closed", ended + said, kept=late)
     if command.digest != request.digest:
         return Refusal(
             "digest", "what was shown is not what is asked any more: open the request again", kept=True
         )
     if asked.at >= request.expires_at:
-        return Refusal("expired", f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC")
+        message = f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC"
+        return Refusal("expired", message, kept=late)
     if any(vote.voter == voter.id for vote in request.votes):
         return Refusal("voted-already", f"{voter.id} has answered request {request.id} already")
     if for_them := [vote.voter for vote in request.votes if vote.on_behalf_of == voter.id]:
