@@ -98,7 +98,9 @@ def slack(person: str, choice: Choice = Choice.APPROVE) -> Click:
 
     def click(belay: Services, name: str) -> None:
         who, step = belay.roster().person(person), belay.ledger.state().optimizations[name].step
-        assert who is not None and step is not None and step.request is not None
+        assert who is not None
+        assert step is not None
+        assert step.request is not None
         people.vote(belay, step.request, choice, person=who, reason="read it", via="slack")
 
     return click
