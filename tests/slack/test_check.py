@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.slack.conftest import DANA, STRANGER
 from typer.testing import CliRunner
 
 from belay.cli.app import app
@@ -34,6 +35,19 @@ def test_missing_scopes_are_named(settings, belay, slack):
     assert not ok
     assert detail.startswith("missing files:write, channels:history")
     assert "install it again" in detail
+
+
+def test_a_group_that_stands_for_a_role(settings, belay, slack):
+    people = belay.settings.policies / "_people.yaml"
+    people.write_text(people.read_text() + "slack_groups: {risk_owner: S0RISK}\n")
+    ok, detail = found(settings, belay)["group risk_owner"]
+    assert not ok
+    assert detail.startswith("Slack says no_such_subteam: write the group's id")
+    slack.set(groups={"S0RISK": [DANA, STRANGER]})
+    assert found(settings, belay)["group risk_owner"] == (
+        True,
+        "dana of 2 members: 1 of them are not in _people.yaml and cannot answer",
+    )
 
 
 def test_a_channel_that_the_bot_is_not_in(settings, belay):

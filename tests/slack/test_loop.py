@@ -89,6 +89,20 @@ def test_a_lent_voice_is_heard_and_named(slack, belay, request_id, served):
     assert lines[0].startswith("*Timo Salo* for Nora Lindqvist approved")
 
 
+def test_a_member_of_the_roles_group_may_answer(slack, belay, request_id, served):
+    people_file = belay.settings.policies / "_people.yaml"
+    people_file.write_text(people_file.read_text() + "slack_groups: {cx_owner: S0CX}\n")
+    slack.set(groups={"S0CX": [TIMO, STRANGER]})
+    ts = message_of(slack)["ts"]
+    slack.click(STRANGER, APPROVE, ts)
+    slack.until("the stranger is told", slack.told)
+    slack.click(TIMO, APPROVE, ts)
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    slack.submit(TIMO, "as a member")
+    slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
+    assert request_of(belay, request_id).votes[0].roles == ("cx_owner",)
+
+
 def test_a_veto_by_command_takes_it_down_and_wakes_its_run(slack, belay, request_id, served, woken):
     slack.command(PRIYA, "veto checkout-delivery-date no reason of hers")
     assert "holds no veto" in slack.until("priya is told", slack.told)[0]

@@ -20,7 +20,10 @@ from urllib.parse import urlencode
 
 from aiohttp import ClientSession, WSMsgType, web
 
-SCOPES = "chat:write,commands,files:write,channels:history,channels:read,groups:history,groups:read"
+SCOPES = (
+    "chat:write,commands,files:write,channels:history,channels:read,groups:history,groups:read,"
+    "usergroups:read"
+)
 MEMBER_OF = "C1"
 
 
@@ -183,6 +186,10 @@ class SlackServer:
         return {
             "messages": [m for m in self.messages.values() if body["ts"] in (m["ts"], m.get("thread_ts"))]
         }
+
+    def _usergroups_users_list(self, body: dict) -> dict:
+        members = self.settings.get("groups", {}).get(body["usergroup"])
+        return {"error": "no_such_subteam"} if members is None else {"users": members}
 
     def _views_open(self, body: dict) -> dict:
         self.views.append(body["view"])

@@ -47,10 +47,13 @@ class Roster:
         In the order of the file.
     agents : Mapping[str, str]
         Agent's name to the id of its owner.
+    slack_groups : Mapping[str, str]
+        Role to the Slack user group (``S…``) whose members hold it too, when they answer in Slack.
     """
 
     people: tuple[Person, ...] = ()
     agents: Mapping[str, str] = field(default_factory=dict)
+    slack_groups: Mapping[str, str] = field(default_factory=dict)
 
     def person(self, person_id: str) -> Person | None:
         """Return the person called ``person_id``, active or not."""

@@ -38,6 +38,7 @@ Duration = Annotated[
 ]
 Scope = Annotated[int, Field(ge=1, le=FULL_SCOPE)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+GroupId = Annotated[str, Field(pattern=r"^S[A-Z0-9]{2,30}$")]
 Margin = Annotated[float, Field(gt=0, le=10)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -341,6 +342,10 @@ class PeopleFile(Strict):
     people: dict[Account, PersonFile] | None = Field(None, description="person's id to who that is")
     agents: dict[Account, Account] | None = Field(
         None, description="agent's name to the person who answers for it"
+    )
+    slack_groups: dict[Name, GroupId] | None = Field(
+        None,
+        description="role to the Slack user group whose members hold it too, such as cx_owner: S0123",
     )
 
 

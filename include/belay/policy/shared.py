@@ -305,7 +305,7 @@ def _people(shared: Shared, document: Document) -> None:
     value = document.value
     people = value.get("people")
     model, errors = validate(PeopleFile, document, {**value, "people": {}})
-    errors += missing(model, document, optional={"agents"}, reported=errors).values()
+    errors += missing(model, document, optional={"agents", "slack_groups"}, reported=errors).values()
     if not isinstance(people, dict) or not people:
         right = "write people: and one person below, such as nora: {name: …, email: …, roles: […]}"
         errors.append(document.error(("people",), ..., "nobody is in the roster", right))
@@ -325,7 +325,14 @@ def _people(shared: Shared, document: Document) -> None:
         right = did_you_mean(owner, known, "people")
         problem = f"agent {agent!r} is owned by nobody in the roster"
         _broken(shared, f"{PEOPLE}:{agent}", [document.error(("agents", agent), owner, problem, right)])
-    shared.roster = Roster(tuple(found), agents)
+    groups = {}
+    for role, group in (model.slack_groups or {}).items():
+        if role in shared.roles:
+            groups[role] = group
+        else:
+            right = did_you_mean(role, shared.roles, "roles")
+            shared.errors.append(document.error(("slack_groups", role), ..., "unknown role", right))
+    shared.roster = Roster(tuple(found), agents, groups)
 
 
 def _one_person(shared: Shared, document: Document, name: str, value: Any) -> Person | None:

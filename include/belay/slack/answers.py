@@ -31,7 +31,7 @@ class Answers:
     """The listeners of a request's message."""
 
     def __init__(self, desk: Desk) -> None:
-        self._watcher, self._wake = desk.watcher, desk.wake
+        self._watcher, self._wake, self._person = desk.watcher, desk.wake, desk.person
         self._belay = desk.watcher.belay
 
     async def opened(self, ack: AsyncAck) -> None:
@@ -82,7 +82,7 @@ class Answers:
     def _may_answer(self, name: str, verb: str, slack_id: str) -> tuple[str, RequestState | None]:
         """Return why somebody may not answer (empty: they may), and the request."""
         state = self._belay.ledger.state()
-        request, person = state.requests.get(name), self._belay.roster().by_slack_id(slack_id)
+        request, person = state.requests.get(name), self._person(slack_id)
         if request is None:
             return f"There is no request {name!r} any more.", None
         if request.status is not RequestStatus.OPEN and verb != "veto":
@@ -103,7 +103,7 @@ class Answers:
         return person.roles.union(*lent)
 
     def _record(self, answer: Answer, slack_id: str, reason: str) -> RequestState:
-        person = self._belay.roster().by_slack_id(slack_id)
+        person = self._person(slack_id)
         if person is None:
             raise ValueError("you are nobody of the roster")
         request = self._belay.ledger.state().requests.get(answer.request)

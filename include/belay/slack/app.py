@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from belay.domain.roster import Person
 from belay.domain.state import RequestState
 from belay.slack.answers import Answers
 from belay.slack.commands import Commands
+from belay.slack.groups import Groups
 from belay.slack.message import APPROVE, OPEN, REJECT, VETO
 from belay.slack.modal import CALLBACK
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 Wake = Callable[[RequestState], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
     """What the listeners work with.
 
@@ -41,6 +44,15 @@ class Desk:
 
     watcher: Watcher
     wake: Wake
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The user groups that stand for roles."""
+        return Groups(self.watcher.channel)
+
+    def person(self, slack_id: str) -> Person | None:
+        """Return who ``slack_id`` is, with the roles held now; None for somebody outside the roster."""
+        return self.groups.person(self.watcher.belay.roster(), slack_id)
 
 
 def create_app(desk: Desk, *, token: str, signing_secret: str, api_url: str) -> AsyncApp:

@@ -111,6 +111,11 @@ class SlackChannel:
 
         return _asked(send)
 
+    def members(self, group: str) -> frozenset[str]:
+        """Return the member ids of a user group."""
+        answer = _asked(lambda: self.client.usergroups_users_list(usergroup=group))
+        return frozenset(map(str, answer.get("users", [])))
+
     def _first(self, name: str, messages: list[tuple[str, Posted]]) -> Posted | None:
         mine = sorted((posted for named, posted in messages if named == name), key=lambda posted: posted.ts)
         for double in mine[1:]:

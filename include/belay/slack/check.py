@@ -22,6 +22,7 @@ SCOPES = (
     "groups:history",
     "channels:read",
     "groups:read",
+    "usergroups:read",
 )
 """What the bot token must be allowed to do."""
 
@@ -41,6 +42,8 @@ def check(settings: SlackSettings, roster: Roster) -> Iterator[Found]:
     yield from _token(client)
     yield _channel(client, settings.channel)
     yield _people(roster)
+    for role, group in roster.slack_groups.items():
+        yield _group(client, roster, role, group)
     if settings.app_token:
         yield _socket(settings)
     if settings.signing_secret:
@@ -83,6 +86,20 @@ def _people(roster: Roster) -> Found:
         detail = f"no Slack id for {', '.join(without)}: enter it in _people.yaml (slack: U…)"
         return Found("people", ok=False, detail=detail)
     return Found("people", ok=bool(answering), detail=f"{len(answering)} people can answer in Slack")
+
+
+def _group(client: WebClient, roster: Roster, role: str, group: str) -> Found:
+    try:
+        members: set[str] = set(client.usergroups_users_list(usergroup=group).get("users", []))
+    except (SlackClientError, OSError) as error:
+        remedy = "write the group's id (S…) under slack_groups in _people.yaml"
+        return Found(f"group {role}", ok=False, detail=f"{_said(error)}: {remedy}")
+    known = [person.id for person in roster.people if person.active and person.slack_id in members]
+    strangers = len(members) - len(known)
+    detail = f"{', '.join(known) or 'nobody of the roster'} of {len(members)} members"
+    if strangers:
+        detail += f": {strangers} of them are not in _people.yaml and cannot answer"
+    return Found(f"group {role}", ok=bool(known), detail=detail)
 
 
 def _socket(settings: SlackSettings) -> Found:

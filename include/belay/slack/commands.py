@@ -35,7 +35,7 @@ class Commands:
     """The listener of the slash command."""
 
     def __init__(self, desk: Desk) -> None:
-        self._watcher, self._wake = desk.watcher, desk.wake
+        self._watcher, self._wake, self._person = desk.watcher, desk.wake, desk.person
         self._belay = desk.watcher.belay
         self._verbs: Mapping[str, Callable[[Person, str], str]] = {
             "veto": self._veto,
@@ -57,7 +57,7 @@ class Commands:
         await asyncio.to_thread(self._watcher.tick)
 
     def _done(self, act: Callable[[Person, str], str], slack_id: str, rest: str) -> str:
-        person = self._belay.roster().by_slack_id(slack_id)
+        person = self._person(slack_id)
         if person is None:
             return "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
         try:
