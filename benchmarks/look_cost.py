@@ -77,10 +77,9 @@ def build(folder: Path, events: int) -> None:
 
 
 def with_belay(folder: Path) -> Callable[[], object]:
-    """Return one look, the way the gates take it."""
+    """Return one look, the way the window takes it: read, and monitored for harm in every segment."""
     from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
     from belay.measurement.cells import read_cells
-    from belay.measurement.decision import decide_effects
     from belay.measurement.monitor import monitor
     from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
     from belay.measurement.warehouse import open_warehouse
@@ -122,7 +121,7 @@ def with_belay(folder: Path) -> Callable[[], object]:
         cells = read_cells(engine, plan, UNTIL)
         if cells.problem:
             raise SystemExit(f"the look failed: {cells.problem}")
-        return cells.totals, monitor(cells, plan), decide_effects(cells, plan)
+        return cells.totals, monitor(cells, plan)
 
     return look
 

@@ -32,7 +32,7 @@ def survey(plan: MeasurementPlan, until: datetime) -> Select[Any]:
     exposures = exposures_of(plan)
 
     def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.sum(case((condition, 1), else_=0))
+        return func.count(case((condition, 1)))
 
     keys = [exposures.c.variant, *labels_of(plan, exposures).values()]
     columns = [

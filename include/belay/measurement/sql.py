@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, String, and_, case, cast, func, literal
+from sqlalchemy import ColumnElement, Float, String, and_, cast, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import BigInteger, SmallInteger, TypeEngine
@@ -44,6 +44,22 @@ class AsNumber(FunctionElement[float]):
 
     type: TypeEngine[float] = Float()
     inherit_cache = True
+
+
+class Finite(FunctionElement[float]):
+    """The value as a double when it is a finite number, else NULL."""
+
+    type: TypeEngine[float] = Float()
+    inherit_cache = True
+
+
+_WHOLE = ", ".join(
+    f"'{kind}'"
+    for kind in (
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"
+    )
+)  # fmt: skip
+"""DuckDB's types whose every value is a finite number."""
 
 
 @compiles(Tiny)
@@ -91,10 +107,20 @@ def _as_number(element: Any, compiler: Any, **kw: Any) -> str:
     )
 
 
+@compiles(Finite)
+def _finite(element: Any, compiler: Any, **kw: Any) -> str:
+    number = compiler.process(AsNumber(*element.clauses), **kw)
+    checked = f"CASE WHEN abs({number}) <= {LARGEST_DOUBLE!r} THEN {number} END"
+    if compiler.dialect.name != "duckdb":
+        return f"({checked})"
+    # DuckDB knows the type before it reads a row: whole numbers then cost no check.
+    inner = compiler.process(element.clauses, **kw)
+    return f"(CASE WHEN typeof({inner}) IN ({_WHOLE}) THEN TRY_CAST({inner} AS DOUBLE) ELSE {checked} END)"
+
+
 def finite(column: ColumnElement[Any]) -> ColumnElement[float]:
     """Return the column's value when it is a finite number, else NULL."""
-    number = AsNumber(column)
-    return case((func.abs(number) <= LARGEST_DOUBLE, number))
+    return Finite(column)
 
 
 def matches(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
