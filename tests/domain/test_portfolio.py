@@ -103,7 +103,7 @@ def test_the_standing_says_what_is_spent_and_left() -> None:
     found = standing(decisions, 2, fdr=0.2)
     assert (found.number, found.winners, found.earned) == (3, 1, 0.2)
     assert found.spent + found.left == pytest.approx(0.2)
-    assert found.sentence.startswith("Decision 3 of this capability may be wrong with ")
+    assert found.sentence.startswith("Decision 3 of this capability is tested at ")
     assert "spent on 3 decisions (1 shown better)" in found.sentence
     assert find(decisions, "idea-2", 2) == 2
     assert find(decisions, "idea-2", 3) is None

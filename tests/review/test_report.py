@@ -144,7 +144,7 @@ def test_a_margin_far_away_is_named_and_does_not_squeeze_the_picture(reviewed: J
     document["metrics"][0]["margin"] = 50.0
     chart = effects_chart(document, 640)
     assert chart is not None
-    assert "margin far left at −5000 %" in to_svg(chart)
+    assert "margin ← −5000 %" in to_svg(chart)
 
 
 def test_harm_in_a_segment_is_drawn_whatever_the_metric(reviewed: Judge) -> None:

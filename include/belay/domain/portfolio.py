@@ -142,7 +142,7 @@ def standing(decisions: Sequence[Decision], position: int, *, fdr: float) -> Sta
     left = max(earned - spent, 0.0)
     shown = "none shown better" if not winners else f"{winners} shown better"
     sentence = (
-        f"Decision {position + 1} of this capability may be wrong with {_percent(level)}. "
+        f"Decision {position + 1} of this capability is tested at {_percent(level)}: "
         f"{_percent(spent)} of {_percent(earned)} spent on {len(decisions)} "
         f"decision{'s' * (len(decisions) > 1)} ({shown}), {_percent(left)} left; each winner earns "
         f"more. In the long run at most {_percent(fdr)} of what is shown better may be no better."

@@ -207,7 +207,7 @@ def _sentence(
     figures = (
         f"{who}: {amount(comparison.treatment, metric)} with {comparison.arm} against "
         f"{amount(comparison.control, metric)} in control, {relative(comparison.effect)} "
-        f"({100 * (1 - 2 * alpha):g} % {kind} {interval(*bounds)})"
+        f"({100 * (1 - 2 * alpha):.3g} % {kind} {interval(*bounds)})"
     )
     limit = relative(-planned.margin if comparison.increase_is_good else planned.margin)
     said = {

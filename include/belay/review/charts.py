@@ -125,7 +125,9 @@ def _course_domain(points: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> 
     last = [[point for point in points if point["arm"] == arm][-1] for arm in arms]
     reach = 2.0 * max(max(abs(point["low"]), abs(point["high"])) for point in last)
     reach = max(reach, 1.1 * max(abs(point["effect"]) for point in last), 0.1)
-    low, high = min(point["low"] for point in points), max(point["high"] for point in points)
+    # Zero stays in the picture: without it nobody sees which side the effect is on.
+    low = min(0.0, *(point["low"] for point in points))
+    high = max(0.0, *(point["high"] for point in points))
     return [max(low, -reach) * 1.05, min(high, reach) * 1.05]
 
 
@@ -211,7 +213,7 @@ def _beyond(margin: float | None, domain: Sequence[float]) -> bool:
 
 def _far(margin: float | None, domain: Sequence[float]) -> str:
     """Return where a margin is that the picture does not reach."""
-    return f", margin far left at −{abs(margin):g} %" if margin and _beyond(margin, domain) else ""
+    return f", margin ← −{abs(margin):g} %" if margin and _beyond(margin, domain) else ""
 
 
 def _rule(axis: str, at: float, colour: str, dash: list[int] | None = None) -> Any:
