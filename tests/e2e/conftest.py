@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.world import World, running
+
+SHIPPED = Path(__file__).parents[2] / "include" / "capabilities"
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return the world that most end-to-end tests share."""
-    with running(tmp_path_factory.mktemp("world")) as started:
+    home = tmp_path_factory.mktemp("world")
+    policies = home / "capabilities"
+    shutil.copytree(SHIPPED, policies)
+    for file in (Path(__file__).parent / "capabilities").glob("*.yaml"):
+        shutil.copy(file, policies)
+    with running(home, BELAY_POLICIES=str(policies), BELAY_PROMOTION_SCHEDULE="none") as started:
         yield started

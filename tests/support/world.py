@@ -22,7 +22,14 @@ from belay.orchestration.standalone import LocalAirflow, free_port
 from belay.services import Services
 from belay.settings import Settings
 
-USERS = {"admin": "admin", "nora": "user", "priya": "user", "timo": "user", "viola": "viewer"}
+USERS = {
+    "admin": "admin",
+    "nora": "user",
+    "omar": "user",
+    "priya": "user",
+    "timo": "user",
+    "viola": "viewer",
+}
 
 
 @dataclass

@@ -214,7 +214,7 @@ def _run(belay: Services, capability: str) -> str:
         ended = promotion.gates.get(PromotionGate.APPROVAL)
         if alive and (ended is None or ended.verdict is Verdict.PASS):
             return promotion.run
-    return f"local/{capability}-{state.seq + 1}"
+    return f"local:{capability}-{state.seq + 1}"
 
 
 def _in_airflow(belay: Services, capability: str, stage: Stage | None) -> str | None:

@@ -242,7 +242,7 @@ def recent_harm(state: State, capability: CapabilityState, policy: CapabilityPol
     seen = [
         (moment, harmed)
         for moment, harmed in _harms(own, capability.stage_since)
-        if moment >= capability.stage_since and (at - moment).total_seconds() <= horizon
+        if moment > capability.stage_since and (at - moment).total_seconds() <= horizon
     ]
     return _share(seen, at, rule.half_life_seconds, rule.confidence)
 

@@ -41,7 +41,7 @@ def airflow_run(state: State, request: RequestState) -> tuple[str, str] | None:
         promotion = state.capabilities[request.capability].promotion
         if promotion is None or promotion.request != request.id:
             return None
-        dag, _, run = promotion.run.partition("/")
+        dag, _, run = promotion.run.partition(":")
         return dag, run
     step = state.optimizations[request.optimization].step
     if step is None or step.request != request.id:

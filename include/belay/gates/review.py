@@ -10,6 +10,7 @@ from belay.domain import commands as c
 from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
+from belay.gates.autonomy import check_autonomy
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.quality import check_data
 from belay.gates.reading import BlindError, read
@@ -143,4 +144,5 @@ def _record(
     execute(belay, command, by="review")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)
+        check_autonomy(belay, only=known.capability)
     return GateOutcome(Gate.REVIEW, verdict, sentence, known.id, step, evidence)

@@ -10,6 +10,7 @@ from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
+from belay.gates.autonomy import check_autonomy
 from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
 from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
@@ -133,4 +134,5 @@ def _end(
     execute(belay, c.JudgeGate(known.id, step, Gate.WINDOW, verdict, sentence, evidence), by="window")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)
+        check_autonomy(belay, only=known.capability)
     return Look(GateOutcome(Gate.WINDOW, verdict, sentence, known.id, step, evidence), sentence)

@@ -24,4 +24,4 @@ def promotion_dag_id(capability: str) -> str:
 
 def promotion_run(capability: str, run: str) -> str:
     """Return what the ledger calls a promotion's run: scheduled runs of all DAGs share their ids."""
-    return f"{promotion_dag_id(capability)}/{run}"
+    return f"{promotion_dag_id(capability)}:{run}"

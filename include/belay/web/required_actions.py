@@ -50,7 +50,7 @@ class RequiredActionsMiddleware:
         if user is not None and answer is not None:
             dag, run = unquote(match["dag"]), unquote(match["run"])
             if dag.startswith("promotion__"):
-                run = f"{dag}/{run}"  # as the ledger names it: scheduled runs of all DAGs share their ids
+                run = f"{dag}:{run}"  # as the ledger names it: scheduled runs of all DAGs share their ids
             try:
                 await asyncio.to_thread(record_answer, services(), run, user, *answer)
             except RefusedError as refused:
