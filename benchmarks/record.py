@@ -1,8 +1,8 @@
 """How long the record of a capability takes over a ledger of 100,000 entries.
 
 The record is a function of the state, and the state is folded as entries are appended; so there are two
-figures: the record on a state at hand, and on a state that has to be loaded from the ledger first. The baseline
-decodes every entry and folds it, in the same run.
+figures: the record on a state at hand, and on a state that has to be loaded from the ledger first. The
+baseline decodes every entry and folds it, in the same run.
 """
 
 from __future__ import annotations
