@@ -16,6 +16,7 @@ from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
+from belay.web.standing import standing
 from belay.web.story import who
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ _ENDED = 3
 
 def board(belay: Services) -> dict[str, Any]:
     """Return the board as plain data: the page shows it, the API serves it."""
-    state, policies = belay.ledger.state(), belay.policies()
+    state, policies, now = belay.ledger.state(), belay.policies(), belay.now()
     names = {person.id: person.name for person in policies.roster.people}
     newest = [recorded(entry) for entry in belay.ledger.entries(last=_SEARCHED)][::-1]
     seq, head = belay.ledger.head()
     return {
         "capabilities": [
-            _capability(state, policies, name, names)
+            _capability(state, policies, name, names, now)
             for name in sorted({*policies.capabilities, *policies.broken, *state.capabilities})
         ],
         "requests": [_request(request, state, names, belay.now()) for request in state.open_requests()],
@@ -87,7 +88,9 @@ def board(belay: Services) -> dict[str, Any]:
     }
 
 
-def _capability(state: State, policies: Policies, name: str, names: Mapping[str, str]) -> dict[str, Any]:
+def _capability(
+    state: State, policies: Policies, name: str, names: Mapping[str, str], now: datetime
+) -> dict[str, Any]:
     """Show a capability whatever of it there is: its policy file, its record, or why there is no file."""
     known, policy = state.capabilities.get(name), policies.capabilities.get(name)
     owner = policy.owner if policy else known.owner if known else ""
@@ -107,6 +110,7 @@ def _capability(state: State, policies: Policies, name: str, names: Mapping[str,
         "decision_class": kind.value if kind else None,
         "stage": known.stage.value if known else None,
         "ceiling": ceiling.value if ceiling else None,
+        "standing": standing(state, policy, now) if known and policy else None,
         "problems": problems,
         "frozen": [f.target for f in state.freezes_of(name, known.surface)] if known else [],
         "ladder": [

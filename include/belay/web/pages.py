@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -12,20 +12,21 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from belay.domain.events import StepStarted
+from belay.domain.events import PromotionStarted, StepStarted
 from belay.domain.gates import Gate
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.explain.explain import explain
 from belay.gates.outbox import waiting
-from belay.gates.outcome import RefusedError
+from belay.gates.outcome import RefusedError, in_words
 from belay.gates.people import review_opened
 from belay.gates.stop import known_targets
-from belay.ledger.store import LedgerError
+from belay.ledger.store import LedgerError, recorded
 from belay.review.report import Pictures, look_pictures, render
 from belay.web.auth import MaybePersonDep, reader
 from belay.web.board import board, review_document
+from belay.web.standing import promotion, standing
 from belay.web.story import story
 from belay.web.wiring import BelayDep
 
@@ -55,7 +56,12 @@ def show_run(run_id: str, belay: BelayDep) -> RedirectResponse:
     for known in belay.ledger.state().optimizations.values():
         if known.step is not None and known.step.run == run_id:
             return RedirectResponse(f"{root}review/{known.id}/{known.step.number}")
+    for capability in belay.ledger.state().capabilities.values():
+        if capability.promotion is not None and capability.promotion.run == run_id:
+            return RedirectResponse(f"{root}capability/{capability.id}")
     for entry in belay.ledger.history():
+        if isinstance(entry.event, PromotionStarted) and entry.event.run == run_id:
+            return RedirectResponse(f"{root}capability/{entry.event.capability}")
         if isinstance(entry.event, StepStarted) and entry.event.run == run_id:
             return RedirectResponse(f"{root}review/{entry.event.optimization}/{entry.event.step}")
     raise HTTPException(404, f"the ledger knows no run {run_id!r}: its admission has not been recorded yet")
@@ -89,6 +95,29 @@ def show_review(optimization: str, step: int, belay: BelayDep, person: MaybePers
             )
         )
     return _page("step.html", known=known, step=step, pictures=_last_look(known, step, belay))
+
+
+@router.get("/capability/{capability}")
+def show_capability(capability: str, belay: BelayDep) -> HTMLResponse:
+    """Show how a capability stands: its stage and lease, its record, and how it came here."""
+    state = belay.ledger.state()
+    known = state.capabilities.get(capability)
+    if known is None:
+        raise HTTPException(404, f"the ledger knows no capability {capability!r}")
+    policy = belay.policies().capabilities.get(capability)
+    own = [entry for entry in belay.ledger.entries() if entry.capability == capability]
+    lines = [
+        line
+        for chapter in story(recorded(entry) for entry in own if not entry.optimization)
+        for line in chapter.lines
+    ]
+    return _page(
+        "capability.html",
+        known=known,
+        stands=standing(state, policy, belay.now()) if policy else None,
+        under_way=promotion(belay, capability),
+        lines=lines,
+    )
 
 
 @router.get("/optimization/{optimization}")
@@ -168,8 +197,18 @@ def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("belay.web", "templates"), autoescape=select_autoescape(default=True)
     )
-    made.filters |= {"percent": percent, "clock": _clock, "json": _json, "pointer": _pointer}
+    made.filters |= {
+        "percent": percent,
+        "clock": _clock,
+        "duration": _duration,
+        "json": _json,
+        "pointer": _pointer,
+    }
     return made
+
+
+def _duration(seconds: float) -> str:
+    return in_words(timedelta(seconds=seconds))
 
 
 def _clock(moment: datetime) -> str:
