@@ -65,7 +65,8 @@ def _criteria(
 
 def _count(name: str, seen: float, needed: float, what: str) -> Criterion:
     met = Standing.MET if seen >= needed else Standing.NOT_MET
-    return Criterion(name, met, f"{seen:.3g} {what} of {needed:g}")
+    shown = f"{seen:,.1f}".removesuffix(".0")
+    return Criterion(name, met, f"{shown} of {needed:g} {what}")
 
 
 def _below(name: str, share: Share, limit: float, what: str) -> Criterion:

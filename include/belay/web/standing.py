@@ -35,7 +35,7 @@ def standing(state: State, policy: CapabilityPolicy, now: datetime) -> dict[str,
         "met": sum(one.standing == "met" for one in criteria),
         "criteria": [
             {
-                "name": one.name.replace("_", " "),
+                "name": one.name.replace("_", " ").replace("oec", "OEC"),
                 "standing": str(one.standing),
                 "sentence": one.sentence,
             }

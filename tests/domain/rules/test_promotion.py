@@ -90,7 +90,7 @@ def test_the_record_is_asked_in_the_domain_whatever_the_gate_said() -> None:
     run = r.promotion_reviewed(Stage.SUPERVISED)
     assert r.refused(c.RequestPromotion("wording", run, r.policy)) == "criteria"
     kept = r.ask(c.RequestPromotion("wording", run, r.policy))
-    assert "0 optimizations completed of 3" in kept.message
+    assert "0 of 3 optimizations completed" in kept.message
     assert "nothing was decided yet" in kept.message, "unknown is not met"
 
 
