@@ -48,7 +48,7 @@ def test_the_card_shows_stage_lease_and_criteria(browse: Browse, reviewed: Calla
     assert ">✓ supervision<" in page
     (card,) = [one for one in browse().get("/api/board").json()["capabilities"] if one["id"] == NAME]
     standings = {line["name"]: line["standing"] for line in card["standing"]["criteria"]}
-    assert (standings["completed"], standings["oec"], standings["supervision"]) == (
+    assert (standings["completed"], standings["OEC"], standings["supervision"]) == (
         "not_met",
         "unknown",
         "met",
