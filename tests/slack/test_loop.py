@@ -136,7 +136,7 @@ def test_commands_that_mean_nothing_are_answered_with_the_usage(slack, belay, re
 def test_the_kill_switch_by_command(slack, belay, request_id, served):
     slack.command(NORA, "stop capability:checkout_wording the numbers are odd")
     told = slack.until("told", slack.told)[0].replace("\u200b", "")
-    assert told.startswith("Stopped capability:checkout_wording")
+    assert told == "capability:checkout_wording is stopped: nothing was live; frozen until a person lifts it."
     assert "capability:checkout_wording" in belay.ledger.state().freezes
     slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
 
