@@ -79,10 +79,7 @@ class Commands:
         from belay.gates.stop import stop
 
         target, reason = _two(rest, "stop all reason")
-        stop(self._belay, target, person=person, reason=reason, via="slack")
-        return (
-            f"Stopped {mrkdwn(target, 200)}: everything of it is at 0 %, and frozen until somebody lifts it."
-        )
+        return mrkdwn(stop(self._belay, target, person=person, reason=reason, via="slack").sentence, 1500)
 
     def _delegate(self, person: Person, rest: str) -> str:
         match = _DELEGATE.match(rest)
