@@ -118,7 +118,7 @@ class Answers:
         )
 
     async def _whisper(self, client: AsyncWebClient, body: dict[str, Any], text: str) -> None:
-        channel = body.get("channel", {}).get("id") or body["user"]["id"]
+        channel = (body.get("channel") or {}).get("id") or body["user"]["id"]
         try:
             await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=text)
         except (SlackClientError, OSError) as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_sdk.errors import SlackClientError
 
 from belay.domain.roster import Person
 from belay.domain.scope import percent
@@ -27,6 +29,7 @@ USAGE = (
     "• `/belay stop all reason`, `surface:NAME` or `capability:NAME`: the kill switch\n"
     "• `/belay delegate @somebody until friday reason`: let somebody answer for you"
 )
+_log = logging.getLogger(__name__)
 _MENTION = re.compile(r"<@(?P<id>[UW][A-Z0-9]+)(\|[^>]*)?>")
 _DELEGATE = re.compile(r"(?P<who>\S+)\s+until\s+(?P<until>\S+)\s*(?P<reason>.*)", re.DOTALL | re.IGNORECASE)
 
@@ -53,7 +56,10 @@ class Commands:
             return
         await ack()
         said = await asyncio.to_thread(self._done, act, command["user_id"], rest.strip())
-        await respond(text=said, response_type="ephemeral")
+        try:
+            await respond(text=said, response_type="ephemeral")
+        except (SlackClientError, OSError, ValueError) as error:  # a response_url that answers nothing
+            _log.warning("%s was not told %r: %s", command["user_id"], said, error)
         await asyncio.to_thread(self._watcher.tick)
 
     def _done(self, act: Callable[[Person, str], str], slack_id: str, rest: str) -> str:

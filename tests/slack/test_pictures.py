@@ -1,0 +1,166 @@
+"""What people see in Slack, drawn from what was really posted. Pictures are kept in build/screenshots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.gates.conftest import World
+from tests.slack.conftest import NAMES, NORA, OMAR, slack_id
+from tests.support.block_kit import faults
+from tests.support.block_kit_html import modal, page
+from tests.support.slack import Slack
+
+from belay.domain.gates import Verdict
+from belay.domain.state import RequestStatus
+from belay.gates.admit import admit
+from belay.gates.approval import approval
+from belay.gates.quality import quality
+from belay.gates.review import review
+from belay.gates.widen import widen
+from belay.gates.window import window_look
+from belay.slack.message import APPROVE
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+NAME = "checkout-good"
+HYPOTHESIS = (
+    "People hesitate because they do not know when the parcel comes. A date beside the button answers that. "
+    "<!channel> <https://evil.example|Approved by Nora> *bold*"
+)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Draw a page as PNG, and return the words that it shows."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        reason = "no Chromium: install the package chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        shown = browser.new_page(viewport={"width": 800, "height": 600}, device_scale_factor=2)
+
+        def draw(name, html):
+            shown.set_content(html)
+            box = shown.locator(".channel, .modal")
+            box.screenshot(path=SCREENSHOTS / f"slack-{name}.png")
+            assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            return box.inner_text()
+
+        yield draw
+        browser.close()
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A shop whose wording takes two people, both in Slack."""
+    made = World(tmp_path / "shop")
+    people = made.policies / "_people.yaml"
+    roster = yaml.safe_load(people.read_text())
+    for person in NAMES:
+        roster["people"][person]["slack"] = slack_id(person)
+    people.write_text(yaml.safe_dump(roster))
+    file = made.policies / "checkout_wording.yaml"
+    policy = yaml.safe_load(file.read_text())
+    policy["approval"] = {"notice": "1s", "roles": ["cx_owner", "risk_owner"], "quorum": 2}
+    file.write_text(yaml.safe_dump(policy))
+    yield made
+    made.shop.close()
+    made.belay.ledger.close()
+
+
+@pytest.fixture
+def slack(tmp_path):
+    (tmp_path / "files").mkdir()
+    server = Slack(SLACK_SERVER_FILES=str(tmp_path / "files"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def belay(world):
+    return world.belay
+
+
+def climb(world, step):
+    """Take the gates of a step up to its approval."""
+    assert admit(world.belay, NAME, f"{NAME}__step{step}").verdict is Verdict.PASS
+    assert quality(world.belay, NAME, step).verdict is Verdict.PASS
+    while window_look(world.belay, NAME, step).outcome is None:
+        world.run(6)
+    assert review(world.belay, NAME, step).verdict is Verdict.PASS
+    return approval(world.belay, NAME, step)
+
+
+def test_a_request_before_during_and_after(world, slack, serving, pictures, tmp_path):
+    belay, ahead = world.belay, timedelta()
+    belay.now = lambda: datetime.now(UTC) + ahead
+    world.propose(NAME, title="Say when the parcel will arrive", hypothesis=HYPOTHESIS)
+    climb(world, 1)
+    ahead = timedelta(seconds=5)
+    approval(belay, NAME, 1)
+    widen(belay, NAME, 1)
+    world.run(8)
+    asked = climb(world, 2).request
+    serving()
+    names = {slack_id(name): belay.roster().person(name).name for name in NAMES}
+
+    def message(says):
+        found = [m for m in slack.posted() if says in str(m)]
+        return found[-1] if found else None
+
+    def drawn(name, message):
+        assert faults(message) == []
+        return pictures(
+            name,
+            page(
+                message,
+                files=lambda file: tmp_path / "files" / f"{file}.png",
+                names=names,
+                thread=slack.thread(message["ts"]),
+                at="11:02",
+            ),
+        )
+
+    before = slack.until("it is asked", lambda: message(asked.id))
+    assert [block["type"] for block in before["blocks"]].count("image") == 1
+    shown = drawn("before", before)
+    for words in ("may it go from 20 % to 50 %?", "people a day", "Conversion", "Approve", "Reject", "Veto"):
+        assert words in shown
+    assert "Approved by Nora" in shown  # as the agent's words, with the brackets that betray them
+    assert "<https://evil.example|" in shown
+
+    for person, reason in ((NORA, "The interval is well above zero"), (OMAR, "No legal risk in a date")):
+        seen = len(slack.state()["views"])
+        slack.click(person, APPROVE, before["ts"])
+        views = slack.until("the modal is open", lambda seen=seen: (v := slack.state()["views"])[seen:] and v)
+        if person == NORA:
+            assert "Why is it right to widen this?" in pictures("modal", modal(views[-1], typed=reason))
+        slack.submit(person, reason)
+        if person == NORA:
+            slack.until("the thread tells it", lambda: slack.thread(before["ts"]))
+            during = slack.until("the tally", lambda: message("The interval is well above zero"))
+            shown = drawn("during", during)
+            assert "Nora Lindqvist approved via slack" in shown.replace("\u200b", "")
+            assert "Approve" in shown
+    slack.until(
+        "it is granted", lambda: belay.ledger.state().requests[asked.id].status is RequestStatus.GRANTED
+    )
+    slack.until("the thread has all", lambda: len(slack.thread(before["ts"])) == 3)
+    after = slack.until("the outcome", lambda: message("Granted"))
+    shown = drawn("after", after)
+    assert "Granted" in shown
+    assert "Omar Haddad approved" in shown
+    assert not [block for block in after["blocks"] if block["type"] == "actions"]

@@ -1,0 +1,162 @@
+"""Block Kit as HTML: a message as Slack's desktop shows it, drawn from what was really posted.
+
+Only the blocks that Belay posts. The rules of ``mrkdwn`` are Slack's: entities first, then what stands in
+angle brackets, then formatting; ``plain_text`` and ``rich_text`` interpret nothing.
+Reference: https://docs.slack.dev/messaging/formatting-message-text
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+STYLE = """
+body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/1.46 Lato, "DejaVu Sans", Arial, sans-serif; }
+.channel { width: 760px; padding: 18px 20px; box-sizing: border-box; }
+.message { display: grid; grid-template-columns: 36px 1fr; gap: 0 10px; }
+.face { width: 36px; height: 36px; border-radius: 6px; background: #7a3e2b; color: #fff; font-weight: bold;
+        display: grid; place-items: center; }
+.who b { font-weight: 900; } .app { background: #e8e8e8; color: #616061; font-size: 10px; font-weight: bold;
+        padding: 1px 4px; border-radius: 2px; margin: 0 6px; } .at { color: #616061; font-size: 12px; }
+.block { margin: 8px 0; overflow-wrap: anywhere; } .header { font-size: 18px; font-weight: 900; }
+.section { display: flex; justify-content: space-between; gap: 16px; white-space: pre-wrap; }
+.quote { border-left: 4px solid #ddd; padding-left: 12px; white-space: pre-wrap; margin-top: 4px; }
+pre { background: #f8f8f8; border: 1px solid #ddd; border-radius: 4px; padding: 8px; margin: 0; overflow-x: auto;
+      font: 12px/1.5 "DejaVu Sans Mono", monospace; }
+code { background: #f8f8f8; border: 1px solid #ddd; border-radius: 3px; padding: 1px 3px; color: #c01343; font-size: 12px; }
+.context { color: #616061; font-size: 13px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
+.actions { display: flex; gap: 8px; }
+button { border: 1px solid #bbb; border-radius: 4px; background: #fff; font: bold 13px Lato, "DejaVu Sans", sans-serif;
+         padding: 6px 12px; height: 32px; white-space: nowrap; color: #1d1c1d; }
+button.primary { background: #007a5a; border-color: #007a5a; color: #fff; } button.danger { background: #e01e5a;
+         border-color: #e01e5a; color: #fff; }
+img { max-width: 480px; border: 1px solid #ddd; border-radius: 8px; display: block; }
+.mention { background: #e8f5fa; color: #1264a3; } a { color: #1264a3; text-decoration: none; }
+.thread { margin: 10px 0 0 46px; border-left: 2px solid #eee; padding-left: 12px; font-size: 14px; }
+.thread p { margin: 4px 0; white-space: pre-wrap; } .thread h4 { margin: 0; font-size: 12px; color: #616061; }
+.modal { width: 480px; margin: 20px; border-radius: 8px; box-shadow: 0 2px 18px #0004; padding: 20px; }
+.modal h3 { margin: 0 0 8px; } .modal label { font-weight: bold; display: block; margin: 12px 0 4px; }
+.modal .input { border: 1px solid #888; border-radius: 4px; padding: 8px; min-height: 64px; }
+.modal .foot { display: flex; gap: 8px; justify-content: flex-end; margin-top: 16px; }
+"""
+
+Files = Callable[[str], Path]
+Names = Mapping[str, str]
+
+
+def page(
+    message: Mapping[str, Any], *, files: Files, names: Names, thread: Sequence[str] = (), at: str = ""
+) -> str:
+    """Return a page with one message of Belay and its thread.
+
+    Parameters
+    ----------
+    files
+        From a file's id to the picture that was uploaded under it.
+    names
+        From a Slack id to the name that a mention shows.
+    """
+    blocks = "".join(_block(block, files, names) for block in message["blocks"])
+    who = (
+        f'<div class="who"><b>Belay</b><span class="app">APP</span><span class="at">{escape(at)}</span></div>'
+    )
+    lines = "".join(f"<p>{mrkdwn(line, names)}</p>" for line in thread)
+    count = f"{len(thread)} {'reply' if len(thread) == 1 else 'replies'}"
+    replies = f'<div class="thread"><h4>{count}</h4>{lines}</div>' if thread else ""
+    body = f'<div class="message"><div class="face">B</div><div>{who}{blocks}</div></div>{replies}'
+    return _document(f'<div class="channel">{body}</div>')
+
+
+def modal(view: Mapping[str, Any], *, typed: str = "") -> str:
+    """Return a page with the modal ``view``, in which somebody has ``typed`` a reason."""
+    parts = []
+    for block in view["blocks"]:
+        if block["type"] == "input":
+            parts.append(f"<label>{_text(block['label'], {})}</label>")
+            parts.append(f'<div class="input">{escape(typed)}</div>')
+        else:
+            parts.append(_block(block, Path, {}))
+    foot = f"<button>{_text(view['close'], {})}</button>"
+    foot += f'<button class="primary">{_text(view["submit"], {})}</button>'
+    title = f"<h3>{_text(view['title'], {})}</h3>"
+    return _document(f'<div class="modal">{title}{"".join(parts)}<div class="foot">{foot}</div></div>')
+
+
+def mrkdwn(text: str, names: Names) -> str:
+    """Return Slack's mrkdwn as HTML."""
+    shown = "".join(
+        _bracketed(part[1:-1], names) if part.startswith("<") else _formatted(part)
+        for part in re.split(r"(<[^<>\n]*>)", text)
+    )
+    # Bold may span a mention or a time, so it is paired over the whole.
+    return re.sub(r"(?<![\w*])\*(?=\S)([^*\n\u200b]+?)(?<=\S)\*(?![\w*\u200b])", r"<b>\1</b>", shown)
+
+
+def _document(body: str) -> str:
+    return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{body}"
+
+
+def _block(block: Mapping[str, Any], files: Files, names: Names) -> str:
+    kind = block["type"]
+    inner = {
+        "header": lambda: _text(block["text"], names),
+        "section": lambda: f"<div>{_text(block['text'], names)}</div>{_accessory(block)}",
+        "context": lambda: "".join(f"<span>{_text(element, names)}</span>" for element in block["elements"]),
+        "actions": lambda: "".join(_button(element) for element in block["elements"]),
+        "image": lambda: _image(files(block["slack_file"]["id"]), block["alt_text"]),
+        "rich_text": lambda: "".join(_rich(element) for element in block["elements"]),
+        "divider": lambda: "<hr>",
+    }[kind]()
+    return f'<div class="block {kind}">{inner}</div>'
+
+
+def _accessory(block: Mapping[str, Any]) -> str:
+    return f"<div>{_button(block['accessory'])}</div>" if "accessory" in block else ""
+
+
+def _button(element: Mapping[str, Any]) -> str:
+    return f'<button class="{element.get("style", "")}">{_text(element["text"], {})}</button>'
+
+
+def _image(path: Path, alt_text: str) -> str:
+    picture = base64.b64encode(path.read_bytes()).decode()
+    return f'<img src="data:image/png;base64,{picture}" alt="{escape(alt_text)}">'
+
+
+def _rich(element: Mapping[str, Any]) -> str:
+    inner = "".join(_run(run) for run in element["elements"])
+    if element["type"] == "rich_text_preformatted":
+        return f"<pre>{inner}</pre>"
+    return f'<div class="{element["type"].removeprefix("rich_text_")}">{inner}</div>'
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    assert run["type"] == "text", run
+    return f"<b>{escape(run['text'])}</b>" if run.get("style", {}).get("bold") else escape(run["text"])
+
+
+def _text(text: Mapping[str, Any], names: Names) -> str:
+    return mrkdwn(text["text"], names) if text["type"] == "mrkdwn" else escape(text["text"])
+
+
+def _bracketed(inside: str, names: Names) -> str:
+    """Return what ``<…>`` shows: a mention, a moment or a link."""
+    target, _, label = inside.partition("|")
+    if target.startswith("!date^"):
+        seconds = int(target.split("^")[1])
+        return escape(f"{datetime.fromtimestamp(seconds, UTC):%d %B %Y, %H:%M} UTC")
+    if target.startswith("@"):
+        return f'<span class="mention">@{escape(names.get(target[1:], target[1:]))}</span>'
+    if target.startswith(("!", "#")):
+        return f'<span class="mention">{escape(label or target)}</span>'
+    return f'<a href="{escape(target)}">{escape(label or target)}</a>'
+
+
+def _formatted(text: str) -> str:
+    whole = escape(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), quote=False)
+    return re.sub(r"`([^`\n\u200b]+)`(?!\u200b)", r"<code>\1</code>", whole)
