@@ -42,9 +42,9 @@ def test_a_person_understands_it_in_a_minute(belay, settings):
         "Conversion",
         "+8.0 % (+2.0 to +14.0 %)",
         "margin 20.0%",
-        "Missing: a cx_owner, 1 of 1 approvals",
+        "*Missing:* a cx_owner, 1 of 1 approvals",
         "Can decide: Nora Lindqvist (cx_owner), Priya Raman (cx_owner)",
-        "expires, and that means no, <!date^",
+        "Expires, and silence means no, <!date^",
         "ledger ",
         "F0001",
     ):

@@ -20,30 +20,48 @@ body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/1.46 Lato, "DejaV
 .channel { width: 760px; padding: 18px 20px; box-sizing: border-box; }
 .message { display: grid; grid-template-columns: 36px 1fr; gap: 0 10px; }
 .face { width: 36px; height: 36px; border-radius: 6px; background: #7a3e2b; color: #fff; font-weight: bold;
-        display: grid; place-items: center; }
-.who b { font-weight: 900; } .app { background: #e8e8e8; color: #616061; font-size: 10px; font-weight: bold;
-        padding: 1px 4px; border-radius: 2px; margin: 0 6px; } .at { color: #616061; font-size: 12px; }
-.block { margin: 8px 0; overflow-wrap: anywhere; } .header { font-size: 18px; font-weight: 900; }
+  display: grid; place-items: center; }
+.app { background: #e8e8e8; color: #616061; font-size: 10px; font-weight: bold; padding: 1px 4px;
+  border-radius: 2px; margin: 0 6px; }
+.at { color: #616061; font-size: 12px; }
+.block { margin: 8px 0; overflow-wrap: anywhere; }
+.header { font-size: 18px; font-weight: 900; }
 .section { display: flex; justify-content: space-between; gap: 16px; white-space: pre-wrap; }
 .quote { border-left: 4px solid #ddd; padding-left: 12px; white-space: pre-wrap; margin-top: 4px; }
-pre { background: #f8f8f8; border: 1px solid #ddd; border-radius: 4px; padding: 8px; margin: 0; overflow-x: auto;
-      font: 12px/1.5 "DejaVu Sans Mono", monospace; }
-code { background: #f8f8f8; border: 1px solid #ddd; border-radius: 3px; padding: 1px 3px; color: #c01343; font-size: 12px; }
+pre { background: #f8f8f8; border: 1px solid #ddd; border-radius: 4px; padding: 8px; margin: 0;
+  overflow-x: auto; font: 12px/1.5 "DejaVu Sans Mono", monospace; }
+code { background: #f8f8f8; border: 1px solid #ddd; border-radius: 3px; padding: 1px 3px; color: #c01343;
+  font-size: 12px; }
 .context { color: #616061; font-size: 13px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
 .actions { display: flex; gap: 8px; }
-button { border: 1px solid #bbb; border-radius: 4px; background: #fff; font: bold 13px Lato, "DejaVu Sans", sans-serif;
-         padding: 6px 12px; height: 32px; white-space: nowrap; color: #1d1c1d; }
-button.primary { background: #007a5a; border-color: #007a5a; color: #fff; } button.danger { background: #e01e5a;
-         border-color: #e01e5a; color: #fff; }
+button { border: 1px solid #bbb; border-radius: 4px; background: #fff; padding: 6px 12px; height: 32px;
+  font: bold 13px Lato, "DejaVu Sans", sans-serif; white-space: nowrap; color: #1d1c1d; }
+button.primary { background: #007a5a; border-color: #007a5a; color: #fff; }
+button.danger { background: #e01e5a; border-color: #e01e5a; color: #fff; }
 img { max-width: 480px; border: 1px solid #ddd; border-radius: 8px; display: block; }
-.mention { background: #e8f5fa; color: #1264a3; } a { color: #1264a3; text-decoration: none; }
+.mention { background: #e8f5fa; color: #1264a3; }
+a { color: #1264a3; text-decoration: none; }
+.emoji { display: inline-block; min-width: 1.2em; text-align: center; border-radius: 4px; color: #fff;
+  font-size: .85em; }
 .thread { margin: 10px 0 0 46px; border-left: 2px solid #eee; padding-left: 12px; font-size: 14px; }
-.thread p { margin: 4px 0; white-space: pre-wrap; } .thread h4 { margin: 0; font-size: 12px; color: #616061; }
+.thread p { margin: 4px 0; white-space: pre-wrap; }
+.thread h4 { margin: 0; font-size: 12px; color: #616061; }
 .modal { width: 480px; margin: 20px; border-radius: 8px; box-shadow: 0 2px 18px #0004; padding: 20px; }
-.modal h3 { margin: 0 0 8px; } .modal label { font-weight: bold; display: block; margin: 12px 0 4px; }
+.modal h3 { margin: 0 0 8px; }
+.modal label { font-weight: bold; display: block; margin: 12px 0 4px; }
 .modal .input { border: 1px solid #888; border-radius: 4px; padding: 8px; min-height: 64px; }
 .modal .foot { display: flex; gap: 8px; justify-content: flex-end; margin-top: 16px; }
 """
+
+_EMOJI = {
+    "✅": ("✔", "#2eb67d"),
+    "⛔": ("–", "#e01e5a"),
+    "🚫": ("⊘", "#e01e5a"),
+    "⌛": ("⧗", "#b8860b"),
+    "⏰": ("◷", "#e01e5a"),
+    "⏫": ("⇈", "#1264a3"),
+}
+"""Slack draws emoji itself, whatever fonts there are; so does this."""
 
 Files = Callable[[str], Path]
 Names = Mapping[str, str]
@@ -98,6 +116,8 @@ def mrkdwn(text: str, names: Names) -> str:
 
 
 def _document(body: str) -> str:
+    for emoji, (sign, colour) in _EMOJI.items():
+        body = body.replace(emoji, f'<span class="emoji" style="background: {colour}">{sign}</span>')
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{body}"
 
 

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt.async_app import AsyncAck
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.events import Choice
@@ -17,6 +16,7 @@ from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.slack.channel import AWAY
 from belay.slack.message import APPROVE, REJECT, VETO
 from belay.slack.modal import REASON_BLOCK, REASON_INPUT, Answer, reason_modal
 
@@ -54,30 +54,44 @@ class Answers:
         if refusal or request is None:
             await self._whisper(client, body, refusal)
             return
-        question = _question(request)
-        await client.views_open(
-            trigger_id=body["trigger_id"], view=reason_modal(Answer(verb, name, digest), question)
-        )
+        view = reason_modal(Answer(verb, name, digest), _question(request))
+        try:
+            await client.views_open(trigger_id=body["trigger_id"], view=view)
+        except AWAY as error:
+            _log.warning("no modal for %s: %s", body["user"]["id"], error)
+            await self._whisper(client, body, "Slack did not open the form in time. Click again.")
 
     async def reasoned(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Turn the modal's reason into a vote or a veto, wake who waits, and bring the message up to date."""
         await ack()
-        view = body["view"]
+        view, user = body["view"], body["user"]["id"]
         values = view.get("state", {}).get("values", {})
         reason = str(values.get(REASON_BLOCK, {}).get(REASON_INPUT, {}).get("value") or "")
         try:
             answer = Answer.unpack(view.get("private_metadata", ""))
-            request = await asyncio.to_thread(self._record, answer, body["user"]["id"], reason)
-        except (RefusedError, ValueError, LedgerError) as error:
-            await self._tell(client, body["user"]["id"], f"Not counted: {error}")
+        except ValueError as error:
+            await self._tell(client, user, f"Not counted: {error}")
             return
-        except FlagsUnavailable as error:
-            await self._tell(client, body["user"]["id"], f"Vetoed; the flags are not down yet: {error}")
+        problem = await asyncio.to_thread(self._record, answer, user, reason)
+        # Whoever waits comes first; the message follows, and neither waits for the other.
+        await asyncio.gather(asyncio.to_thread(self._woken, answer.request), self._shown(answer.request))
+        if problem:
+            await self._tell(client, user, problem)
+
+    async def _shown(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._watcher.show, [name])
+        except LedgerError as error:
+            _log.warning("%s is not shown in Slack yet: %s", name, error)
+
+    def _woken(self, name: str) -> None:
+        """Wake the run that waits for a request that is settled now."""
+        try:
+            request = self._belay.ledger.state().requests.get(name)
+        except LedgerError:
             return
-        finally:
-            await asyncio.to_thread(self._watcher.tick)
-        if request.status is not RequestStatus.OPEN:
-            await asyncio.to_thread(self._wake, request)
+        if request is not None and request.status is not RequestStatus.OPEN:
+            self._wake(request)
 
     def _may_answer(self, name: str, verb: str, slack_id: str) -> tuple[str, RequestState | None]:
         """Return why somebody may not answer (empty: they may), and the request."""
@@ -102,7 +116,17 @@ class Answers:
         lent = (given.roles for given in state.delegated_to(person.id, self._belay.now()))
         return person.roles.union(*lent)
 
-    def _record(self, answer: Answer, slack_id: str, reason: str) -> RequestState:
+    def _record(self, answer: Answer, slack_id: str, reason: str) -> str:
+        """Record the answer; return what went wrong, if anything did."""
+        try:
+            self._cast(answer, slack_id, reason)
+        except FlagsUnavailable as error:
+            return f"Vetoed; the flags are not down yet: {error}"
+        except (RefusedError, ValueError, LedgerError) as error:
+            return f"Not counted: {error}"
+        return ""
+
+    def _cast(self, answer: Answer, slack_id: str, reason: str) -> None:
         person = self._person(slack_id)
         if person is None:
             raise ValueError("you are nobody of the roster")
@@ -110,24 +134,30 @@ class Answers:
         if request is None:
             raise ValueError(f"there is no request {answer.request!r}")
         if answer.verb == "veto":
-            people.veto(self._belay, request.veto_target, person=person, reason=reason, via="slack")
-            return self._belay.ledger.state().requests[request.id]
-        choice = Choice(answer.verb)
-        return people.vote(
-            self._belay, request.id, choice, person=person, reason=reason, via="slack", digest=answer.digest
+            target = f"capability:{request.capability}" if request.promotes else request.optimization
+            people.veto(self._belay, target, person=person, reason=reason, via="slack")
+            return
+        people.vote(
+            self._belay,
+            request.id,
+            Choice(answer.verb),
+            person=person,
+            reason=reason,
+            via="slack",
+            digest=answer.digest,
         )
 
     async def _whisper(self, client: AsyncWebClient, body: dict[str, Any], text: str) -> None:
         channel = (body.get("channel") or {}).get("id") or body["user"]["id"]
         try:
             await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=text)
-        except (SlackClientError, OSError) as error:
+        except AWAY as error:
             _log.warning("%s was not told %r: %s", body["user"]["id"], text, error)
 
     async def _tell(self, client: AsyncWebClient, user: str, text: str) -> None:
         try:
             await client.chat_postMessage(channel=user, text=text)
-        except (SlackClientError, OSError) as error:
+        except AWAY as error:
             _log.warning("%s was not told %r: %s", user, text, error)
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from aiohttp import ClientError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
@@ -20,11 +21,21 @@ EVENT_TYPE = "belay"
 """Metadata event type of everything that Belay posts."""
 
 _HISTORY_PAGES = 5
+_SERVER_ERROR = 500
 T = TypeVar("T")
+AWAY = (SlackClientError, ClientError, OSError)
+"""What the clients raise when Slack does not answer, or says no (TimeoutError is an OSError)."""
 
 
 class SlackUnavailableError(Exception):
-    """Slack cannot be reached, or says no; the message says what it said. The other channels still work."""
+    """Slack cannot be reached, or says no; the message says what it said. The other channels still work.
+
+    ``unreachable`` is true where asking for something else would be answered as little.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,11 @@ class SlackChannel:
     def find(self, name: str) -> Posted | None:
         """Return where the message called ``name`` is; of two that were posted at once, the first stays."""
         return self._first(name, _asked(lambda: list(self._recent())))
+
+    def named(self) -> dict[str, Posted]:
+        """Return where every message of ours is that the channel's recent history holds."""
+        recent = _asked(lambda: list(self._recent()))
+        return {name: posted for name in {n for n, _ in recent} if (posted := self._first(name, recent))}
 
     def threaded(self, posted: Posted) -> set[str]:
         """Return the names of what stands in a message's thread already."""
@@ -162,6 +178,14 @@ def _asked(call: Callable[[], T]) -> T:
     try:
         return call()
     except SlackApiError as error:
-        raise SlackUnavailableError(f"Slack says {error.response.get('error', 'no')}") from error
+        raise SlackUnavailableError(
+            f"Slack says {_words(error)}", unreachable=error.response.status_code >= _SERVER_ERROR
+        ) from error
     except (SlackClientError, OSError) as error:
-        raise SlackUnavailableError(f"Slack cannot be reached: {error}") from error
+        raise SlackUnavailableError(f"Slack cannot be reached: {error}", unreachable=True) from error
+
+
+def _words(error: SlackApiError) -> str:
+    """Return Slack's own word for what is wrong; a gateway before it answers with no JSON."""
+    said = error.response.get("error") if isinstance(error.response.data, dict) else None
+    return str(said or f"no ({error.response.status_code})")

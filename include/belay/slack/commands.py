@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncAck, AsyncRespond
-from slack_sdk.errors import SlackClientError
 
 from belay.domain.roster import Person
 from belay.domain.scope import percent
-from belay.domain.state import RequestStatus
+from belay.domain.state import RequestState, RequestStatus
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.slack.channel import AWAY
 from belay.slack.text import mrkdwn
 
 if TYPE_CHECKING:
@@ -55,12 +55,22 @@ class Commands:
             await ack(USAGE)
             return
         await ack()
+        before = await asyncio.to_thread(self._requests)
         said = await asyncio.to_thread(self._done, act, command["user_id"], rest.strip())
         try:
             await respond(text=said, response_type="ephemeral")
-        except (SlackClientError, OSError, ValueError) as error:  # a response_url that answers nothing
+        except (*AWAY, ValueError) as error:  # a response_url that answers nothing
             _log.warning("%s was not told %r: %s", command["user_id"], said, error)
-        await asyncio.to_thread(self._watcher.tick)
+        after = await asyncio.to_thread(self._requests)
+        changed = [name for name, request in before.items() if after.get(name, request) != request]
+        await asyncio.to_thread(self._watcher.show, changed)
+
+    def _requests(self) -> Mapping[str, RequestState]:
+        """Return the requests as they stand; none when the ledger cannot be read."""
+        try:
+            return self._belay.ledger.state().requests
+        except LedgerError:
+            return {}
 
     def _done(self, act: Callable[[Person, str], str], slack_id: str, rest: str) -> str:
         person = self._person(slack_id)

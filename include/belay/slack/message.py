@@ -34,7 +34,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.scope import percent
 from belay.domain.state import CapabilityState, OptimizationState, RequestStatus
 from belay.slack.text import harmless, mrkdwn
-from belay.slack.thread import vote_line
+from belay.slack.thread import DECIDED, vote_line
 
 APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
 
@@ -47,7 +47,9 @@ _OUTCOMES = {
 }
 
 
-def request_message(card: Card, *, review_url: str, picture: str | None = None) -> dict[str, Any]:
+def request_message(
+    card: Card, *, review_url: str, picture: str | None = None, left: str = ""
+) -> dict[str, Any]:
     """Return text and blocks of the message that shows ``card`` as it stands.
 
     Parameters
@@ -56,6 +58,8 @@ def request_message(card: Card, *, review_url: str, picture: str | None = None) 
         Address of the review page.
     picture
         Slack's id of the uploaded picture, if there is one.
+    left
+        The time that is left, in words.
     """
     is_open = card.status is RequestStatus.OPEN
     title = card.question if is_open else f"{_OUTCOMES[card.status]}: {card.question}"
@@ -70,9 +74,9 @@ def request_message(card: Card, *, review_url: str, picture: str | None = None) 
         blocks.append(
             ImageBlock(slack_file=SlackFile(id=picture), alt_text=harmless(f"Effects: {card.sentence}", 2000))
         )
-    blocks.append(_votes(card))
+    blocks.append(_votes(card, left))
     if is_open:
-        blocks += [_who_can(card), _buttons(card, review_url)]
+        blocks += [_who_can(card, left), _buttons(card, review_url)]
     else:
         blocks.append(_outcome(card, review_url))
     blocks.append(
@@ -164,23 +168,26 @@ def _effects(effects: Sequence[EffectLine]) -> RichTextBlock:
     )
 
 
-def _votes(card: Card) -> SectionBlock:
-    lines = [f"• {vote_line(vote)}"[:450] for vote in card.votes[:6]]
+def _votes(card: Card, left: str) -> SectionBlock:
+    lines = [f"• {vote_line(vote, 300)}" for vote in card.votes[-6:]]
+    if len(card.votes) > len(lines):
+        lines.insert(0, f"{len(card.votes) - len(lines)} earlier answers are in the thread.")
     if card.status is RequestStatus.OPEN and card.oversight is Oversight.NOTICE:
-        lines.append(f"It goes ahead {_moment(card.expires_at)} unless somebody vetoes it.")
+        soon = f" (in {left})" if left else ""
+        lines.append(f"It goes ahead {_moment(card.expires_at)}{soon} unless somebody vetoes it.")
     elif card.status is RequestStatus.OPEN:
-        lines.append(f"Missing: {mrkdwn(', '.join(card.missing) or 'nothing', 500)}")
+        lines.append(f"*Missing:* {mrkdwn(', '.join(card.missing) or 'nothing', 500)}")
     return SectionBlock(text=MarkdownTextObject(text="\n".join(lines) or "Nobody answered."))
 
 
-def _who_can(card: Card) -> ContextBlock:
+def _who_can(card: Card, left: str) -> ContextBlock:
     who = mrkdwn(", ".join(card.deciders) or "nobody", 900)
-    until = "notice ends" if card.oversight is Oversight.NOTICE else "expires, and that means no,"
+    what = "The notice ends" if card.oversight is Oversight.NOTICE else "Expires, and silence means no,"
+    until = f"{what} {_moment(card.expires_at)}"
+    if left:
+        until += f" · {left} left"
     return ContextBlock(
-        elements=[
-            MarkdownTextObject(text=f"Can decide: {who}"),
-            MarkdownTextObject(text=f"{until} {_moment(card.expires_at)}"),
-        ]
+        elements=[MarkdownTextObject(text=f"Can decide: {who}"), MarkdownTextObject(text=until)]
     )
 
 
@@ -211,7 +218,7 @@ def _buttons(card: Card, review_url: str) -> ActionsBlock:
 
 
 def _outcome(card: Card, review_url: str) -> SectionBlock:
-    outcome = mrkdwn(card.outcome or "its quorum is complete", 1500)
+    outcome = mrkdwn(card.outcome or DECIDED, 1500)
     if card.settled_at is not None:
         outcome += f"\n{_moment(card.settled_at)}"
     return SectionBlock(

@@ -1,4 +1,4 @@
-"""What Slack sends, as far as Belay hears it: the parts that the listeners read, and their types.
+"""What Slack sends, as far as Belay hears it: our buttons, our modal, our command, and what they carry.
 
 Shapes from https://docs.slack.dev/reference/interaction-payloads; whatever else a payload carries is let be.
 """
@@ -23,7 +23,7 @@ class _Named(BaseModel):
 
 
 class _Action(BaseModel):
-    action_id: Annotated[str, Field(max_length=255)]
+    action_id: Literal["belay_approve", "belay_reject", "belay_veto", "belay_open"]
     value: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -46,16 +46,16 @@ class _State(BaseModel):
 
 
 class _View(BaseModel):
-    type: Literal["modal", "home"]
-    callback_id: str
+    type: Literal["modal"]
+    callback_id: Literal["belay_reason"]
     private_metadata: Annotated[str, Field(max_length=3000)] = ""
     state: _State = _State()
 
 
 class Submission(BaseModel):
-    """Somebody submitted, or closed, a modal."""
+    """Somebody submitted the modal that asks for a reason."""
 
-    type: Literal["view_submission", "view_closed"]
+    type: Literal["view_submission"]
     user: _Named
     view: _View
 
@@ -63,7 +63,7 @@ class Submission(BaseModel):
 class Command(BaseModel):
     """Somebody typed a slash command; or Slack looks whether anybody answers (``ssl_check``)."""
 
-    command: Annotated[str, Field(pattern="^/")]
+    command: Literal["/belay"]
     user_id: Id
     text: str = ""
     response_url: Annotated[str, Field(pattern="^https?://[^/ ]+/")] | None = None

@@ -11,6 +11,8 @@ from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
 from belay.slack.text import mrkdwn
 
+DECIDED = "The quorum is complete."
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -33,15 +35,15 @@ def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
         roles = mrkdwn(" or ".join(card.escalated_to), 300)
         yield Line("escalated", f"⏫ Still missing: {missing}. {roles} may answer now. {who}".strip())
     if card.status is not RequestStatus.OPEN:
-        yield Line("outcome", f"*{card.status.value.capitalize()}*. {mrkdwn(card.outcome, 2000)}".strip())
+        yield Line("outcome", f"*{card.status.value.capitalize()}*. {mrkdwn(card.outcome or DECIDED, 2000)}")
 
 
-def vote_line(vote: VoteLine) -> str:
-    """Return one answer as a line (mrkdwn)."""
+def vote_line(vote: VoteLine, most: int = 2000) -> str:
+    """Return one answer as a line (mrkdwn), with at most ``most`` characters of its reason."""
     verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
     whose = f" for {mrkdwn(vote.on_behalf_of, 100)}" if vote.on_behalf_of else ""
     aside = "" if vote.counted else " (recorded, and not counted: segregation of duties)"
-    return f"*{mrkdwn(vote.voter, 100)}*{whose} {verb} via {vote.via}{aside}: {mrkdwn(vote.reason, 2000)}"
+    return f"*{mrkdwn(vote.voter, 100)}*{whose} {verb} via {vote.via}{aside}: {mrkdwn(vote.reason, most)}"
 
 
 def _mentions(roles: tuple[str, ...], roster: Roster, request: RequestState) -> str:

@@ -7,7 +7,10 @@ was away is shown when it is back; and nothing is posted twice, because it is lo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from belay.approval.card import Card, build_card
@@ -42,10 +45,11 @@ class Watcher:
     def __init__(self, belay: Services, channel: SlackChannel, pages: str) -> None:
         self.belay = belay
         self.channel = channel
-        self.away = ""
+        self.away, self._unreachable = "", False
         self._pages = pages.rstrip("/")
         self._shown: dict[str, tuple[object, ...]] = {}
         self._posted: dict[str, Posted] = {}
+        self._turn = RLock()  # a tick and a listener of this process take turns, message by message
 
     def tick(self) -> list[str]:
         """Show everything whose message is not up to date; return the names of what was brought up to date.
@@ -53,19 +57,24 @@ class Watcher:
         A request that had ended before this watcher first saw it is not posted any more, only brought up
         to date where its message is.
         """
-        state, changed = self.belay.ledger.state(), []
-        self.away = ""
+        state, changed, where = self.belay.ledger.state(), [], _Lookup(self.channel)
+        self.away, self._unreachable = "", False
         for request in sorted(state.requests.values(), key=lambda request: request.asked_at):
-            if self._up_to_date(request.id, _standing(request)):
-                continue
-            if self._tried(request.id, lambda r=request: self._show(state, r), _standing(request)):
+            if self._asked(state, request, where):
                 changed.append(request.id)
+            if self._unreachable:
+                return changed
         for name, known in _informed(state):
-            if self._up_to_date(name, ()):
-                continue
-            if self._tried(name, lambda n=name, k=known: self._inform(state, n, k), ()):
+            if self._tried(name, partial(self._inform, state, name, known, where), ()):
                 changed.append(name)
         return changed
+
+    def show(self, names: Iterable[str]) -> None:
+        """Show these requests as they stand now: what somebody who just answered looks at."""
+        state, where = self.belay.ledger.state(), _Lookup(self.channel)
+        for name in names:
+            if (request := state.requests.get(name)) is not None:
+                self._asked(state, request, where)
 
     def card(self, state: State, request: RequestState) -> Card:
         """Return what people see of ``request``."""
@@ -86,26 +95,41 @@ class Watcher:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _up_to_date(self, name: str, standing: tuple[object, ...]) -> bool:
-        return self._shown.get(name) == standing
+    def _asked(self, state: State, request: RequestState, where: _Lookup) -> bool:
+        return self._tried(request.id, partial(self._show, state, request, where), self._standing(request))
 
-    def _tried(self, name: str, show: Any, standing: tuple[object, ...]) -> bool:
-        try:
-            show()
-        except SlackUnavailableError as error:
-            self.away = str(error)
-            _log.warning("%s is not shown in Slack yet: %s", name, error)
-            return False
-        self._shown[name] = standing
-        return True
+    def _tried(self, name: str, show: Callable[[], None], standing: tuple[object, ...]) -> bool:
+        """Show what does not stand so yet; return whether that was done."""
+        with self._turn:
+            if self._shown.get(name) == standing:
+                return False
+            try:
+                show()
+            except SlackUnavailableError as error:
+                _log.warning("%s is not shown in Slack yet: %s", name, error)
+                self.away, self._unreachable = str(error), error.unreachable
+                self._posted.pop(name, None)  # where it was is looked up again
+                return False
+            self._shown[name] = standing
+            return True
 
-    def _show(self, state: State, request: RequestState) -> None:
-        found = self._posted.get(request.id) or self.channel.find(request.id)
+    def _standing(self, request: RequestState) -> tuple[object, ...]:
+        """Return what a request's message shows of it, as far as that changes."""
+        return (request.status, len(request.votes), request.reminded, request.escalated, self._left(request))
+
+    def _left(self, request: RequestState) -> str:
+        """Return the time left, in words that change seldom; empty when it is settled."""
+        if request.status is not RequestStatus.OPEN:
+            return ""
+        return in_words(request.expires_at - self.belay.now())
+
+    def _show(self, state: State, request: RequestState, where: _Lookup) -> None:
+        found = self._posted.get(request.id) or where(request.id)
         if found is None and request.status is not RequestStatus.OPEN:
             return
-        card = self.card(state, request)
+        card, left = self.card(state, request), self._left(request)
         picture = self._picture(request, found)
-        message = request_message(card, review_url=self.page_of(request), picture=picture)
+        message = request_message(card, review_url=self.page_of(request), picture=picture, left=left)
         posted = self.channel.show(request.id, message, found, picture=picture or _NO_PICTURE)
         self._posted[request.id] = posted
         self._thread(posted, list(lines(card, self.belay.roster(), request)), known=found is None)
@@ -129,8 +153,8 @@ class Watcher:
         png = picture(document)
         return self.channel.upload(png, f"{request.id}.png", alt_text(document)[:1000]) if png else None
 
-    def _inform(self, state: State, name: str, known: OptimizationState) -> None:
-        if self.channel.find(name) is not None or known.grant is None:
+    def _inform(self, state: State, name: str, known: OptimizationState, where: _Lookup) -> None:
+        if where(name) is not None or known.grant is None:
             return
         step = known.grant.step
         message = inform_message(
@@ -152,8 +176,29 @@ class Watcher:
         return document
 
 
-def _standing(request: RequestState) -> tuple[object, ...]:
-    return (request.status, len(request.votes), request.reminded, request.escalated)
+class _Lookup:
+    """Where messages are: the channel is read once, and only when somebody asks."""
+
+    def __init__(self, channel: SlackChannel) -> None:
+        self._channel = channel
+        self._named: dict[str, Posted] | None = None
+
+    def __call__(self, name: str) -> Posted | None:
+        if self._named is None:
+            self._named = self._channel.named()
+        return self._named.get(name)
+
+
+def in_words(left: timedelta) -> str:
+    """Return a time that is left in words that change rarely at first and every minute at the end."""
+    minutes = int(left / timedelta(minutes=1))
+    if minutes >= 48 * 60:
+        return f"{minutes // (24 * 60)} days"
+    if minutes >= 120:
+        return f"{minutes // 60} hours"
+    if minutes >= 10:
+        return f"{minutes // 10 * 10} minutes"
+    return f"{minutes} minutes" if minutes > 1 else "a minute"
 
 
 def _informed(state: State) -> Iterator[tuple[str, OptimizationState]]:
