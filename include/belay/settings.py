@@ -26,7 +26,7 @@ class Settings:
     warehouse_url : str
         ``BELAY_WAREHOUSE_URL``: SQLAlchemy URL (the DuckDB catalogue in the home).
     flags : str
-        ``BELAY_FLAGS``: ``flagd:PATH`` or ``dry-run`` (a flagd file in the home).
+        ``BELAY_FLAGS``: ``flagd:PATH``, ``dry-run`` or ``python:…`` (a flagd file in the home).
     policies : Path
         ``BELAY_POLICIES``: folder of capability files.
     expectations : Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from belay.domain.actors import human
 from belay.domain.events import KillSwitchPulled
 from belay.domain.roster import Person
 from belay.domain.stages import Stage
-from belay.domain.state import Status
+from belay.domain.state import State, Status
 from belay.flags.target import FlagsUnavailable
 from belay.gates import outbox
 from belay.gates import stop as stopping
+from belay.gates import widen as widening
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.stop import Stopped, complete_all, stop
 from belay.gates.widen import settle_narrowings, settle_scope
@@ -285,6 +287,43 @@ def test_a_step_is_not_taken_from_where_it_is_not_served(belay: Services) -> Non
     with pytest.raises(FlagsUnavailable, match="is served at 0 % and 5 % was decided"):
         settle_scope(belay, "checkout-wording-0")
     assert shown(belay) == {}
+
+
+def test_a_stuck_ledger_keeps_a_widening_out_and_not_a_stop(
+    belay: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer that asks holds the lock that a stop needs: it must not wait for an answer for long."""
+    on_its_way(belay)
+    monkeypatch.setattr(widening, "_PATIENCE", 0.3)
+    real, stuck, asked = belay.ledger.state, threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def state() -> State:
+        calls.append(1)
+        if len(calls) == 2:
+            asked.set()
+            stuck.wait(30)
+        return real()
+
+    monkeypatch.setattr(belay.ledger, "state", state)
+    lost: list[Exception] = []
+
+    def widen() -> None:
+        try:
+            settle_scope(belay, "checkout-wording-0")
+        except FlagsUnavailable as error:
+            lost.append(error)
+
+    writer = threading.Thread(target=widen)
+    writer.start()
+    assert asked.wait(10)
+    try:
+        stopping.take_down(belay, "all")  # in the meantime, as another process
+        assert shown(belay) == {}
+    finally:
+        writer.join(10)
+        stuck.set()
+    assert "did not answer" in str(lost[0])
 
 
 def test_a_narrowing_is_not_undone_by_an_older_one(belay: Services) -> None:

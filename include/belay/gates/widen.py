@@ -8,6 +8,8 @@ Whoever applies a widening passes the last door: under the writers' lock the led
 from __future__ import annotations
 
 from collections.abc import Collection
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
@@ -22,6 +24,8 @@ from belay.gates.outcome import RefusedError, execute
 if TYPE_CHECKING:
     from belay.services import Services
 
+_PATIENCE = 2.0
+"""Seconds that the last door waits for the ledger."""
 _ROUNDS = 3
 """How often a narrowing that was overtaken is taken up again before somebody has to look."""
 
@@ -79,7 +83,7 @@ def _last_door(belay: Services, wanted: ServedFlag, served: ServedFlag | None) -
     if stopped is not None:
         message = f"{stopped.target} was stopped by {stopped.person}: {stopped.reason}"
         raise RefusedError(Refusal("stop", message))
-    state = belay.ledger.state()
+    state = _state_soon(belay)
     if refusal := widening_stands(state, wanted.key, wanted.scope, wanted.epoch):
         raise RefusedError(refusal)
     shown, decided = served.scope if served else 0, state.optimizations[wanted.key].scope
@@ -88,6 +92,31 @@ def _last_door(belay: Services, wanted: ServedFlag, served: ServedFlag | None) -
             f"{wanted.key} is served at {percent(shown)} and {percent(decided)} was decided: a step up from "
             "there is not the step that was granted; `belay reconcile --once` says what to do"
         )
+
+
+def _state_soon(belay: Services) -> State:
+    """Return what the ledger says, if it says so at once.
+
+    The writers' lock is held meanwhile, and a stop may be waiting for it: a ledger that is stuck keeps a
+    widening out and nothing else.
+    """
+    answers: SimpleQueue[State | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(belay.ledger.state())
+        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
+            answers.put(error)
+
+    Thread(target=ask, name="last door", daemon=True).start()
+    try:
+        answer = answers.get(timeout=_PATIENCE)
+    except Empty:
+        message = f"the ledger did not answer within {_PATIENCE:g} s: nothing was widened; run it again"
+        raise FlagsUnavailable(message) from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> list[str]:
