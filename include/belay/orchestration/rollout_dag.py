@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
     from belay.domain.roster import Roster
 
-_RETRIES = {"retries": 4, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
-"""The world (flags, warehouse, ledger) may be away for a while; every gate can be asked again."""
+_RETRIES = {
+    "retries": 12,
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=1),
+}
+"""The world (flags, warehouse, ledger, Airflow's own web server) may be away for minutes; every gate can be
+asked again, and what the rules refuse is final at once."""
 
 
 def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: timedelta) -> DAG:
