@@ -33,7 +33,8 @@ def digest_text(state: State) -> str:
     waiting = waiting_for_judgement(state)
     if not waiting:
         return "No proposal waits for a judgement."
-    lines = [f"{len(waiting)} proposals wait for a judgement. Nothing of them is shown to anybody.", ""]
+    wait = "1 proposal waits" if len(waiting) == 1 else f"{len(waiting)} proposals wait"
+    lines = [f"{wait} for a judgement. Nothing of it is shown to anybody.", ""]
     for number, known in enumerate(waiting[:_MOST], 1):
         title = state.capabilities[known.capability].title
         lines += [
