@@ -42,7 +42,7 @@ _MEANING = {
     "belay.gates.intake.BadProposalError": USAGE,
     "belay.gates.outcome.RefusedError": NO,
     "belay.gates.reading.BlindError": UNAVAILABLE,
-    "belay.ledger.store.LedgerError": UNAVAILABLE,
+    "belay.ledger.errors.LedgerError": UNAVAILABLE,
     "belay.measurement.warehouse.WarehouseUnavailableError": UNAVAILABLE,
     "belay.orchestration.background.StillRunningError": UNAVAILABLE,
     "belay.orchestration.client.AirflowRefusedError": NO,
