@@ -38,6 +38,8 @@ class Settings:
     flag_settle : timedelta
         ``BELAY_FLAG_SETTLE_SECONDS``: data time that a change of scope needs to reach every client;
         units first exposed in it are left out of the comparison.
+    guard_every : timedelta
+        ``BELAY_GUARD_SECONDS``: wall-clock time between two looks of the guard (60).
     zone : ZoneInfo
         ``BELAY_ZONE``: time zone of people who say until when (``UTC``).
     """
@@ -51,6 +53,7 @@ class Settings:
     recorded: Path
     airflow_url: str
     flag_settle: timedelta
+    guard_every: timedelta
     zone: ZoneInfo
 
     @classmethod
@@ -68,5 +71,6 @@ class Settings:
             recorded=Path(env.get("BELAY_DATA", _CHECKOUT.parent / "shared" / "data")),
             airflow_url=env.get("BELAY_AIRFLOW_URL", ""),
             flag_settle=timedelta(seconds=float(env.get("BELAY_FLAG_SETTLE_SECONDS", "60"))),
+            guard_every=timedelta(seconds=float(env.get("BELAY_GUARD_SECONDS", "60"))),
             zone=ZoneInfo(env.get("BELAY_ZONE", "UTC")),
         )

@@ -31,7 +31,9 @@ def several(make_world: Callable[..., Tables], count: int) -> Tables:
         tables["outcomes"] = tables["outcomes"].assign(surface=surface)
         found.append(tables)
     units = pd.concat([tables["units"] for tables in found]).drop_duplicates("unit_id")
-    whole = {name: pd.concat([t[name] for t in found], ignore_index=True) for name in ("exposures", "outcomes")}
+    whole = {
+        name: pd.concat([t[name] for t in found], ignore_index=True) for name in ("exposures", "outcomes")
+    }
     return whole | {"units": units}
 
 

@@ -90,13 +90,15 @@ def adopt(
     """Bring a capability's file into force, as a person; open requests under the old one are void."""
     from belay.domain.actors import human
     from belay.domain.commands import AdoptPolicy
+    from belay.gates.admit import keep_policy
     from belay.gates.outcome import RefusedError
 
     belay = opened()
     if not reason.strip():
         raise BadInputError("--reason is empty: say why")
     person, policy = identify(belay.roster(), who), belay.policy(capability)
-    outcome = belay.ledger.execute(AdoptPolicy(policy, reason), by=human(person.id), at=belay.now())
+    command = AdoptPolicy(policy, reason, keep_policy(belay, policy))
+    outcome = belay.ledger.execute(command, by=human(person.id), at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
     told = "is in force" if outcome.events else "was in force already"

@@ -5,6 +5,7 @@ Durations are seconds of *data time* (the warehouse's event time) unless a name 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from belay.domain.autonomy import AutonomyRule
 from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.metrics import Guardrail, Metric, Primary
 from belay.domain.oversight import OversightTable
-from belay.domain.scope import Ramp
+from belay.domain.scope import NO_HOLDBACK, HoldbackRule, Ramp
 from belay.domain.stages import DecisionClass, Stage, lower
 
 
@@ -117,6 +118,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardRule:
+    """What the guard goes by, and how much may be at stake at once over all capabilities.
+
+    Attributes
+    ----------
+    blindness : Mapping[Stage, float]
+        Seconds of data time that the guard may miss data before scope shrinks, by stage; a capability's
+        ``limits.blindness`` may be shorter.
+    harm_per_week : float
+        Days of a surface's whole traffic that may meet harm in a week, over all capabilities; beyond it
+        everything freezes.
+    live_per_surface, variants_per_surface : int
+        Changes, and variants of them, that are measured on one surface at once; what is complete counts
+        while a share of its units is held back.
+    changes_per_unit : int
+        Climbing changes that one unit may meet at once, over all surfaces.
+    """
+
+    blindness: Mapping[Stage, float] = field(default_factory=dict)
+    harm_per_week: float = 7_000.0
+    live_per_surface: int = 1_000
+    variants_per_surface: int = 1_000
+    changes_per_unit: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisionRule:
     """What people can be asked before their oversight is a formality.
 
@@ -174,11 +201,17 @@ class CapabilityPolicy:
     autonomy: AutonomyRule = field(default_factory=AutonomyRule)
     calendar: Calendar = ALWAYS
     supervision: SupervisionRule = SupervisionRule()
+    guard: GuardRule = field(default_factory=GuardRule)
+    holdback: HoldbackRule = NO_HOLDBACK
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The primary metric, then every guardrail."""
         return (self.primary.metric, *(guardrail.metric for guardrail in self.guardrails))
+
+    def blindness_budget(self, stage: Stage) -> float:
+        """Return the data time in seconds that the guard may miss data at ``stage`` before scope shrinks."""
+        return min(self.limits.blindness_seconds, self.guard.blindness.get(stage, math.inf))
 
     def capped(self, stage: Stage) -> Stage:
         """Return ``stage`` under the ceiling and the decision class, whatever the record says."""

@@ -27,10 +27,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AdoptPolicy:
-    """Bring a capability's policy into force."""
+    """Bring a capability's policy into force; ``document`` names the evidence that holds it whole."""
 
     policy: CapabilityPolicy
     reason: str
+    document: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +324,79 @@ class Contain:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportBlind:
+    """The guard cannot see what ``target`` covers, since ``since`` (data time), because of ``source``."""
+
+    source: str
+    target: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSighted:
+    """The guard sees again what ``source`` hid."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """Take an optimization that was not seen for longer than its budget to what was shown harmless."""
+
+    optimization: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHarmless:
+    """Record that the guard has shown ``scope`` harmless."""
+
+    optimization: str
+    scope: int
+    sentence: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInteraction:
+    """Record that two live changes interact; the one that went live later is held."""
+
+    optimization: str
+    other: str
+    sentence: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHoldback:
+    """Hold others back from a complete change, or nobody any more, when it is time (data time)."""
+
+    optimization: str
+    data_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRealised:
+    """Record what a complete change does in the turn of the hold-back under way."""
+
+    optimization: str
+    rotation: int
+    found: Estimate
+    sentence: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendHarm:
+    """Freeze everything when the harm of the last week, ``limit`` days of a surface's traffic, is spent."""
+
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmScope:
     """The flag system was read back and shows ``scope`` under ``epoch``."""
 
@@ -368,6 +442,14 @@ Command = (
     | RollBack
     | TurnBack
     | Contain
+    | ReportBlind
+    | ReportSighted
+    | Shrink
+    | RecordHarmless
+    | RecordInteraction
+    | TurnHoldback
+    | RecordRealised
+    | SpendHarm
     | ConfirmScope
     | ConfirmScopes
 )

@@ -15,6 +15,7 @@ from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.proposal import Proposal
+from belay.domain.scope import NO_HOLDBACK, HoldbackRule
 from belay.domain.stages import DecisionClass, Stage
 
 
@@ -55,6 +56,8 @@ class PolicyAdopted:
     leases: Mapping[Stage, float] = field(default_factory=dict)
     holdout: int = 0
     calendar: Calendar = ALWAYS
+    document: str | None = None
+    holdback: HoldbackRule = NO_HOLDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +418,52 @@ class ServedWider:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardBlinded:
+    """The guard cannot see what ``target`` covers: nothing there widens until it can (one a ``source``).
+
+    ``since`` is the data time up to which it could.
+    """
+
+    kind: ClassVar[str] = "guard.blind"
+    source: str
+    target: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSighted:
+    """The guard sees again what ``source`` hid."""
+
+    kind: ClassVar[str] = "guard.sighted"
+    source: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHarmless:
+    """The guard has shown every metric within its margin at a scope, valid at every look."""
+
+    kind: ClassVar[str] = "guard.harmless"
+    optimization: str
+    scope: int
+    sentence: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionFound:
+    """Two live changes do more, or less, together than each alone: the later one is held."""
+
+    kind: ClassVar[str] = "guard.interaction"
+    optimization: str
+    other: str
+    sentence: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WideningIntended:
     """The flag system is about to be asked for more scope, under ``epoch`` (a fencing token)."""
 
@@ -426,6 +475,31 @@ class WideningIntended:
     to_scope: int
     epoch: int
     holdout: int = 0
+    holdback: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldbackIntended:
+    """Others are about to be held back from a complete change, or nobody any more (``share`` 0)."""
+
+    kind: ClassVar[str] = "scope.holdback"
+    optimization: str
+    share: int
+    rotation: int
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealisedMeasured:
+    """What a complete change does for one turn of the hold-back, beside what its last review claimed."""
+
+    kind: ClassVar[str] = "guard.realised"
+    optimization: str
+    rotation: int
+    found: Estimate
+    sentence: str
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,7 +577,13 @@ Event = (
     | Vetoed
     | KillSwitchPulled
     | ServedWider
+    | GuardBlinded
+    | GuardSighted
+    | ShownHarmless
+    | InteractionFound
     | WideningIntended
+    | HoldbackIntended
+    | RealisedMeasured
     | NarrowingIntended
     | ScopeConfirmed
     | OptimizationEnded

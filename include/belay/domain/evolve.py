@@ -15,6 +15,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.portfolio import Decision, find
 from belay.domain.stages import Stage, lower
 from belay.domain.state import (
+    BlindState,
     CapabilityState,
     DelegationState,
     FreezeState,
@@ -25,6 +26,7 @@ from belay.domain.state import (
     OptimizationState,
     PendingScope,
     Promotion,
+    Realised,
     RequestState,
     RequestStatus,
     ScopePhase,
@@ -40,7 +42,9 @@ DEMOTION = "demotion"
 """Cause of a narrowing that follows from a demotion: it says nothing about the change itself."""
 IMPERSONAL = frozenset({DEMOTION, "freeze", "policy"})
 """Causes of a narrowing by which a person says nothing about the change itself."""
-HARM = frozenset({"harm", "rolled_back"})
+GUARD, BLIND = "guard", "blind"
+"""Causes of the guard's narrowings: harm that it saw, and what it could not see for too long."""
+HARM = frozenset({"harm", "rolled_back", GUARD})
 """Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
 
 
@@ -64,6 +68,8 @@ class Draft:
         self.requests = dict(state.requests)
         self.freezes = dict(state.freezes)
         self.delegations = dict(state.delegations)
+        self.blind = dict(state.blind)
+        self.lifted = dict(state.lifted)
         self.touched: set[tuple[str, str]] = set()
 
     def put(self, table: str, key: str, entity: Any) -> None:
@@ -98,6 +104,8 @@ class Draft:
             self.requests,
             self.freezes,
             self.delegations,
+            self.blind,
+            self.lifted,
         )
 
 
@@ -149,6 +157,8 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
         leases=event.leases,
         holdout=event.holdout,
         calendar=event.calendar,
+        document=event.document,
+        holdback=event.holdback,
     )
     fresh = replace(fresh, lease_until=_lease_end(fresh, recorded.at))
     if known is not None:
@@ -259,6 +269,8 @@ def _(event: e.Frozen, draft: Draft, recorded: Recorded) -> None:
 @_folds(e.Unfrozen)
 def _(event: e.Unfrozen, draft: Draft, recorded: Recorded) -> None:
     draft.drop("freezes", event.target)
+    lifted = FreezeState(event.target, event.reason, str(recorded.by), recorded.at)
+    draft.put("lifted", event.target, lifted)
 
 
 @_folds(e.Proposed)
@@ -492,6 +504,35 @@ def _(event: e.ServedWider, draft: Draft, recorded: Recorded) -> None:
     """As above: the narrowing follows."""
 
 
+@_folds(e.GuardBlinded)
+def _(event: e.GuardBlinded, draft: Draft, recorded: Recorded) -> None:
+    blind = BlindState(event.source, event.target, event.reason, event.since, recorded.at)
+    draft.put("blind", event.source, blind)
+
+
+@_folds(e.GuardSighted)
+def _(event: e.GuardSighted, draft: Draft, recorded: Recorded) -> None:
+    draft.drop("blind", event.source)
+
+
+@_folds(e.ShownHarmless)
+def _(event: e.ShownHarmless, draft: Draft, recorded: Recorded) -> None:
+    known = draft.optimizations[event.optimization]
+    draft.change_optimization(event.optimization, shown_harmless=max(known.shown_harmless, event.scope))
+
+
+@_folds(e.InteractionFound)
+def _(event: e.InteractionFound, draft: Draft, recorded: Recorded) -> None:
+    known = draft.optimizations[event.optimization]
+    draft.change_optimization(
+        event.optimization,
+        interacts_with=(*known.interacts_with, event.other),
+        grant=None,
+        status=known.status if known.status.ended else Status.HELD,
+        reason=event.sentence,
+    )
+
+
 @_folds(e.WideningIntended)
 def _(event: e.WideningIntended, draft: Draft, recorded: Recorded) -> None:
     known = draft.optimizations[event.optimization]
@@ -501,23 +542,43 @@ def _(event: e.WideningIntended, draft: Draft, recorded: Recorded) -> None:
     draft.change_optimization(
         event.optimization,
         epoch=event.epoch,
-        pending=PendingScope(event.to_scope, event.epoch, widening=True),
+        pending=PendingScope(event.to_scope, event.epoch, widening=True, holdback=event.holdback),
         grant=replace(grant, used=True) if grant else None,
         approved_scope=approved,
         holdout=event.holdout,
     )
 
 
+@_folds(e.HoldbackIntended)
+def _(event: e.HoldbackIntended, draft: Draft, recorded: Recorded) -> None:
+    known = draft.optimizations[event.optimization]
+    pending = PendingScope(
+        known.scope, event.epoch, widening=False, holdback=event.share, rotation=event.rotation
+    )
+    draft.change_optimization(event.optimization, epoch=event.epoch, pending=pending)
+
+
+@_folds(e.RealisedMeasured)
+def _(event: e.RealisedMeasured, draft: Draft, recorded: Recorded) -> None:
+    known = draft.optimizations[event.optimization]
+    realised = (*known.realised, Realised(event.rotation, event.found, event.sentence))
+    draft.change_optimization(event.optimization, realised=realised)
+
+
 @_folds(e.NarrowingIntended)
 def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
     known = draft.optimizations[event.optimization]
+    share, turn = (known.holdback, known.rotation) if event.to_scope == known.scope else (0, 0)
     draft.change_optimization(
         event.optimization,
         epoch=event.epoch,
-        pending=PendingScope(event.to_scope, event.epoch, widening=False),
+        pending=PendingScope(event.to_scope, event.epoch, widening=False, holdback=share, rotation=turn),
         grant=None,
         approved_scope=min(known.approved_scope, event.to_scope),
     )
+    if event.cause == BLIND and (not known.status.ended or known.status is Status.COMPLETED):
+        # Not its fault: it may climb again when it can be seen.
+        draft.change_optimization(event.optimization, status=Status.HELD, reason=event.reason)
     draft.add_results(event.optimization, decided_at=recorded.at, narrowed_at=recorded.at)
     if recorded.by.kind is ActorKind.HUMAN and event.cause not in IMPERSONAL:
         draft.add_results(event.optimization, overridden_at=recorded.at)
@@ -529,11 +590,15 @@ def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
 def _(event: e.ScopeConfirmed, draft: Draft, recorded: Recorded) -> None:
     optimization = draft.optimizations[event.optimization]
     widened = event.scope > optimization.scope
+    pending = optimization.pending
+    share, turn = (pending.holdback, pending.rotation) if pending else (0, 0)
     draft.change_optimization(
         event.optimization,
         scope=event.scope,
         pending=None,
-        phases=(*optimization.phases, ScopePhase(event.scope, event.effective_at)),
+        phases=(*optimization.phases, ScopePhase(event.scope, event.effective_at, share)),
+        holdback=share,
+        rotation=turn,
     )
     results = optimization.results
     if results.narrowed_at is not None and not widened:

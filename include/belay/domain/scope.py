@@ -36,3 +36,26 @@ class Ramp:
 def percent(scope: int) -> str:
     """Return ``scope`` (basis points) as people read it: ``1 %``, ``0.5 %``, ``25 %``."""
     return f"{scope / 100:g} %"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldbackRule:
+    """Who goes without a change that is complete, so that it can still be measured.
+
+    Attributes
+    ----------
+    share : int
+        Units held back, in basis points; 0 is nobody.
+    horizon_seconds : float
+        Data time after completion for which it lasts.
+    rotate_seconds : float
+        Data time after which others are held back.
+    """
+
+    share: int = 0
+    horizon_seconds: float = 0.0
+    rotate_seconds: float = 0.0
+
+
+NO_HOLDBACK = HoldbackRule()
+"""Nobody is held back."""

@@ -13,7 +13,7 @@ from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.portfolio import Decision
 from belay.domain.proposal import Proposal
-from belay.domain.scope import percent
+from belay.domain.scope import NO_HOLDBACK, HoldbackRule, percent
 from belay.domain.stages import DecisionClass, Stage
 
 
@@ -127,6 +127,8 @@ class CapabilityState:
     demoted_by: str = ""
     calendar: Calendar = ALWAYS
     decisions: tuple[Decision, ...] = ()
+    document: str | None = None
+    holdback: HoldbackRule = NO_HOLDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +176,29 @@ class PendingScope:
     to_scope: int
     epoch: int
     widening: bool
+    holdback: int = 0
+    rotation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ScopePhase:
-    """A period of constant scope; it ends where the next one starts (data time)."""
+    """A period of constant scope; it ends where the next one starts (data time).
+
+    ``holdback`` is the share that goes without it all the same, in basis points.
+    """
 
     scope: int
     start: datetime
+    holdback: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Realised:
+    """What a complete change did for one turn of the hold-back."""
+
+    rotation: int
+    found: Estimate
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +271,10 @@ class OptimizationState:
     approved_scope: int = 0
     holdout: int = 0
     results: Results = Results()
+    interacts_with: tuple[str, ...] = ()
+    holdback: int = 0
+    rotation: int = 0
+    realised: tuple[Realised, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -369,6 +390,17 @@ class FreezeState:
 
 
 @dataclass(frozen=True, slots=True)
+class BlindState:
+    """Something that the guard cannot see: from ``since`` on (data time), known ``at`` (wall-clock)."""
+
+    source: str
+    target: str
+    reason: str
+    since: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything that decisions rest on, as of ledger entry ``seq``."""
 
@@ -378,6 +410,19 @@ class State:
     requests: Mapping[str, RequestState] = field(default_factory=dict)
     freezes: Mapping[str, FreezeState] = field(default_factory=dict)
     delegations: Mapping[str, DelegationState] = field(default_factory=dict)
+    blind: Mapping[str, BlindState] = field(default_factory=dict)
+    lifted: Mapping[str, FreezeState] = field(default_factory=dict)
+
+    @property
+    def budget_from(self) -> datetime | None:
+        """When people last lifted a freeze of everything: harm before it has been answered for."""
+        lifted = self.lifted.get("all")
+        return None if lifted is None else lifted.since
+
+    def blind_to(self, capability: str, surface: str) -> list[BlindState]:
+        """Return what keeps the guard from seeing ``capability`` on ``surface``."""
+        targets = ("all", f"surface:{surface}", f"capability:{capability}")
+        return [blind for blind in self.blind.values() if blind.target in targets]
 
     def delegated_to(self, person: str, at: datetime) -> list[DelegationState]:
         """Return the delegations that let ``person`` answer for somebody at ``at``, oldest first."""

@@ -195,6 +195,7 @@ def to_definition(flag: ServedFlag) -> dict[str, Any]:
             "belay_holdout_salt": flag.holdout_salt,
             "belay_surface": flag.surface,
             "belay_audience": json.dumps(dict(flag.audience), sort_keys=True),
+            **({"belay_holdback": flag.holdback, "belay_rotation": flag.rotation} if flag.holdback else {}),
         },
     }
 
@@ -222,8 +223,22 @@ def _split(flag: ServedFlag) -> list[list[Any]]:
     for index, variant in enumerate(flag.variants):
         room = width if index < count - 1 else _FULL_BUCKETS - width * (count - 1)
         filled = room * flag.scope // _FULL_BUCKETS
-        buckets += [[variant.key, filled], [CONTROL, room - filled]]
+        if flag.holdback and filled == room:
+            buckets += _held_back(variant.key, room, flag)
+        else:
+            buckets += [[variant.key, filled], [CONTROL, room - filled]]
     return [bucket for bucket in buckets if bucket[1]]
+
+
+def _held_back(variant: str, room: int, flag: ServedFlag) -> list[list[Any]]:
+    """Return a treatment's whole range without those whose turn it is to be held back.
+
+    The first turn takes the end of the range: units that no earlier scope had reached. Each next turn moves
+    down by its own width, so a unit changes sides at most once a turn.
+    """
+    held = max(room * flag.holdback // _FULL_BUCKETS, 1)
+    after = flag.rotation % (room // held) * held
+    return [[variant, room - after - held], [CONTROL, held], [variant, after]]
 
 
 def _fractional(salt: str, buckets: list[list[Any]]) -> dict[str, Any]:
@@ -292,10 +307,13 @@ def _from_definition(key: str, definition: dict[str, Any], metadata: dict[str, A
         holdout_salt=str(metadata["belay_holdout_salt"]),
         audience=json.loads(metadata["belay_audience"]),
         surface=str(metadata.get("belay_surface", "")),
+        holdback=int(metadata.get("belay_holdback", 0)),
+        rotation=int(metadata.get("belay_rotation", 0)),
     )
 
 
 def _normalised(flag: ServedFlag) -> ServedFlag:
     """Return ``flag`` as it will read back: variants in the order of their keys, payloads as objects."""
     variants = sorted((Variant(v.key, _payload(v.payload)) for v in flag.variants), key=lambda v: v.key)
-    return replace(flag, variants=tuple(variants), rollback=_payload(flag.rollback))
+    rotation = flag.rotation if flag.holdback else 0
+    return replace(flag, variants=tuple(variants), rollback=_payload(flag.rollback), rotation=rotation)

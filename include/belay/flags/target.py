@@ -36,6 +36,10 @@ class ServedFlag:
         Attributes that a unit must have to be exposed.
     surface : str
         Where in the product it shows; written along for those who read the flags.
+    holdback : int
+        Share of units that go without a change at full scope, in basis points, so that it can be measured.
+    rotation : int
+        Whose turn it is to be held back; with each turn a unit changes sides at most once.
     intact : bool
         Whether it reads back as Belay wrote it; what a flag shows that was changed by hand is unknown.
     """
@@ -50,6 +54,8 @@ class ServedFlag:
     audience: Mapping[str, str] = field(default_factory=dict)
     surface: str = ""
     intact: bool = field(default=True, compare=False)
+    holdback: int = 0
+    rotation: int = 0
 
     @property
     def capability(self) -> str:

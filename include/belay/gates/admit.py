@@ -16,6 +16,7 @@ from belay.domain.proposal import Proposal
 from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
+from belay.gates.guarded import missing_guard
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
 from belay.gates.registered import level_ahead, registered_before
 
@@ -60,11 +61,20 @@ def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
         raise RefusedError(Refusal("agent-owner", message))
 
 
+def keep_policy(belay: Services, policy: CapabilityPolicy) -> str:
+    """Keep a policy whole, as evidence: the guard goes by the last good one when the file breaks."""
+    from belay.ledger.policies import policy_document
+
+    return belay.ledger.put_evidence(policy_document(policy))
+
+
 def adopt_policy(
     belay: Services, policy: CapabilityPolicy, reason: str = "the policy file is in force"
 ) -> None:
     """Record that the policy file as it is now is in force; nothing happens when it already is."""
-    execute(belay, c.AdoptPolicy(policy, reason), by="policy")
+    known = belay.ledger.state().capabilities.get(policy.id)
+    if known is None or known.policy != policy.digest or known.document is None:
+        execute(belay, c.AdoptPolicy(policy, reason, keep_policy(belay, policy)), by="policy")
 
 
 def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
@@ -111,6 +121,7 @@ def _measured(
     """Yield what had to be looked up or measured, each with the facts that later gates need."""
     yield _roster_preflight(belay.roster(), known.proposal, policy), {}
     yield _supervision(belay, policy), {}
+    yield _guard(belay), {}
     yield _enough_traffic(belay, known, policy)
 
 
@@ -126,6 +137,12 @@ def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPoli
         sentence = f"{len(anybody)} people could answer and the quorum is {policy.approval.quorum}"
         return c.Finding("roster", Verdict.HOLD, sentence)
     return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
+
+
+def _guard(belay: Services) -> c.Finding:
+    """Is anybody watching what would be shown?"""
+    said = missing_guard(belay)
+    return c.Finding("guard", Verdict.HOLD if said else Verdict.PASS, said or "the guard watches")
 
 
 def _supervision(belay: Services, policy: CapabilityPolicy) -> c.Finding:

@@ -128,5 +128,6 @@ def logged_shares(known: OptimizationState, scope: int) -> dict[str, float]:
 def shares(known: OptimizationState, scope: int) -> dict[str, float]:
     """Return the split that ``scope`` (basis points) asks for among the arms; the holdout is none of them."""
     treatments = known.proposal.variants
-    each = scope / FULL_SCOPE / len(treatments)
-    return {CONTROL: 1 - scope / FULL_SCOPE} | {variant.key: each for variant in treatments}
+    exposed = (scope - (known.holdback if scope == known.scope else 0)) / FULL_SCOPE
+    each = exposed / len(treatments)
+    return {CONTROL: 1 - exposed} | {variant.key: each for variant in treatments}

@@ -19,6 +19,7 @@ from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
+from belay.gates.guarded import require_guard
 from belay.gates.outcome import RefusedError, execute
 
 if TYPE_CHECKING:
@@ -37,10 +38,13 @@ def widen(belay: Services, optimization: str, step: int) -> OptimizationState:
     ------
     RefusedError
         When the ledger holds no grant for exactly this step; the attempt is recorded.
+    GuardMissing
+        When nobody watches what would be shown: run it again when somebody does.
     FlagsUnavailable
         When the flag system cannot be written or does not show what was written. Nothing is lost:
         run it again.
     """
+    require_guard(belay)
     execute(belay, c.IntendWidening(optimization, step), by="flag-writer")
     return settle_scope(belay, optimization)
 
@@ -222,7 +226,11 @@ def roll_back(
 
 def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> ServedFlag:
     """Return the flag that shows ``optimization`` at ``scope`` (basis points) under ``epoch``."""
-    proposal = optimization.proposal
+    proposal, held = optimization.proposal, (0, 0)
+    if (pending := optimization.pending) is not None and pending.epoch == epoch:
+        held = (pending.holdback, pending.rotation)
+    elif scope == optimization.scope:
+        held = (optimization.holdback, optimization.rotation)
     return ServedFlag(
         key=optimization.id,
         scope=scope,
@@ -233,4 +241,6 @@ def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> Serv
         holdout_salt=optimization.capability,
         audience=proposal.audience,
         surface=optimization.surface,
+        holdback=held[0],
+        rotation=held[1],
     )

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from belay.domain.digest import canonical_json
 from belay.domain.events import EVENTS, Event
 from belay.domain.state import (
+    BlindState,
     CapabilityState,
     DelegationState,
     FreezeState,
@@ -25,6 +26,8 @@ ENTITIES: dict[str, type] = {
     "requests": RequestState,
     "freezes": FreezeState,
     "delegations": DelegationState,
+    "blind": BlindState,
+    "lifted": FreezeState,
 }
 """The tables of ``State``, and what they hold."""
 
@@ -43,6 +46,22 @@ def encode(thing: Any) -> str:
     """Return a domain object as canonical JSON text."""
     plain = _adapter(type(thing)).dump_python(thing, mode="json")
     return canonical_json(plain)
+
+
+def plain(thing: Any) -> Any:
+    """Return a domain object as plain data, ready for JSON."""
+    return _adapter(type(thing)).dump_python(thing, mode="json")
+
+
+def restored(kind: type, document: Any) -> Any:
+    """Return the domain object of ``kind`` that plain data hold.
+
+    Raises
+    ------
+    ValueError
+        When they do not fit.
+    """
+    return _adapter(kind).validate_python(document)
 
 
 def decode_event(kind: str, body: str) -> Event:

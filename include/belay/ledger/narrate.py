@@ -113,6 +113,14 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
         f"found {it.target} showing {percent(it.served_scope)} (epoch {it.served_epoch}) where "
         f"{percent(it.decided_scope)} was decided: {it.detail}"
     ),
+    e.GuardBlinded: lambda it: f"cannot see {it.target} ({it.source}): nothing there widens. {it.reason}",
+    e.GuardSighted: lambda it: f"sees {it.target} again ({it.source}): {it.reason}",
+    e.ShownHarmless: lambda it: f"showed {percent(it.scope)} harmless: {it.sentence}",
+    e.InteractionFound: lambda it: f"found that it interacts with {it.other} and held it: {it.sentence}",
+    e.HoldbackIntended: lambda it: (
+        f"holds back {percent(it.share)} of the units by turns (turn {it.rotation + 1}): {it.reason}"
+    ),
+    e.RealisedMeasured: lambda it: f"measured what it does now that it is complete: {it.sentence}",
     e.WideningIntended: _widening,
     e.NarrowingIntended: _narrowing,
     e.ScopeConfirmed: lambda it: f"read back {percent(it.scope)} from {it.target}, epoch {it.epoch}",

@@ -22,7 +22,8 @@ def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
         raise LedgerError(f"the ledger's folder cannot be made: {error}") from error
     with explained(engine):
         found = revision(engine)
-        if found is None and engine.dialect.name == "sqlite":
+        older = found is None or found < REVISION
+        if older and engine.dialect.name == "sqlite":
             from belay.ledger.migrations import upgrade
 
             upgrade(engine)

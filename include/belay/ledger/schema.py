@@ -59,9 +59,34 @@ projections = sa.Table(
 The row ``MARK`` holds the number of the entry that the others are as of.
 """
 
+monitors = sa.Table(
+    "guard_monitors",
+    metadata,
+    sa.Column("optimization", sa.Text, primary_key=True),
+    sa.Column("phase", sa.Integer, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("finding", sa.Text, nullable=False),
+    sa.Column("log_e", sa.Float, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+"""Where the guard's monitors stand: derived from the warehouse, and rebuilt from it when it is lost."""
+
+beats = sa.Table(
+    "guard_beats",
+    metadata,
+    sa.Column("guard", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("data_time", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+"""When each guard looked last (wall-clock and data time): how others know that it is there."""
+
 MARK = ("head", "")
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this code expects."""
 
 

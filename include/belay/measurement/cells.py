@@ -231,8 +231,8 @@ def assemble(
     plan: MeasurementPlan,
     until: datetime,
     combinations: Sequence[Combination],
-    rows: Sequence[Mapping[str, Any]],
-    outcomes: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[Mapping[Any, Any]],
+    outcomes: Mapping[str, Mapping[Any, Any]],
     reading: Reading,
 ) -> Cells:
     """Return the cells of the rows that one look read: combinations added up to marginal segments."""
@@ -281,7 +281,7 @@ def assemble(
 
 
 def _moments(
-    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats
+    names: Sequence[str], rows: Sequence[Mapping[Any, Any]], add: Any, units: Floats
 ) -> tuple[Floats, Floats]:
     """Return means and centred scatter from sums around the shift k: S²/n is taken off once, near zero."""
     n = np.maximum(units, 1.0)
@@ -291,7 +291,7 @@ def _moments(
 
 
 def _centred(
-    names: Sequence[str], rows: Sequence[Mapping[str, Any]], add: Any, units: Floats, n: Floats
+    names: Sequence[str], rows: Sequence[Mapping[Any, Any]], add: Any, units: Floats, n: Floats
 ) -> tuple[Floats, Floats]:
     sums = np.stack([add([row[f"s_{name}"] for row in rows]) for name in names], axis=-1)
     shift = np.array([float(rows[0][f"k_{name}"]) for name in names])

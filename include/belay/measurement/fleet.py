@@ -83,8 +83,8 @@ class _Part:
 def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     """Read every optimization of ``sights`` up to its own moment, in few statements.
 
-    Gives the cells that ``read_cells`` gives for each of them alone. Never raises for what the data hold: what
-    cannot be read comes as cells with a ``problem``.
+    Gives the cells that ``read_cells`` gives for each of them alone. Never raises for what the data hold:
+    what cannot be read comes as cells with a ``problem``.
     """
     found: dict[int, Cells] = {}
     statements = 0
@@ -116,7 +116,9 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     surveyed = read_rows(connection, _survey(sights))
     labels = sorted({tuple(str(row[f"g_{name}"]) for name in sights[0].plan.segments) for row in surveyed})
     if len(labels) > _LABELS:
-        problem = f"the segments have {len(labels):,} combinations of values; at most {_LABELS:,} can be judged"
+        problem = (
+            f"the segments have {len(labels):,} combinations of values; at most {_LABELS:,} can be judged"
+        )
         return [no_cells(s.plan, naive_utc(s.until), problem) for s in sights], 1
     rows = read_rows(connection, _cells(sights, metrics, labels)) if labels else []
     sources = list(dict.fromkeys(metric.source for metric in metrics))
@@ -156,7 +158,13 @@ def _assembled(
             places[combination] = len(combinations)
             combinations.append(combination)
         own = {name: row[theirs] for name, theirs in names.items()}
-        own |= {"code": places[combination], "day": row["day"], "phase": 0, "arms": row["arms"], "n": row["n"]}
+        own |= {
+            "code": places[combination],
+            "day": row["day"],
+            "phase": 0,
+            "arms": row["arms"],
+            "n": row["n"],
+        }
         mine.append(own)
     audit = {
         planned.metric.source: audits[planned.metric.source].get(plan.surface, _NOTHING)
@@ -211,7 +219,14 @@ def _plans(sights: Sequence[Sight]) -> CTE:
         start = sight.plan.start
         assert start is not None
         rows.append(
-            (k, _ms(day_zero(sight.plan)), _ms(start), _ms(sight.until), sight.plan.optimization, sight.plan.surface)
+            (
+                k,
+                _ms(day_zero(sight.plan)),
+                _ms(start),
+                _ms(sight.until),
+                sight.plan.optimization,
+                sight.plan.surface,
+            )
         )
     return listed.data(rows).cte("plans")
 
@@ -219,7 +234,10 @@ def _plans(sights: Sequence[Sight]) -> CTE:
 def _arms(sights: Sequence[Sight]) -> CTE:
     """Return each plan's arms by name: a variant that was not proposed has none, and falls out."""
     listed = values(
-        column("k", BigInteger()), column("arm", BigInteger()), column("variant", String()), literal_binds=True
+        column("k", BigInteger()),
+        column("arm", BigInteger()),
+        column("variant", String()),
+        literal_binds=True,
     )
     rows = [(k, arm, name) for k, sight in enumerate(sights) for arm, name in enumerate(sight.plan.arms)]
     return listed.data(rows).cte("arms")
@@ -381,7 +399,9 @@ def _per_unit(sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequen
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)
             if value.part == "y" and metric.cap is not None:
-                known = case((known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known)
+                known = case(
+                    (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known
+                )
             columns.append(known.label(value.name))
     after_zero = WholeDivision(first.c.packed, MAX_CODES)
     code = first.c.packed - after_zero * MAX_CODES

@@ -132,6 +132,42 @@ def watermark(engine: Engine, surface: str, fresh: timedelta = FRESH) -> datetim
     return None if None in newest else min(moment for moment in newest if moment is not None)
 
 
+def watermarks(
+    engine: Engine, surfaces: Sequence[str], fresh: timedelta = FRESH
+) -> dict[str, datetime | None]:
+    """Return the ``watermark`` of every surface, in two statements however many there are.
+
+    Raises
+    ------
+    WarehouseUnavailableError
+        When the warehouse cannot be read.
+    """
+    newest: list[dict[str, datetime]] = []
+    for name in ("exposures", "outcomes"):
+        events = table(
+            name, column("surface"), column("event_time", DateTime()), column("ingested_at", DateTime())
+        )
+        age = EpochMs(events.c.ingested_at) - EpochMs(events.c.event_time)
+        statement = (
+            select(events.c.surface, func.max(events.c.ingested_at))
+            .where(
+                events.c.surface.in_(sorted(surfaces)),
+                events.c.event_time <= events.c.ingested_at,
+                age <= int(fresh.total_seconds() * 1000),
+            )
+            .group_by(events.c.surface)
+        )
+        try:
+            with engine.connect() as connection:
+                newest.append({str(surface): at for surface, at in connection.execute(statement)})
+        except DBAPIError as error:
+            raise WarehouseUnavailableError(f"the warehouse cannot be read: {first_line(error)}") from error
+    return {
+        s: min(found[s] for found in newest) if all(s in found for found in newest) else None
+        for s in surfaces
+    }
+
+
 def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) -> NDArray[np.int64]:
     """Return how many units came to ``surface`` for the first time on each day since ``since``.
 

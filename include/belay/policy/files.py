@@ -140,6 +140,33 @@ class LimitsFile(Strict):
     )
 
 
+class GuardFile(Strict):
+    """How much may be at stake at once, over all capabilities."""
+
+    harm_per_week: Annotated[float, Field(gt=0, le=7_000)] | None = Field(
+        None, description="days of a surface's whole traffic that may meet harm in a week, such as 0.5"
+    )
+    live_per_surface: Count | None = Field(None, description="changes measured on one surface at once")
+    variants_per_surface: Count | None = Field(
+        None, description="variants of all changes measured on one surface at once"
+    )
+    changes_per_unit: Count | None = Field(
+        None, description="climbing changes that one unit may meet at once, over all surfaces"
+    )
+
+
+class HoldbackFile(Strict):
+    """Who goes without a change that is complete, so that it can still be measured."""
+
+    share: Annotated[int, Field(ge=0, le=2_000)] | None = Field(
+        None, description="units held back in basis points, such as 200; 0 holds nobody back"
+    )
+    horizon: Duration | None = Field(None, description="data time after completion, such as 60d")
+    rotate: Duration | None = Field(
+        None, description="data time after which others are held back, such as 14d"
+    )
+
+
 class CriteriaFile(Strict):
     """What the record at a stage must show for the next one; what is left out is not asked."""
 
@@ -246,6 +273,8 @@ class DefaultsFile(Strict):
     autonomy: AutonomyFile | None = Field(None, description="how autonomy is kept and lost")
     max_data_age: Duration | None = Field(None, description="how old the newest data may be, such as 12h")
     supervision: SupervisionFile | None = Field(None, description="what people can be asked")
+    guard: GuardFile | None = Field(None, description="how much may be at stake at once")
+    holdback: HoldbackFile | None = Field(None, description="who goes without a change that is complete")
     calendar: Name | None = Field(
         None, description="calendar of _calendar.yaml by which people are asked; always, when left out"
     )
@@ -385,4 +414,7 @@ class LadderFile(Strict):
     oversight: OversightCells | None = Field(None, description="stage to the oversight of each kind of step")
     promotion: dict[StageWord, CriteriaFile] | None = Field(
         None, description="stage to what its record must show before people are asked for the next one"
+    )
+    blindness: dict[StageWord, Duration] | None = Field(
+        None, description="stage to the data time that the guard may miss data, such as {supervised: 24h}"
     )

@@ -14,13 +14,14 @@ from belay.domain.capability import (
     ApprovalRule,
     CapabilityPolicy,
     ErrorRates,
+    GuardRule,
     Limits,
     SupervisionRule,
     WindowRule,
 )
 from belay.domain.digest import sha256_of
 from belay.domain.metrics import Guardrail, Primary, PrimaryRule
-from belay.domain.scope import Ramp
+from belay.domain.scope import NO_HOLDBACK, HoldbackRule, Ramp
 from belay.policy.autonomy import autonomy_rule
 from belay.policy.checks import missing, validate
 from belay.policy.document import Document, read_document
@@ -31,6 +32,8 @@ from belay.policy.files import (
     CapabilityFile,
     DefaultsFile,
     ErrorsFile,
+    GuardFile,
+    HoldbackFile,
     LimitsFile,
     SupervisionFile,
     WindowFile,
@@ -47,6 +50,8 @@ _OPTIONAL = {
     "segments",
     "exposure_filters",
     "autonomy",
+    "guard",
+    "holdback",
     "promotion",
     "calendar",
 }
@@ -182,10 +187,22 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
             period_seconds=_there(supervision.period),
         ),
         calendar=shared.calendars[file.calendar or ALWAYS.name],
+        guard=_guard(file.guard or GuardFile(), shared),
+        holdback=_holdback(file.holdback or HoldbackFile()),
     )
     content = json.loads(json.dumps(asdict(policy), default=str))  # days and times of day as ISO 8601
     del content["digest"]
     return replace(policy, digest=sha256_of(content))
+
+
+def _guard(file: GuardFile, shared: Shared) -> GuardRule:
+    given = {name: value for name, value in file if value is not None}
+    return GuardRule(blindness=shared.blindness, **given)
+
+
+def _holdback(file: HoldbackFile) -> HoldbackRule:
+    share, horizon, rotate = file.share or 0, file.horizon or 0.0, file.rotate or 0.0
+    return HoldbackRule(share, horizon, rotate or horizon) if share and horizon else NO_HOLDBACK
 
 
 def _there(value: T | None) -> T:

@@ -52,6 +52,8 @@ class Shared:
         The ladder's oversight; None when the file is broken.
     criteria : CriteriaByStage | None
         What the record at each stage must show; None when the ladder leaves that to Belay.
+    blindness : dict[Stage, float]
+        Seconds of data time that the guard may miss data, by stage.
     metrics : dict[str, Metric]
         The usable metrics.
     columns : dict[str, frozenset[str]]
@@ -73,6 +75,7 @@ class Shared:
 
     table: OversightTable | None = None
     criteria: CriteriaByStage | None = None
+    blindness: dict[Stage, float] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=dict)
     columns: dict[str, frozenset[str]] = field(default_factory=dict)
     roster: Roster = field(default_factory=Roster)
@@ -135,7 +138,7 @@ def _calendars(shared: Shared, document: Document) -> None:
 
 def _ladder(shared: Shared, document: Document) -> None:
     model, errors = validate(LadderFile, document, document.value)
-    errors += missing(model, document, optional={"promotion"}, reported=errors).values()
+    errors += missing(model, document, optional={"promotion", "blindness"}, reported=errors).values()
     criteria, wrong = read_criteria(model.promotion, document)
     errors += wrong if not errors else []
     table = {stage: dict(row) for stage, row in (model.oversight or {}).items()}
@@ -157,6 +160,7 @@ def _ladder(shared: Shared, document: Document) -> None:
         shared.broken[LADDER] += document.errors
     else:
         shared.table, shared.criteria = table, criteria
+        shared.blindness = dict(model.blindness or {})
 
 
 def looser(

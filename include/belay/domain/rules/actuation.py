@@ -8,7 +8,7 @@ from belay.domain.actors import ActorKind
 from belay.domain.gates import Gate
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
-from belay.domain.scope import percent
+from belay.domain.scope import FULL_SCOPE, percent
 from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
 
@@ -58,6 +58,8 @@ def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> An
             optimization.epoch + 1,
             # Fixed at the first exposure: a unit in treatment stays in it, whatever a later policy says.
             holdout=optimization.holdout if optimization.phases else capability.holdout,
+            # At the very top nobody would be left to compare with.
+            holdback=capability.holdback.share if grant.to_scope == FULL_SCOPE else 0,
         ),
     )
 
@@ -78,15 +80,26 @@ def widening_stands(state: State, optimization: str, to_scope: int, epoch: int) 
     capability = state.capabilities[known.capability]
     for freeze in state.freezes_of(capability.id, known.surface):
         return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}")
+    if blind := unseen(state, capability.id, known.surface):
+        return blind
     if capability.policy != step.policy or capability.stage is Stage.OBSERVE:
         return Refusal("grant-void", f"the rules of {capability.id} are not those under which it was granted")
     return None
 
 
+def unseen(state: State, capability: str, surface: str) -> Refusal | None:
+    """Return why nothing widens where the guard cannot see, if it cannot."""
+    for blind in state.blind_to(capability, surface):
+        return Refusal("blind", f"the guard is blind ({blind.source}): {blind.reason}", kept=True)
+    return None
+
+
 def _frozen(state: State, optimization: OptimizationState, asked: Asked) -> Refusal | None:
-    """Return what lets nothing widen now: a freeze that somebody set, or the calendar."""
+    """Return what lets nothing widen now: a freeze that somebody set, blindness, or the calendar."""
     for freeze in state.freezes_of(optimization.capability, optimization.surface):
         return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+    if blind := unseen(state, optimization.capability, optimization.surface):
+        return blind
     closed = state.capabilities[optimization.capability].calendar.freeze_at(asked.at)
     return Refusal("calendar", closed, kept=True) if closed else None
 

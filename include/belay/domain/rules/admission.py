@@ -14,7 +14,7 @@ from belay.domain.rules.answer import Asked
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import step_oversight
 from belay.domain.scope import percent
-from belay.domain.state import OptimizationState, State, Step
+from belay.domain.state import OptimizationState, State, Status, Step
 
 
 def admission(
@@ -47,6 +47,13 @@ def _findings(
         f"one step up the ramp, {percent(step.from_scope)} → {percent(step.to_scope)}",
         "an earlier change of scope is not confirmed yet: let its run finish first",
     )
+    unseen = state.blind_to(capability.id, optimization.surface)
+    yield _rule(
+        "guard-sees",
+        not unseen,
+        "the guard sees it",
+        "; ".join(f"the guard is blind ({blind.source}): {blind.reason}" for blind in unseen),
+    )
     closed = policy.calendar.freeze_at(asked.at)
     yield _rule("calendar", closed is None, f"calendar {policy.calendar.name} is open", closed or "")
     oversight = step_oversight(state, optimization, step, policy).oversight
@@ -69,6 +76,38 @@ def _findings(
         not neighbours,
         f"surface {optimization.surface} is free",
         f"surface {optimization.surface} is taken by {', '.join(neighbours)}",
+    )
+    on_surface = [o for o in state.optimizations.values() if _measured_on(o, optimization)]
+    yield _rule(
+        "live-per-surface",
+        len(on_surface) < policy.guard.live_per_surface,
+        f"{len(on_surface)} other changes measured on {optimization.surface} of at most "
+        f"{policy.guard.live_per_surface}",
+        f"{len(on_surface)} changes are measured on {optimization.surface}; the policy allows "
+        f"{policy.guard.live_per_surface}",
+    )
+    shown = variants + sum(len(o.proposal.variants) for o in on_surface)
+    yield _rule(
+        "variants-per-surface",
+        shown <= policy.guard.variants_per_surface,
+        f"{shown} variants on {optimization.surface} of at most {policy.guard.variants_per_surface}",
+        f"{shown} variants would be measured on {optimization.surface}; the policy allows "
+        f"{policy.guard.variants_per_surface}",
+    )
+    met = [o.id for o in state.optimizations.values() if _may_meet(o, optimization)]
+    yield _rule(
+        "changes-per-unit",
+        len(met) < policy.guard.changes_per_unit,
+        f"a unit may meet {len(met)} other changes of at most {policy.guard.changes_per_unit}",
+        f"a unit may meet {len(met)} climbing changes already; the policy allows "
+        f"{policy.guard.changes_per_unit}",
+    )
+    still = [name for name in optimization.interacts_with if _climbing(state.optimizations[name])]
+    yield _rule(
+        "interaction",
+        not still,
+        "it interacts with nothing that climbs",
+        f"it interacts with {', '.join(still)}: one at a time",
     )
     others = [o for o in state.optimizations.values() if o.capability == capability.id]
     live = [o.id for o in others if o.live and o.id != optimization.id and not o.status.ended]
@@ -101,6 +140,25 @@ def _findings(
         f"the error that {capability.id} may make is spent (decisions so far: {len(capability.decisions)}); "
         f"people may raise errors.fdr, now {policy.errors.fdr:g}",
     )
+
+
+def _climbing(other: OptimizationState) -> bool:
+    return other.live and other.status is not Status.COMPLETED
+
+
+def _measured_on(other: OptimizationState, optimization: OptimizationState) -> bool:
+    """Whether ``other`` is being measured on the same surface."""
+    if other.id == optimization.id or other.surface != optimization.surface:
+        return False
+    return _climbing(other) or (other.live and other.holdback > 0)
+
+
+def _may_meet(other: OptimizationState, optimization: OptimizationState) -> bool:
+    """Whether a unit may meet both: nothing in their audiences excludes it."""
+    if other.id == optimization.id or not _climbing(other):
+        return False
+    mine = optimization.proposal.audience
+    return all(mine.get(name, value) == value for name, value in other.proposal.audience.items())
 
 
 def _rule(name: str, ok: bool, good: str, bad: str) -> Finding:  # noqa: FBT001 - reads as a sentence at each call

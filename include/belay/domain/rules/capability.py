@@ -19,7 +19,7 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     """
     policy = command.policy
     known = state.capabilities.get(policy.id)
-    if known and known.policy == policy.digest:
+    if known and known.policy == policy.digest and (known.document or command.document is None):
         return ()
     loosens = (
         known is not None
@@ -50,7 +50,11 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         leases=policy.autonomy.leases,
         holdout=policy.autonomy.holdout,
         calendar=policy.calendar,
+        document=command.document,
+        holdback=policy.holdback,
     )
+    if known and known.policy == policy.digest:
+        return (adopted,)  # the same policy, now with its text: nothing that rests on it changes
     return (
         adopted,
         *void_open_requests(state, "the policy changed", capability=policy.id),

@@ -1,0 +1,1 @@
+"""The watch over everything live, in every state. It can only narrow."""

@@ -1,0 +1,294 @@
+"""One cycle of the guard: read everything live, narrow what harms, say what cannot be seen.
+
+Two guards at once do no harm: each change is one command that the ledger decides on its newest state, and
+each write of a flag carries an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from belay.domain.actors import service
+from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm
+from belay.domain.state import State
+from belay.flags.target import FlagsUnavailable
+from belay.gates.guarded import MISSED
+from belay.gates.widen import settle_narrowings
+from belay.guard import judge
+from belay.guard.judge import Look, Problem
+from belay.guard.sight import Live, everything_live, sights_of
+from belay.ledger.store import Ask
+from belay.ledger.watch import Beat, MonitorState, Watch
+from belay.measurement.findings import Finding
+from belay.measurement.fleet import FleetReading, read_fleet
+from belay.measurement.monitor import monitor
+from belay.measurement.warehouse import watermarks
+
+if TYPE_CHECKING:
+    from belay.services import Services
+
+GUARD = service("guard")
+
+
+@dataclass(slots=True)
+class Cycle:
+    """What one cycle saw and did.
+
+    Attributes
+    ----------
+    live, read, statements : int
+        Optimizations that somebody sees; those read anew; statements sent to the warehouse.
+    rolled_back, shrunk, turned : list[str]
+        Optimizations taken down for harm; narrowed to what was shown harmless; whose hold-back took a turn.
+    blind, sighted : list[str]
+        Sources that went dark in this cycle, and that came back.
+    harmless : list[str]
+        Optimizations whose scope was shown harmless in this cycle.
+    uncomparable : list[str]
+        Live optimizations without anybody to compare with.
+    froze : str
+        Why everything was frozen in this cycle; empty when it was not.
+    problems : list[str]
+        What could not be done; the next cycle tries again.
+    seconds : float
+        Wall-clock time that it took.
+    """
+
+    live: int = 0
+    read: int = 0
+    statements: int = 0
+    rolled_back: list[str] = field(default_factory=list)
+    shrunk: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
+    sighted: list[str] = field(default_factory=list)
+    harmless: list[str] = field(default_factory=list)
+    uncomparable: list[str] = field(default_factory=list)
+    froze: str = ""
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+
+def guard(belay: Services, name: str) -> Cycle:
+    """Look once at everything live, and narrow what must be.
+
+    Parameters
+    ----------
+    name
+        Which guard this is (``airflow``, ``cli@host``), for its heartbeat.
+
+    Returns
+    -------
+    Cycle
+        What was seen and done. A missing warehouse or flag system is no error: it is in the answer.
+
+    Raises
+    ------
+    LedgerError
+        When the ledger cannot be read or written: nothing can be decided then. `belay stop` still can.
+    """
+    began = time.monotonic()
+    watch, cycle = Watch(belay.ledger.engine), Cycle()
+    state = belay.ledger.state()
+    # What earlier cycles decided and could not carry out comes first.
+    _settle(belay, cycle, None)
+    live, unruled = everything_live(belay, state)
+    cycle.live = len(live) + len(unruled)
+    data_time = belay.data_now()
+    problems = [
+        Problem(f"capability:{u.capability}", f"capability:{u.capability}", u.why, data_time) for u in unruled
+    ]
+    if (absent := _was_absent(belay, watch, live)) is not None:
+        problems.append(absent)
+    looks, states, unseen = _look(belay, watch, cycle, state, live, data_time)
+    problems += unseen
+    _act(belay, cycle, judge.narrowings(looks))
+    state = _report(belay, cycle, state, problems)
+    if absent is not None:  # it was missed, and it looks again: what it saw now is what counts
+        state = _report(belay, cycle, state, [p for p in problems if p is not absent])
+    _act(belay, cycle, judge.harmless(looks))
+    _shrink(belay, cycle, state, live, data_time)
+    _budget(belay, cycle, live)
+    watch.put_monitors(states)
+    cycle.seconds = round(time.monotonic() - began, 3)
+    watch.beat(Beat(name, belay.now(), data_time, cycle.to_document()))
+    return cycle
+
+
+def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem | None:
+    """Return that no guard has looked for too long, if so: until this cycle nobody saw anything."""
+    last = watch.last()
+    if last is None or not live or belay.now() - last.at <= MISSED * belay.settings.guard_every:
+        return None
+    reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
+    return Problem("guard", "all", reason, last.data_time)
+
+
+def _look(
+    belay: Services, watch: Watch, cycle: Cycle, state: State, live: Sequence[Live], data_time: datetime
+) -> tuple[list[Look], list[MonitorState], list[Problem]]:
+    """Read what is new about everything live, and judge it."""
+    comparable = [one for one in live if one.comparable]
+    cycle.uncomparable = [one.known.id for one in live if not one.comparable]
+    standing = watch.monitors()
+    dark_before = {name.partition(":")[2] for name in state.blind if name.startswith("surface:")}
+    surfaces = sorted({one.known.surface for one in live} | dark_before)
+    if not surfaces and state.blind:
+        surfaces = sorted({known.surface for known in state.capabilities.values()})
+    try:
+        marks = watermarks(belay.warehouse, surfaces) if surfaces else {}
+        cycle.statements += 2 if surfaces else 0
+    except Exception as error:  # noqa: BLE001 - every driver has its own errors; whatever it is, we are blind
+        since = max((s.until for s in standing.values()), default=data_time)
+        why = f"the warehouse does not answer: {_first_line(error)}"
+        return [], [], [Problem("warehouse", "all", why, since)]
+    until = {
+        surface: min(mark.replace(tzinfo=UTC), data_time)
+        for surface, mark in marks.items()
+        if mark is not None
+    }
+    dark = judge.stale(live, {s: until.get(s) for s in surfaces}, data_time)
+    dark |= judge.still_dark(state, {one.known.surface for one in live}, until)
+    fresh = [one for one in comparable if one.known.surface in until and _news(one, standing, until)]
+    sights = sights_of(belay, fresh, until)
+    reading = read_fleet(belay.warehouse, sights) if sights else FleetReading((), 0)
+    cycle.read, cycle.statements = len(fresh), cycle.statements + reading.statements
+    looks, states, problems = [], [], list(dark.values())
+    for one, sight, cells in zip(fresh, sights, reading.cells, strict=True):
+        found = monitor(cells, sight.plan)
+        if cells.problem is not None and (problem := _unreadable(one, cells.problem, standing, until)):
+            problems.append(problem)
+            continue
+        looks.append(_kept(belay, Look(one, found)))
+        states.append(_standing(belay, one, found, standing.get(one.known.id), until[one.known.surface]))
+    return looks, states, list({problem.source: problem for problem in problems}.values())
+
+
+def _news(one: Live, standing: Mapping[str, MonitorState], until: Mapping[str, datetime]) -> bool:
+    """Whether anything arrived since the last look at it; the same data give the same finding."""
+    known = standing.get(one.known.id)
+    mine = (one.phase, one.policy.digest, until[one.known.surface])
+    return (
+        known is None or (known.phase, known.policy, known.until) != mine or known.finding == Finding.HARMFUL
+    )
+
+
+def _unreadable(
+    one: Live, problem: str, standing: Mapping[str, MonitorState], until: Mapping[str, datetime]
+) -> Problem | None:
+    """Return what hides an optimization; one that has just gone live has no data yet."""
+    known, now = one.known, until[one.known.surface]
+    last = standing.get(known.id)
+    since = last.until if last is not None and last.phase == one.phase else known.phases[-1].start
+    silent = "no exposure" in problem or "not started" in problem or "none of" in problem
+    if silent and (now - known.phases[-1].start).total_seconds() <= one.policy.max_data_age_seconds:
+        return None
+    name = f"capability:{known.capability}"
+    return Problem(name, name, f"{known.id}: {problem}", min(since, now))
+
+
+def _kept(belay: Services, look: Look) -> Look:
+    """Keep the evidence of a finding that somebody will act on."""
+    known, found = look.live.known, look.monitoring
+    news = found.finding is Finding.HARMLESS and known.scope > known.shown_harmless
+    if found.harm_sentence is None and not news:
+        return look
+    document = {
+        "kind": "guard",
+        "optimization": known.id,
+        "scope": known.scope,
+        "phase": look.live.phase,
+        "policy": look.live.policy.digest,
+        "until": found.until.isoformat(),
+        "sentence": found.sentence,
+        "monitoring": found.to_document(),
+    }
+    return replace(look, evidence=belay.ledger.put_evidence(document))
+
+
+def _standing(
+    belay: Services, one: Live, found: Any, before: MonitorState | None, until: datetime
+) -> MonitorState:
+    same = before is not None and (before.phase, before.policy) == (one.phase, one.policy.digest)
+    log_e = max((math.log(max(e.e_value, 1e-300)) for e in (*found.effects, *found.segments)), default=0.0)
+    return MonitorState(
+        one.known.id,
+        one.phase,
+        one.policy.digest,
+        until,
+        (before.looks if before is not None and same else 0) + 1,
+        str(found.finding),
+        max(log_e, before.log_e if before is not None and same else 0.0),
+        found.sentence,
+        belay.now(),
+    )
+
+
+def _act(belay: Services, cycle: Cycle, wanted: Sequence[RollBack | RecordHarmless]) -> None:
+    """Put commands to the ledger in few transactions, and carry the narrowings out in one write."""
+    outcomes = _asked(belay, wanted)
+    for command, outcome in zip(wanted, outcomes, strict=True):
+        if outcome.refusal is not None:
+            cycle.problems.append(outcome.refusal.message)
+        elif isinstance(command, RecordHarmless):
+            cycle.harmless += [command.optimization] if outcome.events else []
+        elif outcome.events:
+            cycle.rolled_back.append(command.optimization)
+    if cycle.rolled_back:
+        _settle(belay, cycle, cycle.rolled_back)
+
+
+def _asked(belay: Services, commands: Sequence[Command]) -> list[Any]:
+    return belay.ledger.execute_many([Ask(command, GUARD, belay.now()) for command in commands])
+
+
+def _settle(belay: Services, cycle: Cycle, only: Sequence[str] | None) -> None:
+    try:
+        settle_narrowings(belay, only)
+    except (FlagsUnavailable, OSError) as error:
+        cycle.problems.append(str(error))
+
+
+def _report(belay: Services, cycle: Cycle, state: State, problems: Sequence[Problem]) -> State:
+    """Record what went dark and what came back; a widening on its way into the dark is turned back."""
+    news = judge.reports(state, problems)
+    for command, outcome in zip(news, _asked(belay, news), strict=True):
+        if outcome.events:
+            blind = isinstance(command, ReportBlind)
+            (cycle.blind if blind else cycle.sighted).append(command.source)
+    if cycle.blind:
+        _settle(belay, cycle, None)
+    return belay.ledger.state() if news else state
+
+
+def _shrink(belay: Services, cycle: Cycle, state: State, live: Sequence[Live], data_time: datetime) -> None:
+    wanted = judge.shrinks(state, live, data_time)
+    for command, outcome in zip(wanted, _asked(belay, wanted), strict=True):
+        if outcome.events:
+            cycle.shrunk.append(command.optimization)
+    if cycle.shrunk:
+        _settle(belay, cycle, cycle.shrunk)
+
+
+def _budget(belay: Services, cycle: Cycle, live: Sequence[Live]) -> None:
+    """Freeze everything once the week's harm is spent, by the tightest budget of what is live."""
+    limit = min((one.policy.guard.harm_per_week for one in live), default=None)
+    if limit is None:
+        return
+    outcome = belay.ledger.execute(SpendHarm(limit), by=GUARD, at=belay.now())
+    cycle.froze = next((str(getattr(event, "reason", "")) for event in outcome.events), "")
+    if outcome.events:
+        _settle(belay, cycle, None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

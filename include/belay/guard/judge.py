@@ -1,0 +1,135 @@
+"""What the guard makes of what it read: pure, so that every state can be tried without a world."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from belay.domain import commands as c
+from belay.domain.evolve import GUARD
+from belay.domain.rules.guarding import blind_sentence
+from belay.domain.state import BlindState, OptimizationState, State
+from belay.guard.sight import Live
+from belay.measurement.findings import Finding
+from belay.measurement.monitor import Monitoring
+
+MOST_SHRINKS = 100
+"""Optimizations that shrink in one cycle: when everything is blind, it is not everything at one blow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What hides something from the guard.
+
+    Attributes
+    ----------
+    source : str
+        ``warehouse``, ``surface:NAME``, ``capability:NAME`` or ``guard``: one incident each.
+    target : str
+        What it hides: ``all``, ``surface:NAME`` or ``capability:NAME``.
+    reason : str
+        In words.
+    since : datetime
+        Data time up to which the guard could see.
+    """
+
+    source: str
+    target: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at one optimization found; ``evidence`` names the document of a finding."""
+
+    live: Live
+    monitoring: Monitoring
+    evidence: str | None = None
+
+
+def narrowings(looks: Iterable[Look]) -> list[c.RollBack]:
+    """Return the roll backs: whatever is shown harmful, at once and to zero."""
+    return [
+        c.RollBack(look.live.known.id, GUARD, look.monitoring.harm_sentence, evidence=look.evidence)
+        for look in looks
+        if look.monitoring.harm_sentence is not None
+    ]
+
+
+def harmless(looks: Iterable[Look]) -> list[c.RecordHarmless]:
+    """Return what is news: a scope shown harmless that was not before."""
+    return [
+        c.RecordHarmless(known.id, known.scope, look.monitoring.sentence, look.evidence)
+        for look in looks
+        if look.monitoring.finding is Finding.HARMLESS
+        and (known := look.live.known).scope > known.shown_harmless
+    ]
+
+
+def reports(state: State, problems: Iterable[Problem]) -> list[c.ReportBlind | c.ReportSighted]:
+    """Return what changed: what cannot be seen any more, and what can again."""
+    found = {problem.source: problem for problem in problems}
+    news: list[c.ReportBlind | c.ReportSighted] = [
+        c.ReportBlind(p.source, p.target, p.reason, p.since)
+        for p in found.values()
+        if p.source not in state.blind
+    ]
+    news += [c.ReportSighted(source, "it can be read again") for source in state.blind if source not in found]
+    return news
+
+
+def shrinks(state: State, live: Iterable[Live], data_time: datetime) -> list[c.Shrink]:
+    """Return what was not seen for longer than its stage's budget; the widest first, not all at one blow."""
+    found = []
+    for one in live:
+        known = one.known
+        if known.scope <= known.shown_harmless:
+            continue
+        stage = state.capabilities[known.capability].stage
+        budget = timedelta(seconds=one.policy.blindness_budget(stage))
+        blinds = state.blind_to(known.capability, known.surface)
+        oldest = min(blinds, key=lambda blind: blind.since, default=None)
+        if oldest is not None and data_time - oldest.since >= budget:
+            found.append((known, oldest))
+    found.sort(key=lambda pair: (-pair[0].scope, pair[0].id))
+    return [_shrink(known, blind, data_time) for known, blind in found[:MOST_SHRINKS]]
+
+
+def _shrink(known: OptimizationState, blind: BlindState, data_time: datetime) -> c.Shrink:
+    seconds = (data_time - blind.since).total_seconds()
+    return c.Shrink(known.id, blind.source, blind_sentence(known, blind.source, seconds))
+
+
+def stale(
+    live: Iterable[Live], marks: Mapping[str, datetime | None], data_time: datetime
+) -> dict[str, Problem]:
+    """Return the surfaces whose newest data are older than the strictest policy there allows."""
+    allowed: dict[str, float] = {}
+    started: dict[str, datetime] = {}
+    for one in live:
+        surface = one.known.surface
+        age = one.policy.max_data_age_seconds
+        allowed[surface] = min(allowed.get(surface, age), age)
+        started[surface] = min(started.get(surface, data_time), one.known.phases[-1].start)
+    found = {}
+    for surface, seconds in allowed.items():
+        mark = marks.get(surface)
+        since = mark if mark is not None else started[surface]
+        old = (data_time - since).total_seconds()
+        if old > seconds:
+            said = f"the newest data are {old / 3600:.3g} hours old"
+            reason = f"{said}; the policy allows {seconds / 3600:.3g}" if mark else "no data at all arrive"
+            found[surface] = Problem(f"surface:{surface}", f"surface:{surface}", reason, since)
+    return found
+
+
+def still_dark(state: State, live: Collection[str], until: Mapping[str, datetime]) -> dict[str, Problem]:
+    """Return the dark surfaces on which nothing is live any more, and no data have arrived since."""
+    found = {}
+    for source, blind in state.blind.items():
+        kind, _, surface = source.partition(":")
+        if kind == "surface" and surface not in live and until.get(surface, blind.since) <= blind.since:
+            found[surface] = Problem(source, blind.target, blind.reason, blind.since)
+    return found
