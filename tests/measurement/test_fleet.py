@@ -17,6 +17,7 @@ from belay.measurement.cells import Cells, read_cells
 from belay.measurement.fleet import Sight, read_fleet
 from belay.measurement.monitor import monitor
 from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
+from belay.measurement.screen import screen
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
@@ -120,3 +121,17 @@ def test_what_cannot_be_read_is_a_problem_and_not_an_error(
     unseen, unreadable = read_fleet(engine, [early, late]).cells
     assert "not started" in (unseen.problem or "")
     assert "cannot be read" in (unreadable.problem or "")
+
+
+@pytest.mark.parametrize("only", [None, "phone"])
+@pytest.mark.parametrize("lift", [{}, {"conversion": -0.3}, {"tickets": 2.0}, {"revenue": -0.15}])
+def test_the_screen_finds_what_the_monitor_finds(
+    make_plan: Callable[..., MeasurementPlan],
+    make_cells: Callable[..., Cells],
+    lift: dict[str, float],
+    only: str | None,
+) -> None:
+    plan = make_plan(segments=("device",))
+    for days in (1, 3, 6):
+        cells = make_cells(plan, lift, days=days, only=only)
+        assert screen(cells, plan, harmless=True).finding is monitor(cells, plan).finding

@@ -6,7 +6,6 @@ each write of a flag carries an epoch.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,9 +23,11 @@ from belay.guard.judge import Look, Problem
 from belay.guard.sight import Live, everything_live, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
+from belay.measurement.cells import Cells
 from belay.measurement.findings import Finding
-from belay.measurement.fleet import FleetReading, read_fleet
+from belay.measurement.fleet import FleetReading, Sight, read_fleet
 from belay.measurement.monitor import monitor
+from belay.measurement.screen import Screened, screen
 from belay.measurement.warehouse import watermarks
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ def _look(
     cycle.read, cycle.statements = len(fresh), cycle.statements + reading.statements
     looks, states, problems = [], [], list(dark.values())
     for one, sight, cells in zip(fresh, sights, reading.cells, strict=True):
-        found = monitor(cells, sight.plan)
+        found = screen(cells, sight.plan, harmless=one.known.scope > one.known.shown_harmless)
         if cells.problem is not None and (problem := _unreadable(one, cells.problem, standing, until)):
             problems.append(problem)
             continue
-        looks.append(_kept(belay, Look(one, found)))
+        looks.append(_kept(belay, Look(one, found), sight, cells))
         states.append(_standing(belay, one, found, standing.get(one.known.id), until[one.known.surface]))
     return looks, states, list({problem.source: problem for problem in problems}.values())
 
@@ -196,11 +197,10 @@ def _unreadable(
     return Problem(name, name, f"{known.id}: {problem}", min(since, now))
 
 
-def _kept(belay: Services, look: Look) -> Look:
+def _kept(belay: Services, look: Look, sight: Sight, cells: Cells) -> Look:
     """Keep the evidence of a finding that somebody will act on."""
-    known, found = look.live.known, look.monitoring
-    news = found.finding is Finding.HARMLESS and known.scope > known.shown_harmless
-    if found.harm_sentence is None and not news:
+    known, found = look.live.known, look.found
+    if found.finding is Finding.UNKNOWN:
         return look
     document = {
         "kind": "guard",
@@ -210,16 +210,15 @@ def _kept(belay: Services, look: Look) -> Look:
         "policy": look.live.policy.digest,
         "until": found.until.isoformat(),
         "sentence": found.sentence,
-        "monitoring": found.to_document(),
+        "monitoring": monitor(cells, sight.plan).to_document(),
     }
     return replace(look, evidence=belay.ledger.put_evidence(document))
 
 
 def _standing(
-    belay: Services, one: Live, found: Any, before: MonitorState | None, until: datetime
+    belay: Services, one: Live, found: Screened, before: MonitorState | None, until: datetime
 ) -> MonitorState:
     same = before is not None and (before.phase, before.policy) == (one.phase, one.policy.digest)
-    log_e = max((math.log(max(e.e_value, 1e-300)) for e in (*found.effects, *found.segments)), default=0.0)
     return MonitorState(
         one.known.id,
         one.phase,
@@ -227,7 +226,7 @@ def _standing(
         until,
         (before.looks if before is not None and same else 0) + 1,
         str(found.finding),
-        max(log_e, before.log_e if before is not None and same else 0.0),
+        max(found.log_e, before.log_e if before is not None and same else 0.0),
         found.sentence,
         belay.now(),
     )

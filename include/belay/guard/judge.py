@@ -12,7 +12,7 @@ from belay.domain.rules.guarding import blind_sentence
 from belay.domain.state import BlindState, OptimizationState, State
 from belay.guard.sight import Live
 from belay.measurement.findings import Finding
-from belay.measurement.monitor import Monitoring
+from belay.measurement.screen import Screened
 
 MOST_SHRINKS = 100
 """Optimizations that shrink in one cycle: when everything is blind, it is not everything at one blow."""
@@ -45,26 +45,25 @@ class Look:
     """What one look at one optimization found; ``evidence`` names the document of a finding."""
 
     live: Live
-    monitoring: Monitoring
+    found: Screened
     evidence: str | None = None
 
 
 def narrowings(looks: Iterable[Look]) -> list[c.RollBack]:
     """Return the roll backs: whatever is shown harmful, at once and to zero."""
     return [
-        c.RollBack(look.live.known.id, GUARD, look.monitoring.harm_sentence, evidence=look.evidence)
+        c.RollBack(look.live.known.id, GUARD, look.found.sentence, evidence=look.evidence)
         for look in looks
-        if look.monitoring.harm_sentence is not None
+        if look.found.finding is Finding.HARMFUL
     ]
 
 
 def harmless(looks: Iterable[Look]) -> list[c.RecordHarmless]:
     """Return what is news: a scope shown harmless that was not before."""
     return [
-        c.RecordHarmless(known.id, known.scope, look.monitoring.sentence, look.evidence)
+        c.RecordHarmless(known.id, known.scope, look.found.sentence, look.evidence)
         for look in looks
-        if look.monitoring.finding is Finding.HARMLESS
-        and (known := look.live.known).scope > known.shown_harmless
+        if look.found.finding is Finding.HARMLESS and (known := look.live.known).scope > known.shown_harmless
     ]
 
 
