@@ -20,10 +20,18 @@ from tests.support.builders import (
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor
-from belay.domain.events import Choice, DelegationGiven, Event
+from belay.domain.events import (
+    Choice,
+    DelegationGiven,
+    Event,
+    HoldbackIntended,
+    InteractionFound,
+    ScopeConfirmed,
+)
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.stages import Stage
 from belay.ledger.store import Ledger, Outcome
+from belay.ledger.writing import Batch
 
 
 def a_story(ledger: Ledger) -> None:
@@ -76,6 +84,10 @@ def a_story(ledger: Ledger) -> None:
     do(c.JudgeGate("opt-1", 1, Gate.APPROVAL, Verdict.PASS, "approved", None))
     do(c.IntendWidening("opt-1", 1))
     do(c.ConfirmScope("opt-1", 100, 1, "flagd", NOW))
+    do(c.RecordHarmless("opt-1", 100, "every metric within its margin", measured))
+    do(c.ReportBlind("warehouse", "all", "it does not answer", NOW))
+    do(c.ReportSighted("warehouse", "it can be read again"))
+    do(c.RecordRealised("opt-1", 0, found, "kept what it claimed", measured))
     do(c.RollBack("opt-1", "harm", "page errors rose"))
     do(c.ConfirmScope("opt-1", 0, 2, "flagd", NOW))
     lent = c.Delegate("olive", frozenset({APPROVER}), NOW + timedelta(days=3), "on leave", "cli")
@@ -89,5 +101,15 @@ def a_story(ledger: Ledger) -> None:
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
     do(c.Freeze("surface:checkout", "sale"), OLIVE)
     do(c.Unfreeze("surface:checkout", "sale is over"), OLIVE)
+    # What takes two live changes, or a complete one, is written down as it would be.
+    batch = Batch(ledger.state(), ledger.head()[1])
+    told = (
+        HoldbackIntended("opt-1", 200, 1, 3, "it is others' turn"),
+        InteractionFound("opt-1", "opt-2", "together they do less", measured),
+        ScopeConfirmed("opt-1", 0, 3, "flagd", NOW),
+    )
+    batch.add(told, GATE, NOW + timedelta(minutes=next(clock)), "")
+    with ledger.engine.execution_options(belay_writes=True).begin() as connection:
+        batch.write(connection)
     do(c.Contain("opt-1", 500, 9, "flagd", "somebody edited the file"))
     do(c.Stop("stop-1", "all", "night", "cli", NOW), OLIVE)
