@@ -83,7 +83,7 @@ def judge(
     units_per_day
         Units that come to the surface in a day.
     """
-    verdict, sentence = _verdict(findings, monitoring, quality)
+    verdict, sentence = verdict_of(findings, monitoring, quality)
     document = {
         **_frame(proposal, policy, from_scope, to_scope, verdict, sentence),
         "metrics": [named_segment(effect) for effect in to_plain(findings.effects)],
@@ -143,7 +143,7 @@ def judge_before_exposure(
     return Review(ReviewVerdict.WIDEN, sentence, document)
 
 
-def _verdict(
+def verdict_of(
     findings: Findings, monitoring: Monitoring, quality: Mapping[str, Any] | None
 ) -> tuple[ReviewVerdict, str]:
     """Harm first: taking down is right whatever the data are worth. Then whether they may be believed."""
