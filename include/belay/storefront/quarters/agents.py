@@ -95,9 +95,9 @@ KINDS: Mapping[str, AgentKind] = MappingProxyType(
             ),
             AgentKind(
                 "lucky-bad",
-                "changes lose 1 %, and for 90 days every figure errs 1.5 standard errors in its favour",
+                "changes lose 1 %, and for 90 days every figure errs 3 standard errors in its favour",
                 Skill(-0.01, 0.01),
-                luck=1.5,
+                luck=3.0,
                 luck_ends=90,
                 claims=0.04,
             ),

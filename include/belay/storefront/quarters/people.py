@@ -24,7 +24,7 @@ class People:
 
     good_idea: float = 0.85
     bad_idea: float = 0.65
-    step: float = 0.95
+    step: float = 0.98
     promotion: float = 0.95
 
     def likes(self, rng: np.random.Generator, *, good: bool) -> bool:

@@ -22,7 +22,7 @@ def busy_policy(folder: Path, capability: str = "checkout_wording") -> Capabilit
     """Return a capability of ``folder`` as a busy shop would write it; its ladder and autonomy untouched.
 
     Different are what is measured (conversion must win, support tickets are guarded), the pace (windows of
-    two to six days at 5 %, 25 % and everybody) and the stage to begin with.
+    one to six days at 5 %, 25 % and everybody) and the stage to begin with.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def busy_policy(folder: Path, capability: str = "checkout_wording") -> Capabilit
         guardrails=(Guardrail(tickets, 0.25),),
         segments=(),
         exposure_filters={},
-        window=replace(policy.window, minimum_seconds=2 * _DAY, maximum_seconds=6 * _DAY),
+        window=replace(policy.window, minimum_seconds=_DAY, maximum_seconds=6 * _DAY),
         limits=replace(policy.limits, max_variants=3),
         digest=f"{policy.digest}-busy",
     )
