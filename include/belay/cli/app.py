@@ -24,6 +24,7 @@ from belay.cli import (
     propose,
     reconcile,
     replay,
+    scenarios,
     slack,
     status,
     stop,
@@ -98,6 +99,7 @@ _COMMANDS = (
     guard,
     reconcile,
     doctor,
+    scenarios,
     demo,
 )
 for module in _COMMANDS:

@@ -86,10 +86,10 @@ DEFAULT_CRITERIA: Mapping[Stage, Criteria] = MappingProxyType(
         ),
         Stage.BOUNDED: Criteria(
             days=56,
-            completed=25,
-            harm_rate=0.15,
-            override_rate=0.2,
-            data_quality=0.95,
+            completed=15,
+            harm_rate=0.2,
+            override_rate=0.25,
+            data_quality=0.9,
             calibration=1.5,
             oec_margin=0.01,
         ),
@@ -98,7 +98,7 @@ DEFAULT_CRITERIA: Mapping[Stage, Criteria] = MappingProxyType(
 """By the stage that the record is of; ``_ladder.yaml`` says it for the people who run Belay."""
 
 DEFAULT_LEASES: Mapping[Stage, float] = MappingProxyType(
-    {Stage.SUPERVISED: 90 * DAY, Stage.BOUNDED: 90 * DAY, Stage.AUTONOMOUS: 60 * DAY}
+    {Stage.SUPERVISED: 90 * DAY, Stage.BOUNDED: 90 * DAY, Stage.AUTONOMOUS: 90 * DAY}
 )
 """Seconds (wall-clock). Below supervised AI decides nothing alone, so there is nothing to lease."""
 

@@ -61,6 +61,11 @@ class Course:
     rolled_back: int
     stopped: int
 
+    @property
+    def highest(self) -> Stage:
+        """The highest stage that it ever had."""
+        return max(self.stages, key=lambda stage: stage.rank)
+
 
 class Quarters:
     """A simulation of one agent working for one capability."""
@@ -221,7 +226,7 @@ class Quarters:
             self._judge(known, Gate.WINDOW, Verdict.FAIL, sentence=look.harm_sentence)
             return ReviewVerdict.ROLL_BACK
         over = window.days * DAY >= timedelta(seconds=self.policy.window.maximum_seconds)
-        if not (look.decided or over or window.days * DAY >= self._length):
+        if not (look.decided or over or window.days * DAY == self._length):
             return None
         extended = window.days * DAY > self._length
         findings = window.decide(extended=extended)
