@@ -96,6 +96,7 @@ class Quarters:
             self._guard()
             self._work()
             if self.day % _WEEK == _WEEK - 1:
+                self.world.now += timedelta(hours=2)
                 self._overall()
                 self._promotion()
             stages.append(self.capability.stage)
@@ -324,8 +325,8 @@ class Quarters:
         (request,) = [r for r in world.state.open_requests() if r.promotes]
         yes = self.people.approves_promotion(self.rng)
         self._vote(request, Choice.APPROVE if yes else Choice.REJECT)
-        if yes:
-            world.do(c.Promote(name, to_stage, "people agreed"), "promoter")
+        if yes:  # refused when harm was done since people were asked
+            world.ask(c.Promote(name, to_stage, "people agreed"), "promoter")
 
     def _lease_is_near(self) -> bool:
         until = self.capability.lease_until
