@@ -37,7 +37,7 @@ def stop(target: Target, *, reason: Reason, who: As = None, json: Json = False) 
     named = target if target == "all" or ":" in target else f"capability:{target}"
     stopped = pull(belay, named, person=_person(belay, who), reason=reason, via=VIA)
     if json:
-        print_json({**asdict(stopped.note), "taken_down": stopped.taken_down, "complete": stopped.complete})
+        print_json({**asdict(stopped.note), "complete": stopped.complete})
     else:
         say(stopped.sentence, style=None if stopped.complete else "bold red")
     if not stopped.complete:

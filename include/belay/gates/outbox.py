@@ -29,6 +29,8 @@ class Note:
         Its name; the ledger records it once.
     target, reason, person, via, pulled_at
         What was stopped, why, by whom, through which channel and when.
+    taken_down : tuple[str, ...]
+        The optimizations that the flags showed to somebody, and do not any more.
     epochs : Mapping[str, int]
         The flags it found, and the epochs under which they are at zero.
     flags : bool
@@ -45,6 +47,7 @@ class Note:
     person: str
     via: str
     pulled_at: datetime
+    taken_down: tuple[str, ...] = ()
     epochs: Mapping[str, int] = field(default_factory=dict)
     flags: bool = False
     ledger: bool = False
@@ -96,7 +99,8 @@ def _read(path: Path) -> Note | None:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
         pulled_at = datetime.fromisoformat(document["pulled_at"])
-        return Note(**{**document, "pulled_at": pulled_at})
+        taken_down = tuple(document["taken_down"])
+        return Note(**{**document, "pulled_at": pulled_at, "taken_down": taken_down})
     except FileNotFoundError:
         return None  # completed by somebody else in this moment
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -7,7 +7,7 @@ system says, epochs included, and the ledger follows later (see ``outbox``).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,15 +44,17 @@ class Stopped:
     ----------
     note : Note
         The stop, and which of flags and ledger it has reached.
-    taken_down : tuple[str, ...]
-        The optimizations that the flags showed to somebody, and do not any more.
     kept : bool
         Whether what is missing is written down and will be completed; True also when nothing is missing.
     """
 
     note: Note
-    taken_down: tuple[str, ...]
     kept: bool
+
+    @property
+    def taken_down(self) -> tuple[str, ...]:
+        """The optimizations that were shown to somebody, and are not any more."""
+        return self.note.taken_down
 
     @property
     def complete(self) -> bool:
@@ -116,28 +118,27 @@ def complete_all(belay: Services) -> list[Stopped]:
 def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
     """Do what a stop still misses, flags first, and forget it when nothing is missing."""
     problems: list[str] = []
-    taken: tuple[str, ...] = ()
     if not note.flags and not note.ledger:
         try:
             served = take_down(belay, note.target)
-            taken = tuple(key for key, was in served.items() if was.scope)
+            taken = _with(note.taken_down, (key for key, was in served.items() if was.scope))
             epochs = {key: was.epoch + bool(was.scope) for key, was in served.items()}
-            note = replace(note, flags=True, epochs={**note.epochs, **epochs})
+            note = replace(note, flags=True, taken_down=taken, epochs={**note.epochs, **epochs})
         except (FlagsUnavailable, ValueError) as error:
             problems.append(str(error))
     try:
         if not note.ledger:
             _record(belay, note)
             note = replace(note, ledger=True)
-        _settle(belay)
-        note = replace(note, flags=True)
+        narrowed = _settle(belay)
+        note = replace(note, flags=True, taken_down=_with(note.taken_down, narrowed))
     except Exception as error:  # noqa: BLE001 - whatever it is: what is at zero stays there, the rest is tried again
         problems.append(str(error))
     note = replace(note, problem="; ".join(problems))
     if note.flags and note.ledger:
         outbox.drop(belay.settings.home, note)
-        return Stopped(note, taken, kept=True)
-    return Stopped(note, taken, kept=_keep(belay.settings.home, note) or kept)
+        return Stopped(note, kept=True)
+    return Stopped(note, kept=_keep(belay.settings.home, note) or kept)
 
 
 def take_down(belay: Services, target: str) -> Mapping[str, ServedFlag]:
@@ -174,10 +175,14 @@ def _record(belay: Services, note: Note) -> None:
         raise RefusedError(outcome.refusal)
 
 
-def _settle(belay: Services) -> None:
+def _settle(belay: Services) -> list[str]:
     from belay.gates.widen import settle_narrowings
 
-    settle_narrowings(belay)
+    return settle_narrowings(belay)
+
+
+def _with(known: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
+    return (*known, *(name for name in more if name not in set(known)))
 
 
 @contextmanager
