@@ -1,11 +1,14 @@
 """Belay in Airflow: the Autonomy pages with their API, and the watch over Required Actions.
 
-Every Airflow component loads plugins, so the web app is built at its first request, in the web server only.
+Every Airflow component loads plugins, so the web app is built at its first request, in the web server only;
+and the Slack app when the web server starts, because Slack waits three seconds for the first click as well.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
@@ -30,11 +33,33 @@ class _WebApp:
 class _SlackApp:
     """Slack over HTTP; without its settings there is nothing to hear."""
 
-    _app: Any = None
+    def __init__(self) -> None:
+        self._app: Any = None
+        self._turn = threading.Lock()
+
+    def prepare(self) -> Any:
+        """Build the app, once."""
+        with self._turn:
+            if self._app is None:
+                self._app = _slack_app()
+        return self._app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self._app is None:
-            self._app = _slack_app()
+        app = self._app or await asyncio.to_thread(self.prepare)
+        await app(scope, receive, send)
+
+
+_SLACK = _SlackApp()
+
+
+class _Started:
+    """Middleware that does nothing but be made, when Airflow's web server starts and nowhere else."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        threading.Thread(target=_SLACK.prepare, name="belay-slack", daemon=True).start()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)
 
 
@@ -43,11 +68,7 @@ def _slack_app() -> Any:
 
     from fastapi import FastAPI
 
-    from belay.cli.airflow import session
-    from belay.orchestration.wake import wake
-    from belay.slack.http import create_http_app
     from belay.slack.settings import SlackNotSetUpError, SlackSettings
-    from belay.web.wiring import services
 
     try:
         settings = SlackSettings.from_env(os.environ)
@@ -55,6 +76,11 @@ def _slack_app() -> Any:
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if not settings.signing_secret:
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    from belay.cli.airflow import session
+    from belay.orchestration.wake import wake
+    from belay.slack.http import create_http_app
+    from belay.web.wiring import services
+
     belay = services()
     return create_http_app(belay, settings, wake=partial(wake, belay, session(belay)))
 
@@ -65,10 +91,16 @@ class BelayPlugin(AirflowPlugin):
     name = "belay"
     fastapi_apps: ClassVar[list[Any]] = [
         {"app": _WebApp(), "url_prefix": PAGES, "name": "Belay"},
-        {"app": _SlackApp(), "url_prefix": f"{PAGES}-slack", "name": "Belay for Slack"},
+        {"app": _SLACK, "url_prefix": f"{PAGES}-slack", "name": "Belay for Slack"},
     ]
     fastapi_root_middlewares: ClassVar[list[Any]] = [
-        {"middleware": RequiredActionsMiddleware, "args": [], "kwargs": {}, "name": "Belay: Required Actions"}
+        {
+            "middleware": RequiredActionsMiddleware,
+            "args": [],
+            "kwargs": {},
+            "name": "Belay: Required Actions",
+        },
+        {"middleware": _Started, "args": [], "kwargs": {}, "name": "Belay: Slack is ready"},
     ]
     external_views: ClassVar[list[Any]] = [
         {

@@ -7,18 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.slack import Slack
 from tests.support.world import World, running
 
 SHIPPED = Path(__file__).parents[2] / "include" / "capabilities"
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def slack() -> Iterator[Slack]:
+    """Return the Slack-compatible server of the shared world."""
+    server = Slack()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, slack: Slack) -> Iterator[World]:
     """Return the world that most end-to-end tests share."""
     home = tmp_path_factory.mktemp("world")
     policies = home / "capabilities"
     shutil.copytree(SHIPPED, policies)
     for file in (Path(__file__).parent / "capabilities").glob("*.yaml"):
         shutil.copy(file, policies)
-    with running(home, BELAY_POLICIES=str(policies), BELAY_PROMOTION_SCHEDULE="none") as started:
+    settings = {"BELAY_POLICIES": str(policies), "BELAY_PROMOTION_SCHEDULE": "none"}
+    with running(home, slack=slack, **settings) as started:
         yield started

@@ -17,17 +17,21 @@ class Airflow:
     """Answers as Airflow does; the approval task is in each of ``states`` in turn, and stays in the last."""
 
     def __init__(self, *states):
-        self.states, self.answers = list(states), []
+        self.states, self.answers, self.logins, self.expired = list(states), [], 0, ""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                if outer.expired and self.headers["Authorization"] == outer.expired:
+                    self.reply({"detail": "Token Expired"}, 401)
+                    return
                 state = outer.states.pop(0) if len(outer.states) > 1 else outer.states[0]
                 self.reply({"task_instances": [{"task_id": "approval", "state": state}]})
 
             def do_POST(self):
                 self.body()
-                self.reply({"access_token": "t"}, 201)
+                outer.logins += 1
+                self.reply({"access_token": f"t{outer.logins}"}, 201)
 
             def do_PATCH(self):
                 outer.answers.append(json.loads(self.body()))
@@ -92,6 +96,15 @@ def test_a_second_answer_is_told_that_it_is_late():
         answer(airflow)
         with pytest.raises(NotAskedError, match="answered already"):
             answer(airflow)
+
+
+def test_a_session_that_has_ended_is_opened_again():
+    with Airflow("awaiting_input") as airflow:
+        client = AirflowClient(airflow.url, "nora", "secret")
+        assert client.waits("checkout_wording", "run")
+        airflow.expired = "Bearer t1"
+        assert client.waits("checkout_wording", "run")
+        assert airflow.logins == 2
 
 
 def test_no_airflow_says_where_it_was_looked_for():

@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
+from tests.support.slack import Slack
 
 from belay.flags.flagd import FlagdFile
 from belay.orchestration.background import Background
@@ -39,6 +41,8 @@ class World:
     home: Path
     airflow: LocalAirflow
     belay: Services
+    slack: Slack | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, user: str = "admin") -> AirflowClient:
         return AirflowClient(self.airflow.url, user, self.airflow.passwords()[user])
@@ -93,8 +97,14 @@ class World:
 
 
 @contextmanager
-def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> Iterator[World]:
-    """Start a storefront and an Airflow in ``home``; stop both by their own processes."""
+def running(
+    home: Path, *, command: Sequence[str] = (), slack: Slack | None = None, **environment: str
+) -> Iterator[World]:
+    """Start a storefront and an Airflow in ``home``; stop both by their own processes.
+
+    With ``slack``, the people of ``BELAY_POLICIES`` answer there as well: over HTTP to the plugin's route, or
+    to `belay slack serve`.
+    """
     environment = {
         "BELAY_HOME": str(home),
         "BELAY_APPROVAL_RECHECK_SECONDS": "30",
@@ -102,6 +112,8 @@ def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> I
         **environment,
     }
     airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)
+    if slack is not None:
+        environment |= _with_slack(airflow, slack, Path(environment["BELAY_POLICIES"]))
     if command:
         airflow = replace(airflow, command=command)
     shop = Background(home / "storefront.pid", home / "storefront.log")
@@ -109,7 +121,7 @@ def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> I
     pace = ["--scenario", str(Path(__file__).parents[1] / "e2e" / "shop.yaml"), "--seconds-per-hour", "0.5"]
     world = {name: value for name, value in environment.items() if name != "BELAY_FLAGS"}  # it reads the file
     shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **world})
-    started = World(home, airflow, Services(Settings.from_env(environment)))
+    started = World(home, airflow, Services(Settings.from_env(environment)), slack, environment)
     try:
         airflow.start()
         started.until("the storefront wrote its first days", (home / "clock.json").exists)
@@ -119,3 +131,31 @@ def running(home: Path, *, command: Sequence[str] = (), **environment: str) -> I
         shop.stop(first=signal.SIGTERM)
         assert not airflow.running()
         assert not shop.processes()
+
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+
+
+def slack_id(person: str) -> str:
+    """Return the Slack id of a person of the roster."""
+    return f"U{person.upper():0<9}"
+
+
+def _with_slack(airflow: LocalAirflow, slack: Slack, policies: Path) -> dict[str, str]:
+    """Give everybody of the roster a Slack id, and return the settings of Slack."""
+    file = policies / "_people.yaml"
+    roster = yaml.safe_load(file.read_text())
+    for name, person in roster["people"].items():
+        person["slack"] = slack_id(name)
+    file.write_text(yaml.safe_dump(roster))
+    return {
+        "BELAY_PAGES_URL": f"{airflow.url}/belay",
+        "BELAY_AIRFLOW_URL": airflow.url,
+        "BELAY_AIRFLOW_USER": "admin",
+        "BELAY_AIRFLOW_PASSWORD": airflow.passwords()["admin"],
+        "BELAY_SLACK_CHANNEL": "C1",
+        "SLACK_API_URL": slack.url,
+        "SLACK_BOT_TOKEN": "xoxb-test",
+        "SLACK_APP_TOKEN": "xapp-test",
+        "SLACK_SIGNING_SECRET": SECRET,
+    }

@@ -17,7 +17,7 @@ from belay.gates.answers import LOOK, SHOWN
 from belay.orchestration.names import APPROVAL_TASK, dag_id, promotion_dag_id
 
 _SECONDS = 30
-_SERVER_ERROR = 500
+_UNAUTHORIZED, _SERVER_ERROR = 401, 500
 _PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each new try. Every call of this client may be sent twice: runs have names, and a
 question takes one answer."""
@@ -170,6 +170,11 @@ class AirflowClient:
         if login and "Authorization" not in self._session.headers:
             self._login()
         answer = self._send(method, path, body)
+        if (
+            login and answer.status_code == _UNAUTHORIZED
+        ):  # a session ends after a day: who waits for weeks logs in
+            self._login()
+            answer = self._send(method, path, body)
         if answer.status_code in fine:
             return None
         if answer.status_code in (401, 403):

@@ -1,0 +1,169 @@
+"""The whole loop through Slack: posted, clicked, reasoned, counted, widened, told; and killed in between.
+
+Nora answers over Socket Mode and Omar over HTTP to the route that the plugin mounts: one quorum.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+from tests.support.block_kit import faults
+from tests.support.world import SECRET, slack_id
+
+from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.state import RequestStatus, Status
+from belay.ledger.verify import verify
+from belay.orchestration.background import Background
+from belay.slack.message import APPROVE
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+NAME, CAPABILITY = "checkout-in-slack", "checkout_hints"
+DAG, RUN = f"rollout__{CAPABILITY}", f"{NAME}__step1"
+PROPOSAL = {
+    "optimization": NAME,
+    "title": "A calmer hint",
+    "hypothesis": "<!channel> Less haste, fewer errors.",
+    "variants": [{"key": "treatment", "payload": {"label": "take your time"}}],
+    "rollback": {"label": "order now"},
+    "agent": "copywriter",
+    "agent_owner": "dana",
+    "tags": ["brand"],
+}
+NORA, OMAR, TIMO = map(slack_id, ("nora", "omar", "timo"))
+
+
+class Desk:
+    """`belay slack serve` as a process that can be killed and started again."""
+
+    def __init__(self, world):
+        self._world = world
+        self._process = Background(world.home / "slack.pid", world.home / "slack.log")
+
+    def start(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
+        command = [sys.executable, "-m", "belay.cli", "slack", "serve"]
+        self._process.start(command, {**kept, **self._world.environment})
+
+    def kill(self):
+        for pid in self._process.processes():
+            os.kill(pid, signal.SIGKILL)
+
+    def stop(self):
+        self._process.stop()
+
+
+@pytest.fixture(scope="module")
+def loop(world, slack):
+    """Ask in Slack, answer over both transports, and kill what carries the answer before it is acted upon."""
+    seen, desk = {}, Desk(world)
+    desk.start()
+
+    def request():
+        known = world.optimization(NAME)
+        name = known and known.step and known.step.request
+        return name and world.belay.ledger.state().requests[name]
+
+    def message():
+        asked = request()
+        found = [m for m in slack.posted() if m["metadata"]["event_payload"]["name"] == asked.id]
+        return found and found[0]
+
+    def answers(person, reason):
+        """Click, wait for the modal, submit; return how both were acknowledged."""
+        before = len(slack.state()["views"])
+        clicked = slack.click(person, APPROVE, message()["ts"])
+        world.until("the modal is open", lambda: len(slack.state()["views"]) > before)
+        submitted = slack.submit(person, reason)
+        return [world.until("acknowledged", lambda e=e: slack.acknowledged(e)) for e in (clicked, submitted)]
+
+    try:
+        body = {"dag_run_id": RUN, "logical_date": None, "conf": PROPOSAL}
+        world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
+        world.until("it is asked", request)
+        seen["asked"] = world.until("it is posted", message)
+        world.until("the task waits", lambda: world.client().waits(CAPABILITY, RUN))
+        world.until("the socket is connected", lambda: slack.state()["connected"])
+        slack.click(TIMO, APPROVE, seen["asked"]["ts"])
+        seen["told"] = world.until("timo is told", slack.told)
+        seen["over a socket"] = answers(NORA, "calm is good")
+        seen["tally"] = world.until("the tally", lambda: "calm is good" in str(message()) and message())
+        seen["served after one"] = world.served(NAME)
+
+        slack.set(events_url=f"{world.airflow.url}/belay-slack/events", secret=SECRET)
+        desk.kill()
+        killed = {part: world.pid_of(part) for part in ("api-server", "scheduler")}
+        world.kill("scheduler")
+        seen["over http"] = answers(OMAR, "no legal risk")
+        world.until("the vote is recorded", lambda: len(request().votes) == 2)
+        world.kill("api-server")
+        desk.start()
+        world.until("1 % is served", lambda: world.served(NAME) == 100)
+        seen["again"] = {part: pid != world.pid_of(part) for part, pid in killed.items()}
+        seen["outcome"] = world.until("the outcome", lambda: "Granted" in str(message()) and message())
+        world.until("the thread has it", lambda: len(slack.thread(seen["asked"]["ts"])) == 3)
+        seen["request"] = request()
+        seen["messages"] = [
+            m for m in slack.posted() if m["metadata"]["event_payload"]["name"] == request().id
+        ]
+        yield seen
+    finally:
+        slack.set(events_url="")
+        desk.stop()
+
+
+def buttons(message):
+    blocks = [block for block in message["blocks"] if block["type"] == "actions"]
+    return [element["action_id"] for block in blocks for element in block["elements"]]
+
+
+def test_it_is_asked_within_slacks_limits(loop):
+    assert faults(loop["asked"]) == []
+    assert buttons(loop["asked"]) == ["belay_approve", "belay_reject", "belay_veto", "belay_open"]
+    assert "0 % → 1 %" in str(loop["asked"])
+    assert "2 of 2 approvals" in str(loop["asked"])
+
+
+def test_who_may_not_answer_is_told_who_may(loop):
+    assert "Nora Lindqvist" in loop["told"][0]
+
+
+def test_every_click_and_every_reason_is_acknowledged(loop):
+    assert [answer["status"] for answer in loop["over a socket"] + loop["over http"]] == [200] * 4
+
+
+def test_one_vote_of_two_widens_nothing_and_shows_in_the_message(loop):
+    assert loop["served after one"] == 0
+    assert buttons(loop["tally"])
+    assert "1 of 2 approvals" in str(loop["tally"])
+
+
+def test_what_was_killed_between_click_and_resume_lost_and_doubled_nothing(loop, world):
+    assert loop["again"] == {"api-server": True, "scheduler": True}
+    events = [entry.event for entry in world.belay.ledger.history(optimization=NAME)]
+    votes = [(e.voter, e.via, e.reason) for e in events if isinstance(e, VoteCast)]
+    assert votes == [("nora", "slack", "calm is good"), ("omar", "slack", "no legal risk")]
+    assert [(e.from_scope, e.to_scope) for e in events if isinstance(e, WideningIntended)] == [(0, 100)]
+    assert loop["request"].status is RequestStatus.GRANTED
+    assert verify(world.belay.ledger).ok
+
+
+def test_the_message_tells_the_outcome_once(loop, slack):
+    assert len(loop["messages"]) == 1
+    assert not buttons(loop["outcome"])
+    thread = slack.thread(loop["asked"]["ts"])
+    assert thread[0].startswith("*Nora Lindqvist* approved")
+    assert thread[1].startswith("*Omar Haddad* approved")
+
+
+def test_a_veto_by_command_takes_it_down(loop, world, slack):
+    slack.set(events_url=f"{world.airflow.url}/belay-slack/events", secret=SECRET)
+    world.until("the web server is back", world.airflow.healthy)
+    told = len(slack.told())
+    slack.command(OMAR, f"veto {NAME} customers complain")
+    world.until("omar is told", lambda: slack.told()[told:])
+    assert world.served(NAME) == 0
+    assert world.optimization(NAME).status is Status.VETOED
