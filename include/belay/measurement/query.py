@@ -24,7 +24,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Integer,
     Select,
+    SmallInteger,
     String,
     and_,
     case,
@@ -239,6 +241,9 @@ def per_unit(plan: MeasurementPlan, until: datetime, first: CTE) -> CTE:
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)
+            if value.part == "y" and metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
+                happened = tables[metric.source].c[value.name]  # 0 or 1: a byte is enough
+                known = func.coalesce(happened, cast(literal(0), Tiny))
             if value.part == "y" and metric.cap is not None:
                 known = case(
                     (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known
@@ -248,11 +253,12 @@ def per_unit(plan: MeasurementPlan, until: datetime, first: CTE) -> CTE:
     low = _by_phase(plan, first, [first.c[f"low{i}"] for i in phases])
     high = _by_phase(plan, first, [first.c[f"high{i}"] for i in phases])
     crossed = or_(*(first.c[f"high{i}"] != first.c[f"low{j}"] for i in phases for j in phases))
+    # Millions of these rows are kept at once: each column is as narrow as its values allow.
     each = select(
-        WholeDivision(_after_zero(first), DAY_MS).label("day"),
-        _phase(plan, first).label("phase"),
-        (first.c.packed - _after_zero(first) * MAX_CODES).label("code"),
-        case((low != high, TWO_ARMS), (crossed, 1), else_=0).label("arms"),
+        cast(WholeDivision(_after_zero(first), DAY_MS), SmallInteger).label("day"),
+        cast(_phase(plan, first), SmallInteger).label("phase"),
+        cast(first.c.packed - _after_zero(first) * MAX_CODES, Integer).label("code"),
+        cast(case((low != high, TWO_ARMS), (crossed, 1), else_=0), Tiny).label("arms"),
         *columns,
     )
     return each.select_from(source).cte("per_unit")
@@ -272,9 +278,8 @@ def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combinat
     units = per_unit(plan, until, first)
     parts = values_of(plan)
     named = [value.name for group in parts for value in group]
-    shifts = select(*(func.coalesce(func.avg(units.c[name]), 0.0).label(f"k_{name}") for name in named)).cte(
-        "shifts"
-    )
+    means = (func.coalesce(AsNumber(func.avg(units.c[name])), 0.0).label(f"k_{name}") for name in named)
+    shifts = select(*means).cte("shifts")
     columns: list[ColumnElement[Any]] = [
         units.c.day,
         units.c.phase,
@@ -284,7 +289,7 @@ def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combinat
     ]
     for group in parts:
         moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in group]
-        columns.append(func.sum(case((units.c[group[0].name] != 0, 1), else_=0)).label(f"e_{group[0].name}"))
+        columns.append(func.count(case((units.c[group[0].name] != 0, 1))).label(f"e_{group[0].name}"))
         for a, value in enumerate(group):
             columns += [
                 func.max(shifts.c[f"k_{value.name}"]).label(f"k_{value.name}"),
