@@ -104,6 +104,7 @@ MISTAKES = [
     ),
     ("segments:", "max_data_age: 20d\nsegments:", "max_data_age", "no guardrail could fire in time"),
     ("segments:", "errors: {alpha: 0.5}\nsegments:", "errors.alpha", "it must be ≤ 0.2"),
+    ("segments:", "errors: {fdr: 20}\nsegments:", "errors.fdr", "it must be ≤ 0.5"),
     ("segments:", "limits: {max_live: 0}\nsegments:", "limits.max_live", "it must be ≥ 1"),
     ("segments:", "approval: {roles: [cx_ownr]}\nsegments:", "approval.roles[0]", "did you mean 'cx_owner'?"),
     ("segments:", "approval: {quorum: 3}\nsegments:", "approval.quorum", "3 are needed, 2 could answer"),
