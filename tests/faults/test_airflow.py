@@ -89,7 +89,7 @@ class Faults:
 
     def until(self, what: str, condition: Callable[[], object]) -> None:
         """Wait closely: a task may run for a second only."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 420
         while not condition():
             if time.monotonic() > deadline:
                 self.world.until(what, condition, patience=0.0)
