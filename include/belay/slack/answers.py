@@ -134,8 +134,7 @@ class Answers:
         if request is None:
             raise ValueError(f"there is no request {answer.request!r}")
         if answer.verb == "veto":
-            target = f"capability:{request.capability}" if request.promotes else request.optimization
-            people.veto(self._belay, target, person=person, reason=reason, via="slack")
+            people.veto(self._belay, request.veto_target, person=person, reason=reason, via="slack")
             return
         people.vote(
             self._belay,

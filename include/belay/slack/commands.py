@@ -1,4 +1,4 @@
-"""``/belay …``: veto, stop, delegate, status. Whoever types it is told what came of it, and nobody else."""
+"""``/belay …``: veto, stop, delegate, judge, status. Only who types it is told what came of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ USAGE = (
     "• `/belay status`: what is live, and what waits for whom\n"
     "• `/belay veto OPTIMIZATION reason` or `/belay veto capability:NAME reason`: take it down at once\n"
     "• `/belay stop all reason`, `surface:NAME` or `capability:NAME`: the kill switch\n"
-    "• `/belay delegate @somebody until friday reason`: let somebody answer for you"
+    "• `/belay delegate @somebody until friday reason`: let somebody answer for you\n"
+    "• `/belay judge OPTIMIZATION yes|no reason`: say whether you would have done what AI proposed"
 )
 _log = logging.getLogger(__name__)
 _MENTION = re.compile(r"<@(?P<id>[UW][A-Z0-9]+)(\|[^>]*)?>")
@@ -44,6 +45,7 @@ class Commands:
             "veto": self._veto,
             "stop": self._stop,
             "delegate": self._delegate,
+            "judge": self._judge,
             "status": self._status,
         }
 
@@ -111,6 +113,19 @@ class Commands:
         )
         roles = " and ".join(given.roles)
         return f"{given.to} answers for you as {roles} until {given.until:%Y-%m-%d %H:%M} UTC."
+
+    def _judge(self, person: Person, rest: str) -> str:
+        usage = "judge OPTIMIZATION yes|no reason"
+        optimization, said = _two(rest, usage)
+        answer, reason = _two(said, usage)
+        if answer.lower() not in {"yes", "no"}:
+            raise ValueError(f"say /belay {usage}")
+        agrees = answer.lower() == "yes"
+        counted = people.judge(
+            self._belay, optimization, agrees=agrees, person=person, reason=reason, via="slack"
+        )
+        tail = "" if counted else " It does not count: you proposed it, or answer for its agent."
+        return f"You {'would' if agrees else 'would not'} have done {mrkdwn(optimization, 100)}.{tail}"
 
     def _named(self, who: str) -> str:
         """Return the roster's id of somebody who was mentioned, or named."""

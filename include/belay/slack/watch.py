@@ -14,12 +14,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from belay.approval.card import Card, build_card
+from belay.approval.digest import digest_text, waiting_for_judgement
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
 from belay.ledger.store import LedgerError
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
-from belay.slack.message import inform_message, request_message
+from belay.slack.message import digest_message, inform_message, request_message
 from belay.slack.thread import Line, lines
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class Watcher:
         for name, known in _informed(state):
             if self._tried(name, partial(self._inform, state, name, known, where), ()):
                 changed.append(name)
+        year, week, _ = self.belay.now().isocalendar()
+        weekly = f"digest-{year}-W{week:02}"
+        if waiting_for_judgement(state) and self._tried(
+            weekly, partial(self._digest, state, weekly, where), ()
+        ):
+            changed.append(weekly)
         return changed
 
     def show(self, names: Iterable[str]) -> None:
@@ -164,6 +171,11 @@ class Watcher:
             review_url=f"{self._pages}/review/{known.id}/{step}",
         )
         self.channel.show(name, message, None)
+
+    def _digest(self, state: State, name: str, where: _Lookup) -> None:
+        """Post the week's list of proposals that wait for a judgement, once a week."""
+        if where(name) is None:
+            self.channel.show(name, digest_message(digest_text(state)), None)
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:

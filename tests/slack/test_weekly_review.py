@@ -1,0 +1,37 @@
+"""At observe the week's proposals are listed once, and judged where they are listed."""
+
+from __future__ import annotations
+
+import yaml
+from tests.slack.conftest import DANA, NORA, TIMO
+
+from belay.gates.admit import propose
+from belay.gates.intake import parse_proposal
+from belay.slack.serve import watcher_of
+from belay.storefront.scenario import SCENARIOS
+
+
+def proposed(belay):
+    file = belay.settings.policies / "checkout_wording.yaml"
+    file.write_text(file.read_text().replace("initial_stage: supervised", "initial_stage: observe"))
+    document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
+    return propose(belay, parse_proposal(document)).id
+
+
+def test_the_weeks_list_is_posted_once_and_answered_in_slack(slack, belay, settings, served):
+    name = proposed(belay)
+
+    def lists():
+        return [m for m in slack.posted() if "would you?" in m["text"]]
+
+    slack.until("the list is posted", lists)
+    assert name in lists()[0]["text"]
+    assert watcher_of(belay, settings).tick() in ([], [lists()[0]["metadata"]["event_payload"]["name"]])
+    assert len(lists()) == 1, "another watcher finds it and posts nothing"
+    slack.command(TIMO, f"judge {name} yes why not")
+    slack.command(NORA, f"judge {name} perhaps")
+    slack.command(NORA, f"judge {name} yes I would have done that")
+    slack.until("the judgement counts", lambda: belay.ledger.state().optimizations[name].results.judgements)
+    (said,) = belay.ledger.state().optimizations[name].results.judgements
+    assert (said.judge, said.agrees, said.counted) == ("nora", True, True)
+    assert DANA, "dana answers for the agent; her judgement would not count"
