@@ -19,6 +19,7 @@ import yaml
 from belay.domain import commands as c
 from belay.domain.events import Choice, CommandRefused, OversightGranted, RequestClosed, VoteCast
 from belay.domain.gates import Gate, Verdict
+from belay.domain.roster import AirflowUser
 from belay.domain.state import RequestStatus
 from belay.gates import people
 from belay.gates.admit import propose
@@ -90,7 +91,11 @@ def asked(belay: Services, number: int) -> str:
 
 def required_actions(person: str, option: str) -> Click:
     """A click on Airflow's page."""
-    return lambda belay, name: record_answer(belay, f"{name}__step1", person, option, "read it")
+
+    def click(belay: Services, name: str) -> None:
+        record_answer(belay, f"{name}__step1", AirflowUser(person), option, "read it")
+
+    return click
 
 
 def slack(person: str, choice: Choice = Choice.APPROVE) -> Click:

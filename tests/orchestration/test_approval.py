@@ -10,7 +10,7 @@ from tests.orchestration.conftest import NAME
 from belay.domain import commands as c
 from belay.domain.oversight import Oversight
 from belay.domain.stages import Stage
-from belay.gates.outcome import execute
+from belay.gates.outcome import RefusedError, execute
 
 REASON = "the review shows no harm"
 
@@ -54,9 +54,9 @@ def pages(monkeypatch):
 
 @pytest.fixture
 def sensor():
-    from belay.orchestration.approval import ApprovalSensor
+    from belay.orchestration.approval import SlackApprovalSensor
 
-    return ApprovalSensor(task_id="approval", recheck=timedelta(minutes=5))
+    return SlackApprovalSensor(task_id="approval", recheck=timedelta(minutes=5))
 
 
 def parked(call):
@@ -187,3 +187,50 @@ def test_a_new_question_stands_on_a_fresh_page(reviewed, sensor, pages, belay):
     assert not belay.ledger.state().requests[question.id].votes  # of what was shown before
     found = sensor.execute_complete(task.context(), answered("nora", "Approve", shown=question.digest))
     assert found["verdict"] == "pass"
+
+
+def test_a_cleared_run_finds_what_people_said_and_opens_nothing(reviewed, sensor, pages, belay):
+    """Cleared before anybody answered it asks again; cleared after a rejection it is still rejected."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from belay.gates.widen import widen
+
+    task = Task(reviewed(tags=["brand"]))
+    parked(lambda: sensor.execute(task.context()))
+    parked(lambda: sensor.execute(task.context()))
+    with pytest.raises(RefusedError, match="no unused grant"):
+        widen(belay, NAME, 1)  # as after "mark success"
+    with pytest.raises(AirflowSkipException):
+        sensor.execute_complete(task.context(), answered("nora", "Reject"))
+    with pytest.raises(AirflowSkipException):
+        sensor.execute(task.context())
+    with pytest.raises(RefusedError, match="no unused grant"):
+        widen(belay, NAME, 1)
+    assert belay.flags.read(NAME) is None
+
+
+def test_an_answer_a_day_after_parking(reviewed, sensor, pages, belay, policies, monkeypatch):
+    """The clock is moved on by 24 hours; whatever woke the task in between, the answer counts."""
+    file = policies / "_defaults.yaml"
+    file.write_text(file.read_text().replace("expires: 24h", "expires: 3d"))
+    task = Task(reviewed(tags=["brand"]))
+    parked(lambda: sensor.execute(task.context()))
+    later = datetime.now(UTC) + timedelta(hours=24)
+    monkeypatch.setattr(belay, "now", lambda: later)
+    parked(lambda: sensor.execute_complete(task.context(), {"error": "timed out", "error_type": "timeout"}))
+    found = sensor.execute_complete(task.context(), answered("nora", "Approve"))
+    assert found["verdict"] == "pass"
+
+
+def test_a_user_of_fab_is_known_by_name(reviewed, sensor, pages, belay):
+    """FAB's ids are numbers; the roster knows user names."""
+    task = Task(reviewed(tags=["brand"]))
+    parked(lambda: sensor.execute(task.context()))
+    event = answered("nora", "Approve") | {"responded_by_user": {"id": "3", "name": "nora"}}
+    assert sensor.execute_complete(task.context(), event)["sentence"] == "approved by nora"
+
+
+def test_its_own_timeout_does_not_wake_it_before_it_has_settled(reviewed, sensor, pages):
+    sensor.recheck = timedelta(seconds=0)
+    waiting = parked(lambda: sensor.execute(Task(reviewed(tags=["brand"])).context()))
+    assert waiting.timeout == timedelta(seconds=3)

@@ -1,5 +1,9 @@
 """A mistake in a shared file breaks only the capabilities that need what is wrong."""
 
+from __future__ import annotations
+
+from belay.domain.roster import AirflowUser
+
 
 def other(folder):
     """A second capability that shares as little as possible with the example."""
@@ -92,7 +96,7 @@ def test_an_unknown_role_of_a_person(folder):
 def test_two_people_cannot_share_an_account(folder):
     folder.edit("_people", "ruth@shop.example,", "ruth@shop.example, airflow: [nora],")
     assert "'nora' is nora's account already" in folder.error()
-    assert folder.load().roster.by_airflow_user("nora").id == "nora"
+    assert folder.load().roster.by_airflow_user(AirflowUser("nora")).id == "nora"
 
 
 def test_an_agent_without_an_owner(folder):
@@ -184,7 +188,7 @@ def test_the_roster_finds_people_by_every_account(folder):
         "_people", "nora@shop.example,", "nora@shop.example, airflow: [nora, n.lindqvist], slack: U0NORA,"
     )
     roster = folder.load().roster
-    assert roster.by_airflow_user("n.lindqvist").id == "nora"
+    assert roster.by_airflow_user(AirflowUser("n.lindqvist")).id == "nora"
     assert roster.by_slack_id("U0NORA").id == "nora"
     assert roster.by_slack_id("") is None
     assert {person.id for person in roster.holders("cx_owner")} == {"nora", "priya"}

@@ -64,8 +64,10 @@ class World:
         flag = FlagdFile(self.home / "flags" / "flags.flagd.json").read(name)
         return flag.scope if flag else 0
 
-    def until(self, what: str, condition: Callable[[], Any], patience: float = 420.0) -> Any:
-        """Wait until ``condition`` holds, and return what it returned."""
+    def until(
+        self, what: str, condition: Callable[[], Any], patience: float = 420.0, *, every: float = 0.3
+    ) -> Any:
+        """Wait until ``condition`` holds, asking every so many seconds, and return what it returned."""
         deadline = time.monotonic() + patience
         while not (found := condition()):
             if time.monotonic() > deadline:
@@ -77,7 +79,7 @@ class World:
                 pytest.fail(
                     f"{what}: not within {patience:.0f} s; the ledger says {state}; Airflow says\n{tail}"
                 )
-            time.sleep(0.3)
+            time.sleep(every)
         return found
 
     def pid_of(self, component: str) -> int:

@@ -47,9 +47,13 @@ class User:
     """An Airflow user, as its auth manager would say."""
 
     id: str
+    name: str = ""
 
     def get_id(self) -> str:
         return self.id
+
+    def get_name(self) -> str:
+        return self.name or self.id
 
 
 ORIGIN = {"Origin": "http://testserver"}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
+from belay.domain.state import RequestStatus
 from belay.flags.target import FlagsUnavailable
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
@@ -42,9 +46,13 @@ def recorded(monkeypatch):
     found = []
 
     async def nora(scope):
-        return "nora"
+        return AirflowUser("3", "nora")
+
+    async def settled(*task):
+        return True
 
     monkeypatch.setattr(required_actions, "_user", nora)
+    monkeypatch.setattr(required_actions, "until_settled", settled)
     monkeypatch.setattr(required_actions, "services", lambda: "belay")
     monkeypatch.setattr(required_actions, "record_answer", lambda *answer: found.append(answer))
     return found
@@ -72,7 +80,7 @@ def send(body, *, method="PATCH", path=PATH, chunks=1):
 def test_an_answer_is_recorded_and_reaches_airflow_whole(recorded, chunks):
     status, _, bodies = send(ANSWER, chunks=chunks)
     assert status == 200
-    assert recorded == [("belay", "opt__step1", "nora", "Approve", "looks right", "d1")]
+    assert recorded == [("belay", "opt__step1", ("3", "nora"), "Approve", "looks right", "d1")]
     assert [json.loads(body) for body in bodies] == [ANSWER]
 
 
@@ -130,3 +138,44 @@ def test_everything_else_passes(recorded, method, path):
 def test_the_run_is_found_whatever_its_name(recorded):
     send(ANSWER, path=PATH.replace("opt__step1", "manual__2026-11-23T14:00:00+00:00"))
     assert recorded[0][1] == "manual__2026-11-23T14:00:00+00:00"
+
+
+def test_airflow_hears_of_it_when_the_task_can_be_woken(recorded, monkeypatch):
+    """The vote is on record at once; the task is woken later, and the page shows where it stands."""
+    order = []
+
+    async def settles(*task):
+        order.append(("settled", task, len(recorded)))
+        return True
+
+    request = SimpleNamespace(status=RequestStatus.OPEN)
+    monkeypatch.setattr(required_actions, "record_answer", lambda *answer: recorded.append(answer) or request)
+    monkeypatch.setattr(required_actions, "until_settled", settles)
+    monkeypatch.setattr(required_actions, "progress", lambda request: "It takes: a risk_owner.")
+    monkeypatch.setattr(required_actions, "show_progress", lambda *shown: order.append(shown))
+    _, _, bodies = send(ANSWER)
+    task = ("rollout__checkout_wording", "opt__step1", "approval")
+    assert order == [(*task, "It takes: a risk_owner."), ("settled", task, 1)]
+    assert len(bodies) == 1
+
+
+def test_looking_again_is_no_answer_and_waits_too(recorded, monkeypatch):
+    waited = []
+
+    async def settles(*task):
+        waited.append(task)
+        return True
+
+    monkeypatch.setattr(required_actions, "until_settled", settles)
+    monkeypatch.setattr(required_actions, "request_of_run", lambda *run: None)
+    _, _, bodies = send({"chosen_options": ["Look again"]})
+    assert (recorded, len(waited), len(bodies)) == ([], 1, 1)
+
+
+def test_airflows_database_away_stops_no_answer(recorded, monkeypatch):
+    async def settles(*task):
+        raise OperationalError("select", {}, Exception("locked"))
+
+    monkeypatch.setattr(required_actions, "until_settled", settles)
+    status, _, bodies = send(ANSWER)
+    assert (status, len(bodies), len(recorded)) == (200, 1, 1)

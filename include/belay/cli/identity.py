@@ -33,8 +33,10 @@ def identify(roster: Roster, claimed: str | None) -> Person:
     BadInputError
         When nobody, or somebody who left, is called that.
     """
+    from belay.domain.roster import AirflowUser
+
     name = (claimed or login()).strip()
-    found = roster.person(name) or roster.by_airflow_user(name) or _by_email(roster, name)
+    found = roster.person(name) or roster.by_airflow_user(AirflowUser(name)) or _by_email(roster, name)
     source = "--as or BELAY_USER" if claimed else "your user name at this computer"
     if found is None:
         active = ", ".join(person.id for person in roster.people if person.active) or "nobody"

@@ -120,11 +120,12 @@ def _cast(
     """Answer through Airflow as its authenticated user where its credentials are set, else in the ledger."""
     from belay.cli.airflow import answer, session, wake
     from belay.domain.events import Choice
+    from belay.domain.roster import AirflowUser
     from belay.gates.people import vote
 
     airflow = session(belay)
     if airflow is not None:
-        if who and belay.roster().by_airflow_user(airflow.user) != identify(belay.roster(), who):
+        if who and belay.roster().by_airflow_user(AirflowUser(airflow.user)) != identify(belay.roster(), who):
             raise BadInputError(f"--as {who} is not Airflow user {airflow.user}, who answers here")
         after = answer(belay, airflow, request, choice.capitalize(), reason)
         return after, f"{airflow.user} answered {choice} on {request.id}, through Airflow."

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class AirflowUser(NamedTuple):
+    """Who is logged in to Airflow, as its auth manager says.
+
+    SimpleAuthManager's ids are user names; FAB's are numbers, and its user name is the ``name``.
+    """
+
+    id: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +35,7 @@ class Person:
     roles : frozenset[str]
         Roles the person holds.
     airflow_users : tuple[str, ...]
-        User names in Airflow that are this person.
+        User names in Airflow that are this person (or ids, where its auth manager has no names).
     slack_id : str | None
         Member id in Slack (``U…``), if known.
     active : bool
@@ -59,9 +73,11 @@ class Roster:
         """Return the person called ``person_id``, active or not."""
         return next((person for person in self.people if person.id == person_id), None)
 
-    def by_airflow_user(self, user: str) -> Person | None:
-        """Return the person whose Airflow user name is ``user``."""
-        return next((person for person in self.people if user in person.airflow_users), None)
+    def by_airflow_user(self, user: AirflowUser) -> Person | None:
+        """Return the person who is ``user``; None where name and id are those of two people."""
+        accounts = {user.id, user.name} - {""}
+        found = [person for person in self.people if accounts & set(person.airflow_users)]
+        return found[0] if len(found) == 1 else None
 
     def by_slack_id(self, slack_id: str) -> Person | None:
         """Return the person whose Slack member id is ``slack_id``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from belay.domain.events import Choice
+from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import RequestState, RequestStatus, State, Status
 from belay.gates import people
@@ -50,9 +51,9 @@ def airflow_run(state: State, request: RequestState) -> tuple[str, str] | None:
 
 
 def record_answer(
-    belay: Services, run_id: str, airflow_user: str, option: str, reason: str, digest: str | None = None
-) -> None:
-    """Record what an Airflow user answered. Answering the same again changes nothing.
+    belay: Services, run_id: str, user: AirflowUser, option: str, reason: str, digest: str | None = None
+) -> RequestState:
+    """Record what an Airflow user answered, and return the request after it. Twice the same is once.
 
     Parameters
     ----------
@@ -66,21 +67,21 @@ def record_answer(
         When the user is nobody of the roster, or may not answer this.
     """
     request = request_of_run(belay, run_id)
-    person = belay.roster().by_airflow_user(airflow_user)
+    person = belay.roster().by_airflow_user(user)
     if request is None:
         raise RefusedError(Refusal("no-such-request", f"run {run_id} asks nobody anything"))
     if person is None:
         roles = " or ".join(request.roles)
-        message = f"Airflow user {airflow_user!r} is nobody of the roster; this takes {roles}"
+        message = f"Airflow user {str(user)!r} is nobody of the roster; this takes {roles}"
         raise RefusedError(Refusal("roster", message))
     if option == VETO:
         if not _vetoed(belay, request):
             people.veto(belay, request.veto_target, person=person, reason=reason, via="airflow")
-        return
+        return belay.ledger.state().requests[request.id]
     choice = Choice.APPROVE if option == APPROVE else Choice.REJECT
     if any((vote.voter, vote.choice) == (person.id, choice) for vote in request.votes):
-        return
-    people.vote(belay, request.id, choice, person=person, reason=reason, via="airflow", digest=digest)
+        return request
+    return people.vote(belay, request.id, choice, person=person, reason=reason, via="airflow", digest=digest)
 
 
 def _vetoed(belay: Services, request: RequestState) -> bool:

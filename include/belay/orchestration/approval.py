@@ -14,7 +14,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskA
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from belay.approval.progress import progress
 from belay.domain.oversight import Oversight
+from belay.domain.roster import AirflowUser
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.outcome import RefusedError
@@ -31,8 +33,13 @@ if TYPE_CHECKING:
     from belay.domain.state import RequestState
 
 
-class ApprovalSensor(BaseSensorOperator):
+class SlackApprovalSensor(BaseSensorOperator):
     """Asks for the oversight that the step needs, and waits for it.
+
+    The question goes into the ledger. From there it reaches people: this task puts it on the Required Actions
+    page, `belay slack serve` posts it in Slack, and the board and the command line show it. Whatever is
+    answered ends in the ledger, which alone says how this task goes on: a task that is marked as success, or
+    cleared, finds there what was granted, and so does the flag writer after it.
 
     Parameters
     ----------
@@ -81,17 +88,18 @@ class ApprovalSensor(BaseSensorOperator):
             return
         form = event.get("params_input") or {}
         reason, shown = str(form.get("reason") or ""), form.get(SHOWN)
+        who = AirflowUser(str(user["id"]), str(user.get("name") or ""))
         try:
-            record_answer(services(), self._run(context), str(user["id"]), chosen[0], reason, shown)
+            record_answer(services(), self._run(context), who, chosen[0], reason, shown)
         except RefusedError as refused:
-            self.log.warning("the answer of %s does not count: %s", user["id"], refused)
+            self.log.warning("the answer of %s does not count: %s", who, refused)
 
     def _park(
         self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState
     ) -> None:
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
-        wait = max(min(self.recheck, left), timedelta(seconds=1))
+        wait = max(min(self.recheck, left), _SETTLES)
         options = [REJECT, VETO, LOOK]
         if request.oversight is Oversight.APPROVE:
             options.insert(0, APPROVE)
@@ -99,7 +107,7 @@ class ApprovalSensor(BaseSensorOperator):
             ti_id=context["task_instance"].id,
             options=options,
             subject=self._subject(request),
-            body=self._body(context, status, request),
+            body=self._body(context, request),
             params={name: field.serialize() for name, field in _form(request).items()},
         )
         self.log.info("waiting for %s until %s", ", ".join(status.missing) or "a veto", request.expires_at)
@@ -129,7 +137,7 @@ class ApprovalSensor(BaseSensorOperator):
         scopes = f"from {request.from_scope / 100:g} % to {request.to_scope / 100:g} %"
         return f"{request.optimization}: {verb} {scopes}{tail}"
 
-    def _body(self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState) -> str:
+    def _body(self, context: Context, request: RequestState) -> str:
         sentence = context["ti"].xcom_pull(task_ids="review") or {}
         link = run_page(self._run(context))
         notice = request.oversight is Oversight.NOTICE
@@ -137,14 +145,14 @@ class ApprovalSensor(BaseSensorOperator):
         lines = [
             str(sentence.get("sentence", "")),
             f"**[Open the review]({link})**",
-            f"It takes: {', '.join(status.missing) or 'nobody, unless somebody objects'}.",
+            progress(request),
             f"{ending} {request.expires_at:%Y-%m-%d %H:%M} UTC.",
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)
 
 
-class PromotionApprovalSensor(ApprovalSensor):
+class PromotionApprovalSensor(SlackApprovalSensor):
     """Asks whether a capability may go up a stage (or keep its own), and waits for it; silence means no."""
 
     def _status(self, context: Context) -> PromotionStatus:
@@ -167,5 +175,7 @@ def _form(request: RequestState) -> dict[str, Param]:
     }
 
 
+_SETTLES = timedelta(seconds=3)
+"""A task that resumes within a moment of parking is failed by Airflow 3.3.2 (see belay.web.waiting)."""
 _PAGE = "page"
 """Key of the task's own state: which request its page shows, and in which try."""

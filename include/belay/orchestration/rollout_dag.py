@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, BaseOperator, chain
 from airflow.sdk.exceptions import AirflowFailException
 
-from belay.orchestration.approval import ApprovalSensor
+from belay.orchestration.approval import SlackApprovalSensor
 from belay.orchestration.form import form
 from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, dag_id
 from belay.orchestration.operators import (
@@ -60,7 +60,7 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
             QualityOperator(task_id="quality"),
             MeasurementWindowSensor(task_id="window", poll=timedelta(seconds=policy.window.poll_seconds)),
             ReviewOperator(task_id="review"),
-            ApprovalSensor(task_id=APPROVAL_TASK, recheck=recheck),
+            SlackApprovalSensor(task_id=APPROVAL_TASK, recheck=recheck),
             WidenOperator(task_id="widen"),
             NextOperator(task_id="next", trigger_dag_id=dag_id(policy.id)),
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 from fastapi.security.utils import get_authorization_scheme_param
 
-from belay.domain.roster import Person
+from belay.domain.roster import AirflowUser, Person
 from belay.web.wiring import BelayDep
 
 reader = Depends(requires_access_dag("GET"))
@@ -20,9 +21,14 @@ answerer = Depends(requires_access_dag("PUT"))
 """May send answers: whoever may change a DAG's run; what the answer is worth, the roster says."""
 
 
+def account(user: BaseUser) -> AirflowUser:
+    """Return a logged-in user's id and user name, whichever auth manager they come from."""
+    return AirflowUser(str(user.get_id()), str(user.get_name() or ""))
+
+
 def known_person(user: GetUserDep, belay: BelayDep) -> Person | None:
     """Return the person of the roster who is logged in; None for everybody else, agents among them."""
-    return belay.roster().by_airflow_user(str(user.get_id()))
+    return belay.roster().by_airflow_user(account(user))
 
 
 MaybePersonDep = Annotated[Person | None, Depends(known_person)]
@@ -40,8 +46,8 @@ def current_person(user: GetUserDep, person: MaybePersonDep, belay: BelayDep) ->
         who = ", ".join(p.name for p in belay.roster().people if p.active and p.roles) or "nobody yet"
         raise HTTPException(
             403,
-            f"Airflow user {user.get_id()!r} is nobody of the roster, so nothing was recorded. These people "
-            f"can answer: {who}. The roster is _people.yaml, in the folder of the policies.",
+            f"Airflow user {str(account(user))!r} is nobody of the roster, so nothing was recorded. "
+            f"These people can answer: {who}. The roster is _people.yaml, in the folder of the policies.",
         )
     return person
 

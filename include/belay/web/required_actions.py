@@ -1,23 +1,31 @@
 """Answers on Airflow's Required Actions page, seen before Airflow takes them.
 
 Airflow lets anybody who may change a run answer a request. Here the roster decides: who has the right gets
-a vote in the ledger, who has not gets 403 and the task sleeps on. Without this middleware nothing widens
-either: the sensor and the flag writer ask the ledger.
+a vote in the ledger, who has not gets 403 and the task sleeps on. The vote is recorded at once; Airflow hears
+of it when its task can be woken without harm. Without this middleware nothing widens either: the sensor and
+the flag writer ask the ledger.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from belay.approval.progress import progress
+from belay.domain.roster import AirflowUser
+from belay.domain.state import RequestStatus
 from belay.flags.target import FlagsUnavailable
-from belay.gates.answers import APPROVE, REJECT, SHOWN, VETO, record_answer
+from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.web.waiting import show_progress, until_settled
 from belay.web.wiring import services
 
 Message = MutableMapping[str, Any]
@@ -26,10 +34,20 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _PATH = re.compile(
-    r"/api/v2/dags/(?P<dag>(?:rollout|promotion)__[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/approval/-?\d+"
+    r"/api/v2/dags/(?P<dag>(?:rollout|promotion)__[^/]+)/dagRuns/(?P<run>[^/]+)"
+    r"/taskInstances/(?P<task>approval)/-?\d+"
     r"/hitlDetails/?$"
 )
 _MAX_BYTES = 64 * 1024
+_log = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What somebody chose on the page, why, and the digest of what the page showed."""
+
+    option: str
+    reason: str
+    digest: str | None
 
 
 class RequiredActionsMiddleware:
@@ -48,11 +66,9 @@ class RequiredActionsMiddleware:
         user = await _user(scope)
         answer = _answer(body)
         if user is not None and answer is not None:
-            dag, run = unquote(match["dag"]), unquote(match["run"])
-            if dag.startswith("promotion__"):
-                run = f"{dag}:{run}"  # as the ledger names it: scheduled runs of all DAGs share their ids
+            task = (unquote(match["dag"]), unquote(match["run"]), match["task"])
             try:
-                await asyncio.to_thread(record_answer, services(), run, user, *answer)
+                await _take(task, user, answer)
             except RefusedError as refused:
                 await _refuse(send, 403, str(refused))
                 return
@@ -71,6 +87,24 @@ class RequiredActionsMiddleware:
         await self.app(scope, again, send)
 
 
+async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -> None:
+    """Record an answer, show on the page where the request stands, and wait until the task can be woken."""
+    dag, run, _ = task
+    # As the ledger names it: scheduled runs of all promotion DAGs share their ids.
+    known_as = f"{dag}:{run}" if dag.startswith("promotion__") else run
+    if answer.option == LOOK:
+        request = await asyncio.to_thread(request_of_run, services(), known_as)
+    else:
+        request = await asyncio.to_thread(record_answer, services(), known_as, user, *answer)
+    try:
+        if request is not None and request.status is RequestStatus.OPEN:
+            await asyncio.to_thread(show_progress, *task, progress(request))
+        if not await until_settled(*task):
+            _log.warning("run %s of %s is woken while it may still be parking", run, dag)
+    except SQLAlchemyError as error:
+        _log.warning("run %s of %s: Airflow's database could not be asked: %s", run, dag, error)
+
+
 async def _read(receive: Receive) -> bytes:
     """Read the body; one that is too large is cut, and then refused by Airflow as no JSON."""
     body, more = b"", True
@@ -81,8 +115,8 @@ async def _read(receive: Receive) -> bytes:
     return body[:_MAX_BYTES]
 
 
-def _answer(body: bytes) -> tuple[str, str, str | None] | None:
-    """Return an answer's option, reason and digest of what was shown; None when Airflow refuses it anyway."""
+def _answer(body: bytes) -> Answer | None:
+    """Return an answer; None when Airflow refuses it anyway."""
     try:
         document = json.loads(body)
         (option,) = document["chosen_options"]
@@ -90,16 +124,18 @@ def _answer(body: bytes) -> tuple[str, str, str | None] | None:
         reason, digest = form.get("reason") or "", form.get(SHOWN)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    if option not in (APPROVE, REJECT, VETO):
+    if option not in (APPROVE, REJECT, VETO, LOOK):
         return None
-    return option, str(reason), None if digest is None else str(digest)
+    return Answer(option, str(reason), None if digest is None else str(digest))
 
 
-async def _user(scope: Message) -> str | None:
-    """Return the id of the logged-in Airflow user; None when nobody is (Airflow will say so itself)."""
+async def _user(scope: Message) -> AirflowUser | None:
+    """Return the logged-in Airflow user; None when nobody is (Airflow will say so itself)."""
     from airflow.api_fastapi.app import get_auth_manager
     from fastapi.security.utils import get_authorization_scheme_param
     from starlette.requests import HTTPConnection
+
+    from belay.web.auth import account
 
     asked = HTTPConnection(scope)
     scheme, token = get_authorization_scheme_param(asked.headers.get("authorization"))
@@ -111,7 +147,7 @@ async def _user(scope: Message) -> str | None:
         user = await get_auth_manager().get_user_from_token(token)
     except Exception:  # noqa: BLE001 - a bad token is Airflow's to refuse, whatever is wrong with it
         return None
-    return str(user.get_id())
+    return account(user)
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:
