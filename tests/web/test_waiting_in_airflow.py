@@ -1,4 +1,4 @@
-"""The task that waits, in a real metadata database of Airflow: a process of its own, for a home of its own."""
+"""The task that waits, in a real metadata database of Airflow, in a process and a home of its own."""
 
 from __future__ import annotations
 
