@@ -136,6 +136,8 @@ def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPoli
     if len(anybody) < policy.approval.quorum:
         sentence = f"{len(anybody)} people could answer and the quorum is {policy.approval.quorum}"
         return c.Finding("roster", Verdict.HOLD, sentence)
+    if anybody == {policy.owner}:
+        return c.Finding("roster", Verdict.HOLD, f"only the owner {policy.owner} could answer, never alone")
     return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
 
 
