@@ -134,7 +134,7 @@ def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPoli
     if lonely:
         return c.Finding("roster", Verdict.HOLD, f"nobody could answer as {', '.join(lonely)}")
     if len(anybody) < policy.approval.quorum:
-        sentence = f"{len(anybody)} people could answer and the quorum is {policy.approval.quorum}"
+        sentence = f"{len(anybody)} of the roster could answer and the quorum is {policy.approval.quorum}"
         return c.Finding("roster", Verdict.HOLD, sentence)
     if anybody == {policy.owner}:
         return c.Finding("roster", Verdict.HOLD, f"only the owner {policy.owner} could answer, never alone")
