@@ -11,7 +11,10 @@ from belay.domain import commands as c
 from belay.domain.actors import human, service
 from belay.domain.capability import ApprovalRule
 from belay.domain.events import Choice, OversightGranted, OversightRequested, VoteCast
+from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
+from belay.domain.rules.answer import Refusal
+from belay.domain.rules.requests import step_digest
 from belay.domain.stages import DecisionClass, Stage
 
 SUGGEST = a_policy(initial_stage=Stage.SUGGEST)
@@ -203,3 +206,54 @@ def test_a_question_that_is_asked_again_has_another_name() -> None:
     assert event.request != first.id
     assert event.digest != first.digest
     assert r.state.requests[first.id].status == "void"
+
+
+def test_the_digest_binds_each_part_of_the_question() -> None:
+    """Optimization, variants and payload, from, to, evidence, policy, expiry: another one, another digest."""
+    r = Rehearsal(SUGGEST).proposed()
+    r.reviewed()
+    known = r.optimization()
+    step = known.step
+    assert step is not None
+    review = replace(step.gates[Gate.REVIEW], evidence="another")
+    expiry = "2026-03-03T09:00:00+00:00"
+    digests = [
+        step_digest(optimization, asked_step, Oversight.APPROVE, expires_at, 0)
+        for optimization, asked_step, expires_at in (
+            (known, step, expiry),
+            (replace(known, id="opt-2"), step, expiry),
+            (replace(known, digest="a proposal with another payload"), step, expiry),
+            (known, replace(step, from_scope=1), expiry),
+            (known, replace(step, to_scope=500), expiry),
+            (known, replace(step, gates={**step.gates, Gate.REVIEW: review}), expiry),
+            (known, replace(step, policy="another"), expiry),
+            (known, step, "2026-03-03T09:00:01+00:00"),
+        )
+    ]
+    assert len(set(digests)) == len(digests)
+
+
+def test_new_evidence_with_another_verdict_voids_the_question_and_the_same_verdict_does_not() -> None:
+    r = asked()
+    first = r.request()
+    r.do(c.JudgeGate("opt-1", 1, Gate.REVIEW, Verdict.PASS, "still fine", "e2"))
+    assert r.request() == first
+    r.do(c.JudgeGate("opt-1", 1, Gate.REVIEW, Verdict.HOLD, "not any more", "e3"))
+    void = r.state.requests[first.id]
+    assert (void.status, void.outcome) == ("void", "review was judged again: not any more")
+    assert r.refused(
+        c.CastVote(first.id, Choice.APPROVE, "x", frozenset({APPROVER}), first.digest, "cli"), NORA
+    )
+
+
+def test_an_answer_that_comes_too_late_is_kept_and_a_second_click_is_not() -> None:
+    r = asked()
+    vote = r.vote()
+    r.do(vote, NORA)
+    late = r.ask(replace(vote, reason="me too"), human("priya"))
+    assert isinstance(late, Refusal)
+    assert (late.rule, late.kept) == ("request-closed", True)
+    assert late.message.endswith("too late: priya said approve, me too")
+    again = r.ask(vote, NORA)
+    assert isinstance(again, Refusal)
+    assert (again.rule, again.kept) == ("request-closed", False)
