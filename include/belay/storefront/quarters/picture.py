@@ -22,7 +22,7 @@ def skill_chart(courses: Sequence[Course], skills: Sequence[float], width: int =
     rows = []
     for skill, name in zip(skills, dict.fromkeys(course.kind for course in courses), strict=True):
         ranks = [course.highest.rank for course in courses if course.kind == name]
-        cuts = quantiles(ranks, n=20) if len(ranks) > 1 else ranks * 19
+        cuts = quantiles(ranks, n=20, method="inclusive") if len(ranks) > 1 else ranks * 19
         rows.append({"skill": 100 * skill, "mean": mean(ranks), "low": cuts[0], "high": cuts[-1]})
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("skill:Q", title="true effect of a change on the primary metric, % on average")
