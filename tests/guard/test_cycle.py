@@ -188,3 +188,24 @@ def test_two_guards_at_once_do_it_once(world: Watched) -> None:
     assert all(cycle.problems == [] for cycle in cycles)
     assert len(events_of(world, NarrowingIntended)) == 1
     assert verify(world.belay.ledger).ok
+
+
+def test_the_holdback_takes_turns_and_ends_at_its_horizon(world: Watched) -> None:
+    world.edit("checkout_wording.yaml", holdback={"share": 1500, "horizon": "3d", "rotate": "1d"})
+    world.live("fine", 10_000, complete=True)
+    world.run(25)
+    assert world.guard().turned == ["fine"]
+    assert world.guard().turned == []
+    flag = world.belay.flags.read("fine")
+    assert flag is not None
+    assert (flag.scope, flag.holdback, flag.rotation) == (10_000, 1500, 1)
+    (realised,) = world.known("fine").realised
+    assert realised.found.low <= 0 <= realised.found.high
+    assert "in turn 1" in realised.sentence
+    world.run(49)
+    assert world.guard().turned == ["fine"]
+    flag = world.belay.flags.read("fine")
+    assert flag is not None
+    assert (flag.scope, flag.holdback) == (10_000, 0)
+    assert world.known("fine").status is Status.COMPLETED
+    assert world.guard().uncomparable == ["fine"]

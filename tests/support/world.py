@@ -100,12 +100,17 @@ class World:
 
 @contextmanager
 def running(
-    home: Path, *, command: Sequence[str] = (), slack: Slack | None = None, **environment: str
+    home: Path,
+    *,
+    command: Sequence[str] = (),
+    slack: Slack | None = None,
+    with_shop: bool = True,
+    **environment: str,
 ) -> Iterator[World]:
     """Start a storefront and an Airflow in ``home``; stop both by their own processes.
 
     With ``slack``, the people of ``BELAY_POLICIES`` answer there as well: over HTTP to the plugin's route, or
-    to `belay slack serve`.
+    to `belay slack serve`. Without ``with_shop`` a test runs a shop of its own there.
     """
     environment = {
         "BELAY_HOME": str(home),
@@ -122,7 +127,8 @@ def running(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
     pace = ["--scenario", str(Path(__file__).parents[1] / "e2e" / "shop.yaml"), "--seconds-per-hour", "0.5"]
     world = {name: value for name, value in environment.items() if name != "BELAY_FLAGS"}  # it reads the file
-    shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **world})
+    if with_shop:
+        shop.start([sys.executable, "-m", "belay.cli", "storefront", "run", *pace], {**kept, **world})
     started = World(home, airflow, Services(Settings.from_env(environment)), slack, environment)
     try:
         airflow.start()

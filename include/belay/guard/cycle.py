@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from belay.domain.actors import service
-from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm
+from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
+from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.gates.guarded import MISSED
@@ -26,7 +27,7 @@ from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.cells import Cells
 from belay.measurement.findings import Finding
 from belay.measurement.fleet import FleetReading, Sight, read_fleet
-from belay.measurement.monitor import monitor
+from belay.measurement.monitor import monitor, overall_harm
 from belay.measurement.screen import Screened, screen
 from belay.measurement.warehouse import watermarks
 
@@ -118,6 +119,7 @@ def guard(belay: Services, name: str) -> Cycle:
         state = _report(belay, cycle, state, [p for p in problems if p is not absent])
     _act(belay, cycle, judge.harmless(looks))
     _shrink(belay, cycle, state, live, data_time)
+    _turn(belay, cycle, live, looks, data_time)
     _budget(belay, cycle, live)
     watch.put_monitors(states)
     cycle.seconds = round(time.monotonic() - began, 3)
@@ -159,7 +161,9 @@ def _look(
     }
     dark = judge.stale(live, {s: until.get(s) for s in surfaces}, data_time)
     dark |= judge.still_dark(state, {one.known.surface for one in live}, until)
-    fresh = [one for one in comparable if one.known.surface in until and _news(one, standing, until)]
+    fresh = [
+        one for one in comparable if one.known.surface in until and _news(one, standing, until, data_time)
+    ]
     sights = sights_of(belay, fresh, until)
     reading = read_fleet(belay.warehouse, sights) if sights else FleetReading((), 0)
     cycle.read, cycle.statements = len(fresh), cycle.statements + reading.statements
@@ -169,14 +173,21 @@ def _look(
         if cells.problem is not None and (problem := _unreadable(one, cells.problem, standing, until)):
             problems.append(problem)
             continue
-        looks.append(_kept(belay, Look(one, found), sight, cells))
+        turn = None
+        if due_turn(one.known, one.policy.holdback, data_time) is not None and cells.problem is None:
+            turn = judge.realised(one, overall_harm(cells, sight.plan), data_time)
+        looks.append(_kept(belay, Look(one, found, realised=turn), sight, cells))
         states.append(_standing(belay, one, found, standing.get(one.known.id), until[one.known.surface]))
     return looks, states, list({problem.source: problem for problem in problems}.values())
 
 
-def _news(one: Live, standing: Mapping[str, MonitorState], until: Mapping[str, datetime]) -> bool:
+def _news(
+    one: Live, standing: Mapping[str, MonitorState], until: Mapping[str, datetime], data_time: datetime
+) -> bool:
     """Whether anything arrived since the last look at it; the same data give the same finding."""
     known = standing.get(one.known.id)
+    if due_turn(one.known, one.policy.holdback, data_time) is not None:
+        return True  # what it did in the turn that is over is measured once more
     mine = (one.phase, one.policy.digest, until[one.known.surface])
     return (
         known is None or (known.phase, known.policy, known.until) != mine or known.finding == Finding.HARMFUL
@@ -276,6 +287,23 @@ def _shrink(belay: Services, cycle: Cycle, state: State, live: Sequence[Live], d
             cycle.shrunk.append(command.optimization)
     if cycle.shrunk:
         _settle(belay, cycle, cycle.shrunk)
+
+
+def _turn(
+    belay: Services, cycle: Cycle, live: Sequence[Live], looks: Sequence[Look], data_time: datetime
+) -> None:
+    """Record what complete changes did, and hold others back from them when it is time."""
+    _asked(belay, [look.realised for look in looks if look.realised is not None])
+    due = [
+        TurnHoldback(one.known.id, data_time)
+        for one in live
+        if due_turn(one.known, one.policy.holdback, data_time) is not None
+    ]
+    for command, outcome in zip(due, _asked(belay, due), strict=True):
+        if outcome.events:
+            cycle.turned.append(command.optimization)
+    if cycle.turned:
+        _settle(belay, cycle, cycle.turned)
 
 
 def _budget(belay: Services, cycle: Cycle, live: Sequence[Live]) -> None:

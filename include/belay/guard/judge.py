@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from belay.domain import commands as c
 from belay.domain.evolve import GUARD
-from belay.domain.rules.guarding import blind_sentence
+from belay.domain.gates import Estimate
+from belay.domain.rules.guarding import blind_sentence, due_turn
 from belay.domain.state import BlindState, OptimizationState, State
 from belay.guard.sight import Live
+from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
 from belay.measurement.screen import Screened
 
@@ -42,11 +44,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at one optimization found; ``evidence`` names the document of a finding."""
+    """What one look at one optimization found; ``evidence`` names the document of a finding.
+
+    ``realised`` is what a complete change did in the turn of the hold-back that is over.
+    """
 
     live: Live
     found: Screened
     evidence: str | None = None
+    realised: c.RecordRealised | None = None
 
 
 def narrowings(looks: Iterable[Look]) -> list[c.RollBack]:
@@ -132,3 +138,32 @@ def still_dark(state: State, live: Collection[str], until: Mapping[str, datetime
         if kind == "surface" and surface not in live and until.get(surface, blind.since) <= blind.since:
             found[surface] = Problem(source, blind.target, blind.reason, blind.since)
     return found
+
+
+def realised(one: Live, effects: Sequence[Effect], data_time: datetime) -> c.RecordRealised | None:
+    """Return what a complete change did in the turn that is over; None while the turn runs.
+
+    The primary metric of the first treatment: what the last review's claim was about.
+    """
+    known = one.known
+    if due_turn(known, one.policy.holdback, data_time) is None or not effects:
+        return None
+    primary = effects[0]
+    found = Estimate(primary.effect, primary.low, primary.high)
+    if not found.sound:
+        return None
+    return c.RecordRealised(known.id, known.rotation, found, realised_sentence(known, primary.title, found))
+
+
+def realised_sentence(known: OptimizationState, title: str, found: Estimate) -> str:
+    """Return what a turn showed, against the claim and against the first turn (novelty wears off)."""
+    told = f"{title} {found.effect:+.1%} ({found.low:+.1%} to {found.high:+.1%}) in turn {known.rotation + 1}"
+    claimed = known.results.found
+    if claimed is not None:
+        kept = "as claimed" if found.low <= claimed.effect <= found.high else "not what was claimed"
+        told += f"; claimed was {claimed.effect:+.1%}: {kept}"
+    if known.realised:
+        first = known.realised[0].found
+        worn = found.high < first.low
+        told += f"; turn 1 was {first.effect:+.1%}" + (": its novelty has worn off" if worn else "")
+    return told

@@ -10,54 +10,34 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
-    BigInteger,
     ColumnElement,
     Connection,
     DateTime,
     Engine,
     RowMapping,
-    Select,
-    String,
-    and_,
-    case,
-    cast,
     column,
     func,
-    literal,
     select,
     table,
-    values,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.selectable import FromClause
 
-from belay.domain.metrics import Metric, MetricKind
+from belay.domain.metrics import Metric
 from belay.measurement.cells import Cells, assemble, no_cells
+from belay.measurement.fleet_query import LABELS, Sight, cells_of, parts_of, span_of, survey
 from belay.measurement.plan import MeasurementPlan, naive_utc
-from belay.measurement.query import DAY_MS, MAX_CODES, TWO_ARMS, Combination, day_zero
+from belay.measurement.query import TWO_ARMS, Combination
 from belay.measurement.reading import Reading
-from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
-from belay.measurement.tables import DROP_DUPLICATES, exposures_of, filters_of, labels_of
+from belay.measurement.sql import finite
 from belay.measurement.warehouse import first_line, read_rows
 
 CHUNK = 250
 """Optimizations that one statement reads: few enough for a warehouse's memory."""
-_LABELS = 1 << 15
-"""Combinations of segment values that fit beside the arm into a packed first exposure."""
-_VALUE_PARTS = ("y", "d", "x")
 
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One optimization to be read: its plan, whose only phase is the scope it has now, and until when."""
-
-    plan: MeasurementPlan
-    until: datetime
+__all__ = ["CHUNK", "FleetReading", "Sight", "read_fleet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +46,6 @@ class FleetReading:
 
     cells: tuple[Cells, ...]
     statements: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A value a unit has: a metric's numerator, denominator or covariate, under the fleet's numbering."""
-
-    metric: int
-    part: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.part}{self.metric}"
 
 
 def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
@@ -113,16 +81,16 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
 
 def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[Cells], int]:
     metrics = list(dict.fromkeys(p.metric for sight in sights for p in sight.plan.metrics))
-    surveyed = read_rows(connection, _survey(sights))
+    surveyed = read_rows(connection, survey(sights))
     labels = sorted({tuple(str(row[f"g_{name}"]) for name in sights[0].plan.segments) for row in surveyed})
-    if len(labels) > _LABELS:
+    if len(labels) > LABELS:
         problem = (
-            f"the segments have {len(labels):,} combinations of values; at most {_LABELS:,} can be judged"
+            f"the segments have {len(labels):,} combinations of values; at most {LABELS:,} can be judged"
         )
         return [no_cells(s.plan, naive_utc(s.until), problem) for s in sights], 1
-    rows = read_rows(connection, _cells(sights, metrics, labels)) if labels else []
+    rows = read_rows(connection, cells_of(sights, metrics, labels)) if labels else []
     sources = list(dict.fromkeys(metric.source for metric in metrics))
-    audits = {source: _audit(connection, sights, source, metrics) for source in sources}
+    audits = {source: audit(connection, sights, source, metrics) for source in sources}
     by_plan: dict[int, list[RowMapping]] = defaultdict(list)
     for row in rows:
         by_plan[int(row["k"])].append(row)
@@ -173,14 +141,14 @@ def _assembled(
     return assemble(plan, naive_utc(sight.until), combinations, mine, audit, reading)
 
 
-class _Zeros(dict[str, int]):
+class Zeros(dict[str, int]):
     """Counts of a surface without a row."""
 
     def __missing__(self, _name: str) -> int:
         return 0
 
 
-_NOTHING = _Zeros()
+_NOTHING = Zeros()
 
 
 def _renamed(plan: MeasurementPlan, metrics: Sequence[Metric]) -> dict[str, str]:
@@ -189,7 +157,7 @@ def _renamed(plan: MeasurementPlan, metrics: Sequence[Metric]) -> dict[str, str]
     for i, planned in enumerate(plan.metrics):
         j = metrics.index(planned.metric)
         names[f"e_y{i}"] = f"e_y{j}"
-        parts = _parts(j, planned.metric)
+        parts = parts_of(j, planned.metric)
         for a, value in enumerate(parts):
             names[f"k_{value.part}{i}"] = f"k_{value.name}"
             names[f"s_{value.part}{i}"] = f"s_{value.name}"
@@ -198,256 +166,9 @@ def _renamed(plan: MeasurementPlan, metrics: Sequence[Metric]) -> dict[str, str]
     return names
 
 
-def _parts(number: int, metric: Metric) -> list[_Part]:
-    wanted = (True, metric.kind is MetricKind.RATIO, bool(metric.covariate))
-    return [_Part(number, part) for part, asked in zip(_VALUE_PARTS, wanted, strict=True) if asked]
-
-
-# -- statements -------------------------------------------------------------------------------------
-
-
-def _ms(moment: datetime) -> int:
-    return round(naive_utc(moment).replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _plans(sights: Sequence[Sight]) -> CTE:
-    """Return what each plan says about which rows are its own: k, names, and times in milliseconds."""
-    numbers = [column(name, BigInteger()) for name in ("k", "zero", "start", "until")]
-    listed = values(*numbers, column("named", String()), column("place", String()), literal_binds=True)
-    rows = []
-    for k, sight in enumerate(sights):
-        start = sight.plan.start
-        assert start is not None
-        rows.append(
-            (
-                k,
-                _ms(day_zero(sight.plan)),
-                _ms(start),
-                _ms(sight.until),
-                sight.plan.optimization,
-                sight.plan.surface,
-            )
-        )
-    return listed.data(rows).cte("plans")
-
-
-def _arms(sights: Sequence[Sight]) -> CTE:
-    """Return each plan's arms by name: a variant that was not proposed has none, and falls out."""
-    listed = values(
-        column("k", BigInteger()),
-        column("arm", BigInteger()),
-        column("variant", String()),
-        literal_binds=True,
-    )
-    rows = [(k, arm, name) for k, sight in enumerate(sights) for arm, name in enumerate(sight.plan.arms)]
-    return listed.data(rows).cte("arms")
-
-
-def _span(sights: Sequence[Sight]) -> tuple[datetime, datetime]:
-    starts = [sight.plan.start for sight in sights if sight.plan.start is not None]
-    return min(starts), max(naive_utc(sight.until) for sight in sights)
-
-
-def _own_exposures(sights: Sequence[Sight], plans: CTE) -> tuple[FromClause, Any, list[ColumnElement[bool]]]:
-    plan = sights[0].plan
-    exposures = exposures_of(plan)
-    first, last = _span(sights)
-    joined = exposures.join(
-        plans, and_(plans.c.named == exposures.c.optimization, plans.c.place == exposures.c.surface)
-    )
-    at = EpochMs(exposures.c.event_time)
-    wanted = [
-        exposures.c.unit_id.is_not(None),
-        exposures.c.event_time >= first,  # for the warehouse, which can leave out whole days by it
-        exposures.c.event_time < last,
-        at >= plans.c.start,
-        at < plans.c.until,
-        EpochMs(exposures.c.ingested_at) <= plans.c.until,
-        *filters_of(plan, exposures).values(),
-    ]
-    return exposures, joined, wanted
-
-
-def _survey(sights: Sequence[Sight]) -> Select[Any]:
-    """Count exposures by optimization and segment values: which combinations there are."""
-    plans = _plans(sights)
-    exposures, joined, wanted = _own_exposures(sights, plans)
-    labels = labels_of(sights[0].plan, exposures)
-    return (
-        select(
-            plans.c.k.label("k"),
-            *(label.label(f"g_{name}") for name, label in labels.items()),
-            func.count().label("rows"),
-        )
-        .select_from(joined)
-        .where(*wanted)
-        .group_by(plans.c.k, *labels.values())
-    )
-
-
-def _entry(sights: Sequence[Sight], plans: CTE, labels: Sequence[tuple[str, ...]]) -> CTE:
-    exposures, joined, wanted = _own_exposures(sights, plans)
-    names = sights[0].plan.segments
-    listed = values(
-        column("label", BigInteger()),
-        *(column(f"g_{name}", String()) for name in names),
-        literal_binds=True,
-    )
-    codes = listed.data([(i, *label) for i, label in enumerate(labels)]).cte("labels")
-    arms = _arms(sights)
-    joined = joined.join(arms, and_(arms.c.k == plans.c.k, arms.c.variant == exposures.c.variant))
-    matched = [codes.c[f"g_{n}"] == label for n, label in labels_of(sights[0].plan, exposures).items()]
-    joined = joined.join(codes, and_(literal(1) == 1, *matched))
-    code = arms.c.arm * _LABELS + codes.c.label
-    packed = (EpochMs(exposures.c.event_time) - plans.c.zero) * MAX_CODES + code
-    unit = UnitKey(exposures.c.unit_id)
-    return (
-        select(
-            plans.c.k.label("k"),
-            unit.label("unit"),
-            func.min(packed).label("packed"),
-            func.min(arms.c.arm).label("low"),
-            func.max(arms.c.arm).label("high"),
-        )
-        .select_from(joined)
-        .where(*wanted)
-        .group_by(plans.c.k, UnitKey(exposures.c.unit_id))
-        .cte("entry")
-    )
-
-
-def _unit_outcomes(
-    sights: Sequence[Sight], plans: CTE, first: CTE, source: str, metrics: Sequence[Metric]
-) -> CTE:
-    mine = {i: metric for i, metric in enumerate(metrics) if metric.source == source}
-    names = dict.fromkeys(n for metric in mine.values() for n in (metric.value, metric.denominator) if n)
-    outcomes = table(
-        source,
-        *(column(name) for name in ("event_id", "unit_id", "surface")),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in names),
-    )
-    begin, end = _span(sights)
-    read = select(
-        outcomes.c.unit_id,
-        outcomes.c.surface,
-        outcomes.c.event_time,
-        outcomes.c.ingested_at,
-        *(outcomes.c[name] for name in names),
-    ).where(
-        outcomes.c.surface.in_(sorted({sight.plan.surface for sight in sights})),
-        outcomes.c.event_time >= begin,
-        outcomes.c.event_time < end,
-    )
-    if sights[0].plan.filters.get(DROP_DUPLICATES) == "drop":
-        read = read.add_columns(outcomes.c.event_id).distinct()
-    events = read.subquery(f"read_{source}")
-    since_zero = EpochMs(events.c.event_time) - plans.c.zero
-    after_zero = WholeDivision(first.c.packed, MAX_CODES)
-    columns: list[ColumnElement[Any]] = []
-    for i, metric in mine.items():
-        for part, name in (("y", metric.value), ("d", metric.denominator)):
-            if name is None:
-                continue
-            value: ColumnElement[Any] = finite(events.c[name])
-            if metric.outcome_days is not None:
-                horizon = after_zero + literal(round(metric.outcome_days * DAY_MS), BigInteger)
-                value = case((since_zero < horizon, value))
-            if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
-                columns.append(func.max(case((value > 0, cast(literal(1), Tiny)))).label(f"{part}{i}"))
-            else:
-                columns.append(func.sum(value).label(f"{part}{i}"))
-    joined = first.join(plans, plans.c.k == first.c.k).join(
-        events,
-        and_(
-            UnitKey(events.c.unit_id) == first.c.unit,
-            events.c.surface == plans.c.place,
-            since_zero >= after_zero,
-            since_zero < plans.c.until - plans.c.zero,
-            EpochMs(events.c.ingested_at) <= plans.c.until,
-        ),
-    )
-    return (
-        select(first.c.k, first.c.unit, *columns)
-        .select_from(joined)
-        .group_by(first.c.k, first.c.unit)
-        .cte(f"outcome_{source}")
-    )
-
-
-def _per_unit(sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequence[tuple[str, ...]]) -> CTE:
-    plans = _plans(sights)
-    first = _entry(sights, plans, labels)
-    source: FromClause = first
-    tables: dict[str, FromClause] = {}
-    for name in dict.fromkeys(metric.source for metric in metrics):
-        tables[name] = _unit_outcomes(sights, plans, first, name, metrics)
-        source = source.outerjoin(
-            tables[name], and_(tables[name].c.k == first.c.k, tables[name].c.unit == first.c.unit)
-        )
-    covariates = dict.fromkeys(metric.covariate for metric in metrics if metric.covariate)
-    units = table("units", column("unit_id"), *(column(name) for name in covariates)) if covariates else None
-    if units is not None:
-        source = source.outerjoin(units, UnitKey(units.c.unit_id) == first.c.unit)
-    columns: list[ColumnElement[Any]] = []
-    for i, metric in enumerate(metrics):
-        for value in _parts(i, metric):
-            if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
-            else:
-                raw = AsNumber(tables[metric.source].c[value.name])
-            known: ColumnElement[Any] = func.coalesce(raw, 0.0)
-            if value.part == "y" and metric.cap is not None:
-                known = case(
-                    (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known
-                )
-            columns.append(known.label(value.name))
-    after_zero = WholeDivision(first.c.packed, MAX_CODES)
-    code = first.c.packed - after_zero * MAX_CODES
-    arm = WholeDivision(code, _LABELS)
-    each = select(
-        first.c.k.label("k"),
-        WholeDivision(after_zero, DAY_MS).label("day"),
-        arm.label("arm"),
-        (code - arm * _LABELS).label("label"),
-        case((first.c.low != first.c.high, TWO_ARMS), else_=0).label("arms"),
-        *columns,
-    )
-    return each.select_from(source).cte("per_unit")
-
-
-def _cells(
-    sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequence[tuple[str, ...]]
-) -> Select[Any]:
-    """Return the one GROUP BY: optimization × day × arm × segment values, all metrics side by side."""
-    units = _per_unit(sights, metrics, labels)
-    groups = [_parts(i, metric) for i, metric in enumerate(metrics)]
-    named = [value.name for group in groups for value in group]
-    shifts = (
-        select(units.c.k, *(func.coalesce(func.avg(units.c[name]), 0.0).label(f"k_{name}") for name in named))
-        .group_by(units.c.k)
-        .cte("shifts")
-    )
-    keys = [units.c[name] for name in ("k", "day", "arm", "label", "arms")]
-    columns: list[ColumnElement[Any]] = [*keys, func.count().label("n")]
-    for group in groups:
-        moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in group]
-        columns.append(func.sum(case((units.c[group[0].name] != 0, 1), else_=0)).label(f"e_{group[0].name}"))
-        for a, value in enumerate(group):
-            columns.append(func.max(shifts.c[f"k_{value.name}"]).label(f"k_{value.name}"))
-            columns.append(func.sum(moved[a]).label(f"s_{value.name}"))
-            columns += [
-                func.sum(moved[a] * moved[b]).label(f"q_{value.name}_{other.name}")
-                for b, other in enumerate(group)
-                if b >= a
-            ]
-    return select(*columns).select_from(units.join(shifts, shifts.c.k == units.c.k)).group_by(*keys)
-
-
-def _audit(
+def audit(
     connection: Connection, sights: Sequence[Sight], source: str, metrics: Sequence[Metric]
-) -> dict[str, _Zeros]:
+) -> dict[str, Zeros]:
     """Count the outcome rows of each surface, and those without a usable value."""
     names = dict.fromkeys(
         n for metric in metrics if metric.source == source for n in (metric.value, metric.denominator) if n
@@ -455,7 +176,7 @@ def _audit(
     outcomes = table(
         source, column("surface"), column("event_time", DateTime()), *(column(name) for name in names)
     )
-    begin, end = _span(sights)
+    begin, end = span_of(sights)
     columns: list[ColumnElement[Any]] = [outcomes.c.surface.label("surface"), func.count().label("rows")]
     for name in names:
         known, usable = func.count(outcomes.c[name]), func.count(finite(outcomes.c[name]))
@@ -471,5 +192,5 @@ def _audit(
     )
     found = {}
     for row in read_rows(connection, statement):
-        found[str(row["surface"])] = _Zeros({k: int(v) for k, v in row.items() if k != "surface"})
+        found[str(row["surface"])] = Zeros({k: int(v) for k, v in row.items() if k != "surface"})
     return found

@@ -1,0 +1,144 @@
+"""I5 as a table: each dependency away, in each state: nothing widens, and taking down stays possible."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.guard.conftest import Watched
+from tests.support.live import append_anyway
+
+from belay.domain import events as e
+from belay.domain.gates import Gate, Verdict
+from belay.domain.oversight import Oversight
+from belay.flags.target import FlagsUnavailable
+from belay.gates.guarded import GuardMissing
+from belay.gates.outcome import RefusedError
+from belay.gates.stop import stop
+from belay.gates.widen import roll_back, widen
+from belay.ledger.store import LedgerError
+
+NAME = "fine"
+
+
+def climbing(world: Watched) -> None:
+    """A step has begun."""
+    policy = world.belay.policy("checkout_wording").digest
+    append_anyway(world.belay, [e.StepStarted(NAME, 2, f"{NAME}__step2", 5000, 10_000, policy)])
+
+
+def granted(world: Watched) -> None:
+    """Every gate has passed, and people have granted the step."""
+    climbing(world)
+    passed = [
+        e.GateJudged(NAME, 2, gate, Verdict.PASS, "seen", None)
+        for gate in (Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW)
+    ]
+    grant = e.OversightGranted(f"{NAME}.2", NAME, 2, 5000, 10_000, Oversight.INFORM, "d", None, None, ())
+    append_anyway(world.belay, [*passed, grant])
+
+
+def on_its_way(world: Watched) -> None:
+    """The widening is intended, and not yet shown."""
+    granted(world)
+    append_anyway(world.belay, [e.WideningIntended(NAME, 2, f"{NAME}.2", 5000, 10_000, 2)])
+
+
+def held(world: Watched) -> None:
+    """The review was inconclusive."""
+    climbing(world)
+    append_anyway(world.belay, [e.GateJudged(NAME, 2, Gate.QUALITY, Verdict.HOLD, "late data", None)])
+
+
+STATES = [climbing, granted, on_its_way, held]
+
+
+@contextlib.contextmanager
+def no_data(world: Watched):
+    world.stop_data(14)
+    world.guard()
+    yield
+
+
+@contextlib.contextmanager
+def no_warehouse(world: Watched):
+    os.rename(world.home / "lake", world.home / "away")  # noqa: PTH104
+    world.guard()
+    yield
+
+
+@contextlib.contextmanager
+def no_flags(world: Watched):
+    lock = world.home / "flags" / "flags.flagd.json.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    yield
+    lock.rmdir()
+
+
+@contextlib.contextmanager
+def no_ledger(world: Watched):
+    url = world.home / "ledger.db"
+    world.belay.ledger.close()
+    os.rename(url, world.home / "ledger.away")  # noqa: PTH104
+    url.mkdir()
+    yield
+    url.rmdir()
+    os.rename(world.home / "ledger.away", url)  # noqa: PTH104
+
+
+@contextlib.contextmanager
+def no_airflow(world: Watched):
+    """Nobody runs the guard: the gates see it from the heartbeat."""
+    world.ahead = timedelta(minutes=30)
+    yield
+
+
+@contextlib.contextmanager
+def no_slack(world: Watched):
+    """Nobody can be asked there: what people have not granted stays where it is."""
+    assert "SLACK_BOT_TOKEN" not in os.environ
+    yield
+
+
+AWAY = [no_data, no_warehouse, no_flags, no_ledger, no_airflow, no_slack]
+
+
+CASES = [
+    pytest.param(away, state, id=f"{away.__name__}-{state.__name__}")
+    for away in AWAY
+    for state in STATES
+    # What people granted before Slack went away is granted.
+    if (away, state) not in {(no_slack, granted), (no_slack, on_its_way)}
+]
+
+
+@pytest.mark.parametrize(("away", "state"), CASES)
+def test_nothing_widens_and_taking_down_works(
+    world: Watched, away: Callable, state: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLACK_BOT_TOKEN", raising=False)
+    world.live(NAME)
+    world.run(2)
+    world.guard("airflow")
+    state(world)
+    with away(world):
+        with pytest.raises((RefusedError, FlagsUnavailable, LedgerError, GuardMissing)):
+            widen(world.belay, NAME, 2)
+        assert world.served(NAME) == 5000
+        if away is no_flags:
+            with pytest.raises(FlagsUnavailable):
+                roll_back(world.belay, NAME, cause="test", reason="it must go")
+        elif away is no_ledger:
+            person = world.belay.roster().person("omar")
+            done = stop(world.belay, "surface:checkout", person=person, reason="it must go", via="test")
+            assert done.note.flags
+        else:
+            roll_back(world.belay, NAME, cause="test", reason="it must go")
+        assert world.served(NAME) == (5000 if away is no_flags else 0)
+    if away is no_flags:  # decided then, carried out by the guard as soon as it can be
+        world.guard("airflow")
+    assert world.served(NAME) == 0
