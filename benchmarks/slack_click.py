@@ -1,20 +1,22 @@
 """From a click in Slack to its acknowledgement, and to the run that goes on: with 200 open requests.
 
-    python benchmarks/slack_click.py                      # 200 open requests, 20 of which are answered
+    python benchmarks/slack_click.py                # 200 open requests, 20 of which are answered
+    python benchmarks/slack_click.py --app-only     # Belay's own share: up to where the run is woken
 
 A real Airflow on loopback (LocalExecutor, SQLite) with Belay's plugin; a Slack-compatible server, a process
 of its own, which posts signed requests to the plugin's route; `belay slack serve` beside it. Every request
 stands in the ledger and as a message in the channel. Of those that are answered, a run waits in Airflow in
 the awaiting-input state. Each answer is a click on Approve, the modal, and its submission.
 
-Printed besides: what the same web server takes for Airflow's own health check, and how long a run that
-nobody wakes would have slept (the sensor's look at the ledger, five minutes by default).
+The baseline is what the same server takes for what asks least of it: Airflow's own health check, or, with
+--app-only, the refusal of an unsigned request. A run that nobody wakes looks after five minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -56,12 +58,48 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--open", type=int, default=200, help="open requests")
     arguments.add_argument("--answers", type=int, default=20, help="how many of them are answered")
+    arguments.add_argument("--app-only", action="store_true", help="without Airflow: to the wake of the run")
     asked = arguments.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="belay-click-") as folder,
-        _running(Path(folder), asked) as measured,
-    ):
-        _print(measured, asked)
+    running = _app_only if asked.app_only else _running
+    with tempfile.TemporaryDirectory(prefix="belay-click-") as folder, running(Path(folder), asked) as took:
+        _print(took, asked)
+
+
+@contextlib.contextmanager
+def _app_only(home: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Serve the app that the plugin mounts by itself, and note when a run would be woken."""
+    import threading
+
+    import uvicorn
+    from tests.support.slack import Slack
+
+    from belay.services import Services
+    from belay.settings import Settings
+    from belay.slack.http import create_http_app
+    from belay.slack.serve import watcher_of
+    from belay.slack.settings import SlackSettings
+
+    slack, woken = Slack(), dict[str, float]()
+    belay = Services(Settings.from_env(_settings(home)))
+    settings = SlackSettings("xoxb-test", "C1", "http://127.0.0.1:1/belay", "", SECRET, slack.url)
+    names = _ask(belay, asked.open)
+    watcher_of(belay, settings).tick()
+    app = create_http_app(belay, settings, wake=lambda r: woken.setdefault(r.optimization, time.time()))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    try:
+        _until("the app is served", lambda: server.started)
+        address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/events"
+        slack.set(events_url=address, secret=SECRET)
+        yield _answer(
+            belay, slack, names[: asked.answers], woken.get, lambda: requests.post(address, timeout=9)
+        )
+    finally:
+        server.should_exit = True
+        serving.join(20)
+        slack.stop()
+        belay.ledger.close()
 
 
 @contextlib.contextmanager
@@ -99,7 +137,9 @@ def _running(home: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         _park(client, names[: asked.answers])
         _until("every request is posted", lambda: len(slack.posted()) == len(names))
         slack.set(events_url=f"{airflow.url}/belay-slack/events", secret=SECRET)
-        yield _answer(belay, slack, airflow.url, names[: asked.answers])
+        health = f"{airflow.url}/api/v2/monitor/health"
+        resumed = functools.partial(_resumed, belay)
+        yield _answer(belay, slack, names[: asked.answers], resumed, lambda: requests.get(health, timeout=30))
     finally:
         desk.stop(first=signal.SIGINT)
         airflow.stop()
@@ -173,13 +213,17 @@ def _park(client: Any, names: list[str]) -> None:
         _until(f"{name} waits", lambda name=name: client.waits(CAPABILITY, f"{name}__step1"))
 
 
-def _answer(belay: Any, slack: Any, airflow: str, names: list[str]) -> dict[str, Any]:
+def _answer(
+    belay: Any,
+    slack: Any,
+    names: list[str],
+    resumed: Callable[[str], float | None],
+    baseline: Callable[[], object],
+) -> dict[str, Any]:
     """Answer one after another; return seconds by what was measured."""
-    from belay.domain.events import GateJudged
-    from belay.domain.gates import Gate
     from belay.slack.message import APPROVE
 
-    took: dict[str, list[float]] = {"click": [], "submission": [], "resumed": [], "health": []}
+    took: dict[str, list[float]] = {"click": [], "submission": [], "resumed": [], "baseline": []}
     where = {m["metadata"]["event_payload"]["name"]: m["ts"] for m in slack.posted()}
     asked = {r.optimization: r.id for r in belay.ledger.state().open_requests()}
     for name in names:
@@ -190,20 +234,22 @@ def _answer(belay: Any, slack: Any, airflow: str, names: list[str]) -> dict[str,
         began = time.time()
         submitted = slack.submit(NORA, "measured")
         took["submission"].append(slack.acknowledged(submitted)["seconds"])
-
-        def resumed(name: str = name) -> float | None:
-            judged = [
-                datetime.fromisoformat(entry.at).timestamp()
-                for entry in belay.ledger.history(optimization=name)
-                if isinstance(entry.event, GateJudged) and entry.event.gate is Gate.APPROVAL
-            ]
-            return judged[0] if judged else None
-
-        took["resumed"].append(_until(f"{name} goes on", resumed) - began)
+        took["resumed"].append(_until(f"{name} goes on", lambda name=name: resumed(name)) - began)
         began = time.monotonic()
-        requests.get(f"{airflow}/api/v2/monitor/health", timeout=30).raise_for_status()
-        took["health"].append(time.monotonic() - began)
+        baseline()
+        took["baseline"].append(time.monotonic() - began)
     return took
+
+
+def _resumed(belay: Any, name: str) -> float | None:
+    """Return when the run of ``name`` judged its approval, by its own entry in the ledger."""
+    from belay.domain.events import GateJudged
+    from belay.domain.gates import Gate
+
+    for entry in belay.ledger.history(optimization=name):
+        if isinstance(entry.event, GateJudged) and entry.event.gate is Gate.APPROVAL:
+            return datetime.fromisoformat(entry.at).timestamp()
+    return None
 
 
 def _until(what: str, condition: Callable[[], Any], patience: float = 600.0) -> Any:
@@ -221,14 +267,14 @@ def _print(took: dict[str, list[float]], asked: argparse.Namespace) -> None:
     for name, title in (
         ("click", "click to acknowledgement"),
         ("submission", "submission to acknowledgement"),
-        ("resumed", "submission to the run that goes on"),
-        ("health", "Airflow's own health check (baseline)"),
+        ("resumed", f"submission to the run {'woken' if asked.app_only else 'that goes on'}"),
+        ("baseline", f"baseline: {'an unsigned request' if asked.app_only else 'the health check'}"),
     ):
         values = sorted(took[name])
         p95 = values[min(len(values) - 1, round(0.95 * len(values)))]
-        print(f"{title:44}{statistics.median(values):8.2f}s{p95:8.2f}s{values[-1]:8.2f}s")
-    ratio = statistics.median(took["click"]) / statistics.median(took["health"])
-    print(f"an acknowledgement takes {ratio:.1f} times the health check")
+        print(f"{title:44}{statistics.median(values):8.3f}s{p95:8.3f}s{values[-1]:8.3f}s")
+    ratio = statistics.median(took["click"]) / statistics.median(took["baseline"])
+    print(f"an acknowledgement takes {ratio:.1f} times the baseline")
 
 
 if __name__ == "__main__":
