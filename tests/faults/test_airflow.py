@@ -184,7 +184,8 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
         "BELAY_FLAGS": f"python:tests.faults.paused:open_paused:{home / 'flags' / 'flags.flagd.json'}",
         "BELAY_APPROVAL_RECHECK_SECONDS": "10",
         "BELAY_FLAG_SETTLE_SECONDS": "3600",
-        "BELAY_RECONCILE_SECONDS": "86400",
+        "BELAY_RECONCILE_SECONDS": "86400",  # what goes wrong here has to come right without them
+        "BELAY_GUARD_SECONDS": "86400",
         "PYTHONPATH": str(REPOSITORY),
         # A dead task or triggerer is noticed after seconds, not after five minutes.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
