@@ -102,10 +102,12 @@ def _capability(ledger: Ledger, state: State, name: str, *, json: bool) -> None:
 
     known = state.capabilities[name]
     own = [o for o in state.optimizations.values() if o.capability == name]
+    promotions = {r.id for r in state.requests.values() if r.promotes and r.capability == name}
     history = [
         r
         for r in ledger.history()
         if getattr(r.event, "target", "") == f"capability:{name}"
+        or promotions & {getattr(r.event, field, None) for field in ("request", "grant", "target")}
         or (getattr(r.event, "capability", "") == name and not hasattr(r.event, "optimization"))
     ]
     if json:
@@ -117,6 +119,8 @@ def _capability(ledger: Ledger, state: State, name: str, *, json: bool) -> None:
         f"stage {known.stage} since {when(known.stage_since)} UTC, ceiling {known.ceiling} "
         f"({known.decision_class}) · owner {known.owner} · surface {known.surface}"
     )
+    if known.lease_until is not None:
+        say(f"granted until {when(known.lease_until)} UTC (belay autonomy show {name})")
     for optimization in own:
         say(f"  {optimization.id}: {optimization.status}. {optimization.reason}")
     say()
