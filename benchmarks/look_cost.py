@@ -230,7 +230,8 @@ def compare(events: int, ways: list[str]) -> None:
         ratio += "" if way == "belay" else f"{cost['peak_mb'] / ours['peak_mb']:.1f} x the memory of Belay"
         print(
             f"  {way:12} first look {cost['first']:7.2f} s, best {cost['best']:7.2f} s, "
-            f"CPU {cost['cpu']:7.2f} s, peak {cost['peak_mb']:7,.0f} MB ({cost['idle_mb']:,.0f} before){ratio}"
+            f"CPU {cost['cpu']:7.2f} s, peak {cost['peak_mb']:7,.0f} MB "
+            f"({cost['idle_mb']:,.0f} before){ratio}"
         )
 
 
