@@ -1,4 +1,4 @@
-"""The DAG ``guard``: the watch over everything live, every BELAY_GUARD_SECONDS (60)."""
+"""The Airflow DAG ``guard``: the watch over everything live, every BELAY_GUARD_SECONDS (60)."""
 
 from __future__ import annotations
 
