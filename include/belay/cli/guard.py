@@ -89,6 +89,7 @@ def _show(cycle: Cycle) -> None:
         ("is seen again", cycle.sighted),
         ("shown harmless", cycle.harmless),
         ("hold-back turned", cycle.turned),
+        ("held: interacts with an earlier change", cycle.interacting),
         ("without anybody to compare with", cycle.uncomparable),
     ):
         if names:

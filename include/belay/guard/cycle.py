@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
 from belay.domain.rules.guarding import due_turn
@@ -21,6 +23,7 @@ from belay.gates.guarded import MISSED
 from belay.gates.widen import settle_narrowings
 from belay.guard import judge
 from belay.guard.judge import Look, Problem
+from belay.guard.pairs import interactions
 from belay.guard.sight import Live, everything_live, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
@@ -53,6 +56,8 @@ class Cycle:
         Optimizations whose scope was shown harmless in this cycle.
     uncomparable : list[str]
         Live optimizations without anybody to compare with.
+    interacting : list[str]
+        Optimizations held in this cycle, because they interact with one that was live before.
     froze : str
         Why everything was frozen in this cycle; empty when it was not.
     problems : list[str]
@@ -71,6 +76,7 @@ class Cycle:
     sighted: list[str] = field(default_factory=list)
     harmless: list[str] = field(default_factory=list)
     uncomparable: list[str] = field(default_factory=list)
+    interacting: list[str] = field(default_factory=list)
     froze: str = ""
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -164,6 +170,7 @@ def _look(
     fresh = [
         one for one in comparable if one.known.surface in until and _news(one, standing, until, data_time)
     ]
+    _pairs(belay, cycle, fresh, until)
     sights = sights_of(belay, fresh, until)
     reading = read_fleet(belay.warehouse, sights) if sights else FleetReading((), 0)
     cycle.read, cycle.statements = len(fresh), cycle.statements + reading.statements
@@ -287,6 +294,21 @@ def _shrink(belay: Services, cycle: Cycle, state: State, live: Sequence[Live], d
             cycle.shrunk.append(command.optimization)
     if cycle.shrunk:
         _settle(belay, cycle, cycle.shrunk)
+
+
+def _pairs(belay: Services, cycle: Cycle, live: list[Live], until: Mapping[str, datetime]) -> None:
+    """Hold the later of two climbing changes that interact."""
+    try:
+        wanted, asked = interactions(belay, live, dict(until))
+    except SQLAlchemyError as error:
+        cycle.problems.append(f"interactions cannot be read: {_first_line(error)}")
+        return
+    cycle.statements += asked
+    for command, outcome in zip(wanted, _asked(belay, wanted), strict=True):
+        if outcome.events:
+            cycle.interacting.append(command.optimization)
+    if cycle.interacting:
+        _settle(belay, cycle, cycle.interacting)
 
 
 def _turn(
