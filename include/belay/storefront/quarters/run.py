@@ -124,6 +124,10 @@ class Quarters:
         for demotion in due_demotions(self.world.state, self.policy, self.world.now):
             self.world.do(demotion, "guard")
             self._settle_scopes()
+        for known in list(self.world.state.optimizations.values()):
+            if known.holdback:
+                self.world.do(c.TurnHoldback(known.id, self.world.now), "guard")
+        self._settle_scopes()
         if self.current and not self._known(self.current).live and self._known(self.current).phases:
             self._drop()
 
