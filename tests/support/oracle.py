@@ -332,6 +332,15 @@ class Oracle:
         climb.unused = None
         self._intend(climb, event)
 
+    def _HoldbackIntended(self, event: e.HoldbackIntended, recorded: Recorded) -> None:  # noqa: N802
+        climb = self.climbs[event.optimization]
+        assert climb.ended == "completed", "who is held back changes only where everybody may see it"
+        assert climb.intent is None, "the hold-back turned under a change of scope"
+        same = e.NarrowingIntended(
+            event.optimization, climb.scope, climb.scope, event.epoch, "holdback", event.reason
+        )
+        self._intend(climb, same)
+
     def _intend(self, climb: Climb, event: e.WideningIntended | e.NarrowingIntended) -> None:
         assert event.epoch > climb.epoch, "epochs are fencing tokens: one after the other"
         if isinstance(event, e.WideningIntended):
