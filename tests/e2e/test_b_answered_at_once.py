@@ -47,11 +47,12 @@ def test_the_task_never_fails_for_it(world, seconds):
     answer = nora.patch(f"{task}/-1/hitlDetails", json=REJECT, timeout=60)
     assert answer.status_code == 200, answer.text
     answered = time.monotonic()
-    ended = ("skipped", "failed", "success", "up_for_retry")
+    ended = ("skipped", "failed", "success")
     world.until("the task has ended", lambda: nora.get(task, timeout=30).json()["state"] in ended)
     print(f"answered {seconds:g} s after parking: the task ended {time.monotonic() - answered:.1f} s later")
     found = nora.get(task, timeout=30).json()
-    assert (found["state"], found["try_number"]) == ("skipped", 1)
+    # A scheduler that lags by more than the answer waited costs a try, never the answer.
+    assert found["state"] == "skipped"
     known = world.belay.ledger.state().requests[request]
     assert [(vote.voter, vote.via, vote.choice) for vote in known.votes] == [("nora", "airflow", "reject")]
     assert known.opened_by == ("nora",)
