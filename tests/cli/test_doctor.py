@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
+from belay.ledger.watch import Beat, Watch
 from belay.orchestration.standalone import free_port
 from belay.storefront.lake import Lake
 
@@ -18,7 +20,7 @@ def test_each_part_of_the_design_is_asked(belay, home: Path) -> None:
     code, found = parts(belay)
     assert code == 3
     assert list(found) == [
-        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "stops", "people",
+        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "guard", "stops", "people",
     ]  # fmt: skip
     assert found["orchestration"]["answers"] == "not in use"
     assert found["ledger"]["answers"] == "no"
@@ -37,10 +39,22 @@ def test_all_is_well_when_everything_answers(belay, home: Path, request_id: str)
         "warehouse": "yes",
         "data clock": "yes",
         "flags": "yes",
+        "guard": "not in use",
         "stops": "yes",
         "people": "yes",
     }
     assert code == 0
+
+
+def test_a_guard_that_stopped_looking_is_found(belay, home: Path, services, request_id: str) -> None:
+    watch = Watch(services.ledger.engine)
+    watch.beat(Beat("airflow", services.now(), services.now()))
+    assert parts(belay)[1]["guard"]["answers"] == "yes"
+    long_ago = services.now() - timedelta(hours=2)
+    watch.beat(Beat("airflow", long_ago, long_ago))
+    said = parts(belay)[1]["guard"]
+    assert said["answers"] == "no"
+    assert "the guard has not looked for 2 hours" in said["detail"]
 
 
 def test_airflow_that_is_away_is_found(belay, home: Path, request_id: str, monkeypatch) -> None:

@@ -157,6 +157,17 @@ def test_everything_freezes_when_the_harm_budget_is_spent(world: Watched) -> Non
     assert world.served("fine") == 5000
 
 
+def test_a_lapsed_lease_takes_a_stage_without_anybody_asking(world: Watched) -> None:
+    from datetime import timedelta
+
+    world.live("fine")
+    world.run(12)
+    assert world.guard().demoted == []
+    world.ahead = timedelta(days=366)
+    assert world.guard().demoted == ["checkout_wording to suggest (lease)"]
+    assert world.belay.ledger.state().capabilities["checkout_wording"].stage == "suggest"
+
+
 @pytest.mark.parametrize("minutes", [4, 30])
 def test_a_guard_that_is_missing_lets_nothing_widen(world: Watched, minutes: int) -> None:
     from datetime import timedelta

@@ -79,6 +79,7 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
         "warehouse": (_shown(settings.warehouse_url), _warehouse),
         "data clock": (_clock_in_use(belay), _clock),
         "flags": (settings.flags, _flags),
+        "guard": (f"every {settings.guard_every.total_seconds():g} s", _guard),
         "stops": (str(settings.home / "outbox"), _stops),
         "people": ("Slack" if _slack_token() else "Airflow's Required Actions, belay approve", _people),
     }
@@ -113,6 +114,23 @@ def _ledger(belay: Services) -> tuple[Answers, str]:
     seq, digest = belay.ledger.head()
     state = belay.ledger.state()
     return Answers.YES, f"{seq} entries, head {digest[:12]}, {len(state.open_requests())} open requests"
+
+
+def _guard(belay: Services) -> tuple[Answers, str]:
+    from belay.cli.parts import must_exist
+    from belay.gates.guarded import missing_guard
+    from belay.gates.outcome import in_words
+    from belay.ledger.watch import Watch
+
+    must_exist(belay.settings.ledger_url)
+    if missing := missing_guard(belay):
+        return Answers.NO, missing
+    last = Watch(belay.ledger.engine).last()
+    if last is None:
+        return Answers.UNUSED, "no guard has ever looked: run the DAG `guard`, or `belay guard`"
+    if blind := belay.ledger.state().blind:
+        return Answers.NO, f"it cannot see {', '.join(sorted(blind))}: nothing widens there"
+    return Answers.YES, f"{last.guard} looked {in_words(belay.now() - last.at)} ago"
 
 
 def _warehouse(belay: Services) -> tuple[Answers, str]:

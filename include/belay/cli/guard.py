@@ -87,6 +87,7 @@ def _show(cycle: Cycle) -> None:
         ("shrunk to what was shown harmless", cycle.shrunk),
         ("cannot be seen any more", cycle.blind),
         ("is seen again", cycle.sighted),
+        ("has lost a stage", cycle.demoted),
         ("shown harmless", cycle.harmless),
         ("hold-back turned", cycle.turned),
         ("held: interacts with an earlier change", cycle.interacting),

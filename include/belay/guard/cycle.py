@@ -19,6 +19,7 @@ from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack
 from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
+from belay.gates.autonomy import check_autonomy
 from belay.gates.guarded import MISSED
 from belay.gates.widen import settle_narrowings
 from belay.guard import judge
@@ -58,6 +59,8 @@ class Cycle:
         Live optimizations without anybody to compare with.
     interacting : list[str]
         Optimizations held in this cycle, because they interact with one that was live before.
+    demoted : list[str]
+        Capabilities that lost a stage in this cycle, to which, and by which rule.
     froze : str
         Why everything was frozen in this cycle; empty when it was not.
     problems : list[str]
@@ -77,6 +80,7 @@ class Cycle:
     harmless: list[str] = field(default_factory=list)
     uncomparable: list[str] = field(default_factory=list)
     interacting: list[str] = field(default_factory=list)
+    demoted: list[str] = field(default_factory=list)
     froze: str = ""
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -128,9 +132,20 @@ def guard(belay: Services, name: str) -> Cycle:
     _turn(belay, cycle, live, looks, data_time)
     _budget(belay, cycle, live)
     watch.put_monitors(states)
+    _autonomy(belay, cycle)
     cycle.seconds = round(time.monotonic() - began, 3)
     watch.beat(Beat(name, belay.now(), data_time, cycle.to_document()))
     return cycle
+
+
+def _autonomy(belay: Services, cycle: Cycle) -> None:
+    """A stage that has to be lost is lost at the next look, and not at the capability's next review."""
+    try:
+        lost = check_autonomy(belay)
+    except FlagsUnavailable as error:
+        cycle.problems.append(str(error))
+        return
+    cycle.demoted = [f"{each.capability} to {each.to_stage} ({each.rule})" for each in lost]
 
 
 def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem | None:

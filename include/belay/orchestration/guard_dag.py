@@ -43,6 +43,7 @@ class GuardOperator(BaseOperator):
             ("rolled back", cycle.rolled_back),
             ("shrunk to what was shown harmless", cycle.shrunk),
             ("blind", cycle.blind),
+            ("demoted", cycle.demoted),
             ("seen again", cycle.sighted),
         ):
             if names:
