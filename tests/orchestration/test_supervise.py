@@ -70,6 +70,7 @@ def test_it_migrates_first_then_starts_all_four_and_again_what_dies(supervised, 
         "dag-processor",
         "triggerer",
     }
+    until(lambda: len(running.processes()) == 6)  # the scheduler has its worker
     os.kill(scheduler, signal.SIGKILL)
     until(lambda: len(pids(running, "scheduler")) == 2)
     assert "scheduler ended with -9; starting it again" in running.last_lines(1000)
