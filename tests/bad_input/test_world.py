@@ -6,10 +6,11 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,13 @@ def test_a_lake_with_a_truncated_parquet_file(belay, shop: Path, services: Servi
     assert quality(services, NAME, 2).verdict is Verdict.PASS
 
 
-def test_a_read_only_ledger(belay, home: Path, services: Services, request_id: str, documented) -> None:
+@pytest.mark.parametrize("held", [True, False], ids=["while somebody had it open", "closed by everybody"])
+def test_a_read_only_ledger(
+    belay, home: Path, services: Services, request_id: str, documented, *, held: bool
+) -> None:
     before = services.ledger.head()
     services.ledger.close()
-    with _readable_only(home) as run:
+    with _readable_only(home, held=held) as run:
         status, check = run("status", "--json"), run("ledger", "verify")
         assert (status.returncode, check.returncode) == (0, 0), status.stderr + check.stderr
         assert "verified" in check.stdout
@@ -98,12 +102,15 @@ class _Reader:
 
 
 @contextmanager
-def _readable_only(home: Path) -> Iterator[_Reader]:
-    """Show a copy of ``home`` on a read-only disk where we may mount one, else without the right to write."""
+def _readable_only(home: Path, *, held: bool) -> Iterator[_Reader]:
+    """Show a copy of ``home`` on a read-only disk where we may mount one, else without the right to write.
+
+    While a ledger is ``held`` open, SQLite keeps two files beside it, and they are copied with it.
+    """
     copy = home.with_name("read-only")
     copy.mkdir()
     if _mount(copy, "16m"):
-        shutil.copytree(home, copy, dirs_exist_ok=True)
+        _copied(home, copy, held=held)
         subprocess.run(["mount", "-o", "remount,ro", str(copy)], check=True)
         try:
             yield _Reader(copy)
@@ -111,7 +118,7 @@ def _readable_only(home: Path) -> Iterator[_Reader]:
             subprocess.run(["umount", str(copy)], check=True)
         return
     assert os.geteuid() != 0, "root may write everything: this needs the right to mount a disk"
-    shutil.copytree(home, copy, dirs_exist_ok=True)
+    _copied(home, copy, held=held)
     for path in (*copy.rglob("*"), copy):
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
@@ -119,6 +126,16 @@ def _readable_only(home: Path) -> Iterator[_Reader]:
     finally:
         for path in (copy, *copy.rglob("*")):
             path.chmod(0o755)
+
+
+def _copied(home: Path, copy: Path, *, held: bool) -> None:
+    with closing(sqlite3.connect(home / "ledger.db")) as holder:
+        holder.execute("SELECT count(*) FROM entries").fetchone()
+        shutil.copytree(home, copy, dirs_exist_ok=True)
+    if not held:
+        with closing(sqlite3.connect(copy / "ledger.db")) as last:
+            last.execute("SELECT count(*) FROM entries").fetchone()
+    assert bool(list(copy.glob("ledger.db-*"))) is held
 
 
 @contextmanager

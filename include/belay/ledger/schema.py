@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import suppress
 from functools import partial
@@ -107,6 +108,15 @@ def _open_sqlite(url: URL, patience: float) -> sa.Engine:
     if url.database and not url.database.startswith("file:"):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, connect_args={"timeout": patience})
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _reach(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        # SQLite makes two files beside one in WAL mode even to read it. Where it cannot (a read-only disk, an
+        # archive), a file that everybody has closed has no such files and can be read as it stands.
+        file = Path(arguments[0])
+        closed = file.is_file() and not file.with_name(f"{file.name}-wal").exists()
+        if closed and not os.access(file.parent, os.W_OK):
+            arguments[0], options["uri"] = f"{file.absolute().as_uri()}?immutable=1", True
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
