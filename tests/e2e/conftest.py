@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.support.slack import Slack
-from tests.support.world import World, running
-
-SHIPPED = Path(__file__).parents[2] / "include" / "capabilities"
+from tests.support.world import World, policies_in, running
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +21,6 @@ def slack() -> Iterator[Slack]:
 def world(tmp_path_factory: pytest.TempPathFactory, slack: Slack) -> Iterator[World]:
     """Return the world that most end-to-end tests share."""
     home = tmp_path_factory.mktemp("world")
-    policies = home / "capabilities"
-    shutil.copytree(SHIPPED, policies)
-    for file in (Path(__file__).parent / "capabilities").glob("*.yaml"):
-        shutil.copy(file, policies)
-    settings = {"BELAY_POLICIES": str(policies), "BELAY_PROMOTION_SCHEDULE": "none"}
+    settings = {"BELAY_POLICIES": str(policies_in(home)), "BELAY_PROMOTION_SCHEDULE": "none"}
     with running(home, slack=slack, **settings) as started:
         yield started

@@ -5,18 +5,14 @@ Nora answers over Socket Mode and Omar over HTTP to the route that the plugin mo
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-
 import pytest
+from tests.support.asked import Asked, Desk
 from tests.support.block_kit import faults
 from tests.support.world import SECRET, slack_id
 
 from belay.domain.events import VoteCast, WideningIntended
 from belay.domain.state import RequestStatus, Status
 from belay.ledger.verify import verify
-from belay.orchestration.background import Background
 from belay.slack.message import APPROVE
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -36,79 +32,38 @@ PROPOSAL = {
 NORA, OMAR, TIMO = map(slack_id, ("nora", "omar", "timo"))
 
 
-class Desk:
-    """`belay slack serve` as a process that can be killed and started again."""
-
-    def __init__(self, world):
-        self._world = world
-        self._process = Background(world.home / "slack.pid", world.home / "slack.log")
-
-    def start(self):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BELAY_")}
-        command = [sys.executable, "-m", "belay.cli", "slack", "serve"]
-        self._process.start(command, {**kept, **self._world.environment})
-
-    def kill(self):
-        for pid in self._process.processes():
-            os.kill(pid, signal.SIGKILL)
-
-    def stop(self):
-        self._process.stop()
-
-
 @pytest.fixture(scope="module")
 def loop(world, slack):
     """Ask in Slack, answer over both transports, and kill what carries the answer before it is acted upon."""
-    seen, desk = {}, Desk(world)
+    seen, desk, ask = {}, Desk(world), Asked(world, slack, NAME)
     desk.start()
-
-    def request():
-        known = world.optimization(NAME)
-        name = known and known.step and known.step.request
-        return name and world.belay.ledger.state().requests[name]
-
-    def message():
-        asked = request()
-        found = [m for m in slack.posted() if m["metadata"]["event_payload"]["name"] == asked.id]
-        return found and found[0]
-
-    def answers(person, reason):
-        """Click, wait for the modal, submit; return how both were acknowledged."""
-        before = len(slack.state()["views"])
-        clicked = slack.click(person, APPROVE, message()["ts"])
-        world.until("the modal is open", lambda: len(slack.state()["views"]) > before)
-        submitted = slack.submit(person, reason)
-        return [world.until("acknowledged", lambda e=e: slack.acknowledged(e)) for e in (clicked, submitted)]
-
     try:
         body = {"dag_run_id": RUN, "logical_date": None, "conf": PROPOSAL}
         world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
-        world.until("it is asked", request)
-        seen["asked"] = world.until("it is posted", message)
+        world.until("it is asked", ask.request)
+        seen["asked"] = world.until("it is posted", ask.message)
         world.until("the task waits", lambda: world.client().waits(CAPABILITY, RUN))
         world.until("the socket is connected", lambda: slack.state()["connected"])
         slack.click(TIMO, APPROVE, seen["asked"]["ts"])
         seen["told"] = world.until("timo is told", slack.told)
-        seen["over a socket"] = answers(NORA, "calm is good")
-        seen["tally"] = world.until("the tally", lambda: "calm is good" in str(message()) and message())
+        seen["over a socket"] = ask.approve(NORA, "calm is good")
+        seen["tally"] = world.until("the tally", lambda: ask.shows("calm is good"))
         seen["served after one"] = world.served(NAME)
 
         slack.set(events_url=f"{world.airflow.url}/belay-slack/events", secret=SECRET)
         desk.kill()
         killed = {part: world.pid_of(part) for part in ("api-server", "scheduler")}
         world.kill("scheduler")
-        seen["over http"] = answers(OMAR, "no legal risk")
-        world.until("the vote is recorded", lambda: len(request().votes) == 2)
+        seen["over http"] = ask.approve(OMAR, "no legal risk")
+        world.until("the vote is recorded", lambda: len(ask.request().votes) == 2)
         world.kill("api-server")
         desk.start()
         world.until("1 % is served", lambda: world.served(NAME) == 100)
         seen["again"] = {part: pid != world.pid_of(part) for part, pid in killed.items()}
-        seen["outcome"] = world.until("the outcome", lambda: "Granted" in str(message()) and message())
+        seen["outcome"] = world.until("the outcome", lambda: ask.shows("Granted"))
         world.until("the thread has it", lambda: len(slack.thread(seen["asked"]["ts"])) == 3)
-        seen["request"] = request()
-        seen["messages"] = [
-            m for m in slack.posted() if m["metadata"]["event_payload"]["name"] == request().id
-        ]
+        seen["request"] = ask.request()
+        seen["messages"] = ask.messages()
         yield seen
     finally:
         slack.set(events_url="")

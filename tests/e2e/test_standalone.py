@@ -1,4 +1,7 @@
-"""A climb on a real `airflow standalone`, whose dead components stay dead until somebody starts them."""
+"""A step asked in Slack, and a climb, on a real `airflow standalone`.
+
+Its dead components stay dead until somebody starts them: so the scheduler is killed last.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.world import World, running
+from tests.support.asked import Asked, Desk
+from tests.support.slack import Slack
+from tests.support.world import SECRET, World, policies_in, running, slack_id
 
-from belay.domain.events import WideningIntended
+from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.state import RequestStatus
 from belay.ledger.verify import verify
 from belay.orchestration.background import Background
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
-NAME, DAG = "checkout-standalone", "rollout__checkout_wording"
 PROPOSAL = {
-    "optimization": NAME,
     "title": "Say when the parcel will arrive",
     "hypothesis": "A date beside the button helps people decide.",
     "variants": [{"key": "treatment", "payload": {"label": "yours on Thursday"}}],
@@ -30,15 +34,23 @@ PROPOSAL = {
 }
 
 
-@pytest.fixture
-def standalone(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def slack() -> Iterator[Slack]:
+    server = Slack()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def standalone(tmp_path_factory: pytest.TempPathFactory, slack: Slack) -> Iterator[World]:
     """`airflow standalone`, kept to loopback.
 
     It has no option for its two log servers, which listen on every address: the ``airflow`` that it finds
     first on its PATH adds Airflow's own --skip-serve-logs and is otherwise the real one.
     """
+    home = tmp_path_factory.mktemp("standalone")
     real = Path(sys.executable).with_name("airflow")
-    first = tmp_path / "bin" / "airflow"
+    first = home / "bin" / "airflow"
     first.parent.mkdir()
     first.write_text(
         "#!/bin/sh\n"
@@ -47,7 +59,8 @@ def standalone(tmp_path: Path) -> Iterator[World]:
     )
     first.chmod(0o755)
     path = os.pathsep.join([str(first.parent), str(real.parent), os.environ.get("PATH", "")])
-    with running(tmp_path / "home", command=(str(first), "standalone"), PATH=path) as started:
+    settings = {"BELAY_POLICIES": str(policies_in(home)), "PATH": path}
+    with running(home, command=(str(first), "standalone"), slack=slack, **settings) as started:
         yield started
 
 
@@ -58,22 +71,61 @@ def scheduler_of(world: World) -> int:
     return min(pid for pid, words in commands.items() if b"scheduler" in words)
 
 
+def proposed(world: World, name: str, capability: str) -> str:
+    """Trigger the first step of an optimization over the REST API; return its run."""
+    body = {"dag_run_id": f"{name}__step1", "logical_date": None, "conf": {"optimization": name, **PROPOSAL}}
+    path = f"/api/v2/dags/rollout__{capability}/dagRuns"
+    world.call("admin", "POST", path, body).raise_for_status()
+    return str(body["dag_run_id"])
+
+
+def test_the_whole_loop_through_slack(standalone: World, slack: Slack) -> None:
+    name = "hints-standalone"
+    desk, asked = Desk(standalone), Asked(standalone, slack, name)
+    desk.start()
+    try:
+        run = proposed(standalone, name, "checkout_hints")
+        posted = standalone.until("it is posted", asked.message)
+        standalone.until("the task waits", lambda: standalone.client().waits("checkout_hints", run))
+        standalone.until("the socket is connected", lambda: slack.state()["connected"])
+        asked.approve(slack_id("nora"), "calm is good")
+        standalone.until("the tally", lambda: asked.shows("1 of 2 approvals"))
+        assert standalone.served(name) == 0
+        slack.set(events_url=f"{standalone.airflow.url}/belay-slack/events", secret=SECRET)
+        asked.approve(slack_id("omar"), "no legal risk")
+        standalone.until("1 % is served", lambda: standalone.served(name) == 100)
+        outcome = standalone.until("the outcome", lambda: asked.shows("Granted"))
+    finally:
+        desk.stop()
+    assert outcome["ts"] == posted["ts"]
+    assert [block for block in outcome["blocks"] if block["type"] == "actions"] == []
+    request = asked.request()
+    assert request is not None
+    assert request.status is RequestStatus.GRANTED
+    votes = [
+        (entry.event.voter, entry.event.via)
+        for entry in standalone.belay.ledger.history(optimization=name)
+        if isinstance(entry.event, VoteCast)
+    ]
+    assert votes == [("nora", "slack"), ("omar", "slack")]
+
+
 def test_a_rollout_survives_a_killed_scheduler(standalone: World, tmp_path: Path) -> None:
-    body = {"dag_run_id": f"{NAME}__step1", "logical_date": None, "conf": PROPOSAL}
-    standalone.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
-    standalone.until("the step is admitted", lambda: (known := standalone.optimization(NAME)) and known.step)
-    assert standalone.served(NAME) == 0
+    name = "checkout-standalone"
+    proposed(standalone, name, "checkout_wording")
+    standalone.until("the step is admitted", lambda: (known := standalone.optimization(name)) and known.step)
+    assert standalone.served(name) == 0
     os.kill(scheduler_of(standalone), signal.SIGKILL)
     again = Background(tmp_path / "scheduler.pid", tmp_path / "scheduler.log")
     again.start(["airflow", "scheduler"], standalone.airflow.environ())
     try:
-        standalone.until("the flag file shows the first exposure", lambda: standalone.served(NAME) == 100)
-        standalone.until("the ledger confirms it", lambda: standalone.optimization(NAME).scope == 100)
+        standalone.until("the flag file shows the first exposure", lambda: standalone.served(name) == 100)
+        standalone.until("the ledger confirms it", lambda: standalone.optimization(name).scope == 100)
     finally:
         again.stop()
     widened = [
         entry.event
-        for entry in standalone.belay.ledger.history(optimization=NAME)
+        for entry in standalone.belay.ledger.history(optimization=name)
         if isinstance(entry.event, WideningIntended)
     ]
     assert [(event.from_scope, event.to_scope) for event in widened] == [(0, 100)]

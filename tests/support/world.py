@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -96,6 +97,13 @@ class World:
         pid = self.pid_of(component)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+
+def policies_in(home: Path) -> Path:
+    """Copy the shipped capabilities, and those of the end-to-end tests, to a folder of ``home``."""
+    tests = Path(__file__).parents[1]
+    folder = shutil.copytree(tests.parent / "include" / "capabilities", home / "capabilities")
+    return shutil.copytree(tests / "e2e" / "capabilities", folder, dirs_exist_ok=True)
 
 
 @contextmanager
