@@ -26,14 +26,14 @@ up: $(STAMP)  ## start Airflow and Belay on loopback, on the embedded defaults
 down:  ## stop what demo and up started
 	@if [ -x .venv/bin/belay ]; then .venv/bin/belay down; else echo "nothing to stop: .venv is not installed"; fi
 
-# First what can run on two cores at once, then what starts an Airflow or a browser, one at a time.
+# First what only computes, then what starts an Airflow or a browser: two lanes of tests/conftest.py.
 # Both run whatever the first says; either failing fails the target; coverage is that of both.
 test: $(STAMP)  ## run every test, print the coverage
 	@$(PY) -m coverage erase; failed=0; report=term; \
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
 	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not soak' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
-	  $(PY) -m pytest -m '(airflow or browser) and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
+	  $(PY) -m pytest -n 2 --dist loadscope -m '(airflow or browser) and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
 	exit $$failed
 

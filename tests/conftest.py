@@ -17,10 +17,25 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from tests.support import profiles
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 _PATIENCE = 30.0
 
 profiles.register()
+
+
+class Lanes(LoadScopeScheduling):
+    """Two lanes for what starts an Airflow or a browser: who shares the fixture ``world``, and the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "world" if file.startswith("tests/e2e/") and "standalone" not in file else "beside"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Take the lanes where `--dist loadscope` asks for scopes."""
+    return Lanes(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def _postgres_bin() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 from hypothesis import settings
 from tests.support.climbers import Climbers
 from tests.support.profiles import sequences
@@ -15,6 +16,8 @@ from belay.domain.evolve import Recorded, evolve, fold
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger.codec import encode_state
+
+pytestmark = pytest.mark.no_cover  # twice as long with it, and every line is covered by the rules' own tests
 
 
 class Rules(Climbers):
