@@ -71,9 +71,10 @@ def scheduler_of(world: World) -> int:
     return min(pid for pid, words in commands.items() if b"scheduler" in words)
 
 
-def proposed(world: World, name: str, capability: str) -> str:
+def proposed(world: World, name: str, capability: str, **more: object) -> str:
     """Trigger the first step of an optimization over the REST API; return its run."""
-    body = {"dag_run_id": f"{name}__step1", "logical_date": None, "conf": {"optimization": name, **PROPOSAL}}
+    conf = {"optimization": name, **PROPOSAL, **more}
+    body = {"dag_run_id": f"{name}__step1", "logical_date": None, "conf": conf}
     path = f"/api/v2/dags/rollout__{capability}/dagRuns"
     world.call("admin", "POST", path, body).raise_for_status()
     return str(body["dag_run_id"])
@@ -84,7 +85,7 @@ def test_the_whole_loop_through_slack(standalone: World, slack: Slack) -> None:
     desk, asked = Desk(standalone), Asked(standalone, slack, name)
     desk.start()
     try:
-        run = proposed(standalone, name, "checkout_hints")
+        run = proposed(standalone, name, "checkout_hints", tags=["brand"])  # brand: people approve each step
         posted = standalone.until("it is posted", asked.message)
         standalone.until("the task waits", lambda: standalone.client().waits("checkout_hints", run))
         standalone.until("the socket is connected", lambda: slack.state()["connected"])
@@ -95,11 +96,13 @@ def test_the_whole_loop_through_slack(standalone: World, slack: Slack) -> None:
         asked.approve(slack_id("omar"), "no legal risk")
         standalone.until("1 % is served", lambda: standalone.served(name) == 100)
         outcome = standalone.until("the outcome", lambda: asked.shows("Granted"))
+        request = asked.request()
+        slack.command(slack_id("omar"), f"veto {name} the surface is wanted for something else")
+        standalone.until("it is taken down", lambda: standalone.served(name) == 0)
     finally:
         desk.stop()
     assert outcome["ts"] == posted["ts"]
     assert [block for block in outcome["blocks"] if block["type"] == "actions"] == []
-    request = asked.request()
     assert request is not None
     assert request.status is RequestStatus.GRANTED
     votes = [
