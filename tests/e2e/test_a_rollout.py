@@ -39,7 +39,7 @@ def climbed(world):
     )
     seen["bad proposal"] = bad.status_code
     body = {"dag_run_id": f"{NAME}__step1", "logical_date": None, "conf": PROPOSAL}
-    world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
+    world.trigger(DAG, body)
     world.until("the first exposure", lambda: world.served(NAME) == 100)
     seen["killed"] = world.kill("scheduler")
 
@@ -125,7 +125,7 @@ def test_success_marked_by_hand_widens_nothing(climbed, world):
         "logical_date": None,
         "conf": PROPOSAL | {"optimization": name, "tags": ["brand"]},
     }
-    world.call("admin", "POST", f"/api/v2/dags/{dag}/dagRuns", body).raise_for_status()
+    world.trigger(dag, body)
     client = world.client()
     run = f"{name}__step1"
     world.until(

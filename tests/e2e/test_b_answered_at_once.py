@@ -38,7 +38,7 @@ def test_the_task_never_fails_for_it(world, seconds):
         return nora.get(task, timeout=30).json().get("state") == "awaiting_input"
 
     body = {"dag_run_id": run, "logical_date": None, "conf": PROPOSAL | {"optimization": name}}
-    world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
+    world.trigger(DAG, body)
     request = world.until("people are asked", asked)
     # Who opened the review before answering is not hasty.
     nora.get(f"{world.airflow.url}/belay/review/{name}/1", timeout=30).raise_for_status()

@@ -33,7 +33,7 @@ def known(world):
 
 def start(world, run: str, dag: str = PROMOTION, conf: dict | None = None) -> None:
     body = {"dag_run_id": run, "logical_date": None, "conf": conf or {}}
-    world.call("admin", "POST", f"/api/v2/dags/{dag}/dagRuns", body).raise_for_status()
+    world.trigger(dag, body)
 
 
 def waiting(world, run: str):

@@ -39,7 +39,7 @@ def loop(world, slack):
     desk.start()
     try:
         body = {"dag_run_id": RUN, "logical_date": None, "conf": PROPOSAL}
-        world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
+        world.trigger(DAG, body)
         world.until("it is asked", ask.request)
         seen["asked"] = world.until("it is posted", ask.message)
         world.until("the task waits", lambda: world.client().waits(CAPABILITY, RUN))

@@ -75,8 +75,7 @@ def proposed(world: World, name: str, capability: str, **more: object) -> str:
     """Trigger the first step of an optimization over the REST API; return its run."""
     conf = {"optimization": name, **PROPOSAL, **more}
     body = {"dag_run_id": f"{name}__step1", "logical_date": None, "conf": conf}
-    path = f"/api/v2/dags/rollout__{capability}/dagRuns"
-    world.call("admin", "POST", path, body).raise_for_status()
+    world.trigger(f"rollout__{capability}", body)
     return str(body["dag_run_id"])
 
 

@@ -106,7 +106,7 @@ def test_a_person_answers_on_required_actions(page, world):
         "tags": ["brand"],
     }
     body = {"dag_run_id": run, "logical_date": None, "conf": proposal}
-    world.call("admin", "POST", f"/api/v2/dags/{dag}/dagRuns", body).raise_for_status()
+    world.trigger(dag, body)
     world.until("it waits for people", lambda: world.client().waits("checkout_wording", run))
     task = f"{dag}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
     stale = {"chosen_options": ["Approve"], "params_input": {"reason": "seen", "shown": "0" * 64}}

@@ -204,7 +204,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
 def test_every_kill_at_every_stage_changes_nothing(faults: Faults) -> None:
     world, belay = faults.world, faults.world.belay
     body = {"dag_run_id": f"{NAME}__step1", "logical_date": None, "conf": PROPOSAL}
-    world.call("admin", "POST", f"/api/v2/dags/{DAG}/dagRuns", body).raise_for_status()
+    world.trigger(DAG, body)
     faults.take(1, None)
     for step, victim in enumerate(VICTIMS, 2):
         faults.take(step, victim)

@@ -89,8 +89,9 @@ class LocalAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(_CHECKOUT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(_CHECKOUT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            # A writer waits for its turn on SQLite: by default it gives up after five seconds.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
+            # A writer waits for its turn on SQLite, by default five seconds. Not for longer than this: two
+            # requests can wait for each other in Airflow's web server (docs/airflow.md).
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=20",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
