@@ -248,7 +248,7 @@ def _resumed(belay: Any, name: str) -> float | None:
 
     for entry in belay.ledger.history(optimization=name):
         if isinstance(entry.event, GateJudged) and entry.event.gate is Gate.APPROVAL:
-            return datetime.fromisoformat(entry.at).timestamp()
+            return entry.at.timestamp()
     return None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, RowMapping, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import MetricKind
-from belay.measurement.audit import outcome_audit, survey
+from belay.measurement.audit import outcome_audit, survey, without_unit
 from belay.measurement.findings import to_plain
 from belay.measurement.plan import MeasurementPlan, naive_utc
 from belay.measurement.query import MAX_COMBINATIONS, TWO_ARMS, Combination, day_zero, look, values_of
@@ -176,6 +176,7 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
                 many = f"the segments have {len(combinations):,} combinations of values"
                 return no_cells(plan, moment, f"{many}; at most {MAX_COMBINATIONS:,} can be judged")
             rows = read_rows(connection, look(plan, moment, combinations)) if combinations else []
+            unitless = int(read_rows(connection, without_unit(plan))[0]["rows"])
             outcomes = {
                 source: read_rows(connection, outcome_audit(plan, source, moment))[0]
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
@@ -185,7 +186,7 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
     repeated = sum(int(row["n"]) for row in rows) - (int(rows[0]["exposed"]) if rows else 0)
     if repeated:
         return no_cells(plan, moment, f"the units table repeats units: {repeated:,} would be counted again")
-    reading = reading_of(plan, rows, surveyed, list(outcomes.values()))
+    reading = reading_of(plan, rows, surveyed, list(outcomes.values()), unitless)
     return assemble(plan, moment, combinations, rows, outcomes, reading)
 
 

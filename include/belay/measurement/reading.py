@@ -85,6 +85,7 @@ def reading_of(
     rows: Sequence[RowMapping],
     surveyed: Sequence[RowMapping],
     outcomes: Sequence[RowMapping],
+    unitless: int,
 ) -> Reading:
     """Return what the statements of one look counted.
 
@@ -98,6 +99,8 @@ def reading_of(
         Of ``audit.survey``.
     outcomes
         Of ``audit.outcome_audit``, one a source.
+    unitless
+        Exposures without a unit, of ``audit.without_unit``.
     """
 
     def units(code: int) -> int:
@@ -117,7 +120,7 @@ def reading_of(
         unknown_variants=sum(
             int(row["rows"]) for row in surveyed if row["variant"] not in (*plan.arms, HOLDOUT)
         ),
-        without_unit=exposures("units"),
+        without_unit=unitless,
         duplicate_outcomes=sum(twice) if twice else None,
         units=units(0) + units(1),
         two_arms=units(2),

@@ -83,8 +83,10 @@ def open_warehouse(url: str) -> Engine:
 
 
 def _frugal(connection: Any, _record: Any) -> None:
-    """Let DuckDB reorder rows: a look only sums, and keeping the order costs memory."""
+    """Let DuckDB reorder rows (a look only sums, and order costs memory), and give memory back early."""
     connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET allocator_flush_threshold = '16MB'")
+    connection.execute("SET allocator_bulk_deallocation_flush_threshold = '16MB'")
 
 
 def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[RowMapping]:
