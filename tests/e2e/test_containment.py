@@ -1,6 +1,6 @@
 """Harm that begins while a rollout is in each of its states is taken down, and the time it took is told.
 
-Seven changes on seven surfaces in one Airflow; conversion falls by 20 % for those who see them, at the same
+Eight changes on eight surfaces in one Airflow; conversion falls by 20 % for those who see them, at the same
 moment of data time. What counts is the time from the hour of data that shows it (found afterwards, by the
 same test on what had arrived by each hour) to the narrowing that was read back from the flags.
 """
@@ -46,16 +46,18 @@ STATES = {
     "hold": "on hold",
     "frozen": "frozen",
     "paused": "with its DAG paused",
-    "broken": "its policy file broken by a syntax error",
+    "broken": "its DAG file broken by a syntax error",
+    "policy": "its policy file broken by a syntax error",
     "complete": "complete, at 100 %",
 }
-CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
+REPOSITORY = Path(__file__).parents[2]
+CAPABILITIES = REPOSITORY / "include" / "capabilities"
 SURFACE = {
     "visitors_per_day": 24_000,
     "behaviour": {"conversion": 0.3, "revenue": 60, "support_tickets": 0.02, "page_errors": 0.04},
 }
 SHOP = {
-    "title": "seven surfaces",
+    "title": "eight surfaces",
     "seed": 23,
     "start": "2026-03-02T00:00:00",
     "history_days": 2,
@@ -83,6 +85,18 @@ def write_policies(folder: Path) -> None:
             "holdback": {"share": 2000, "horizon": "60d", "rotate": "30d"},
         }
         (folder / f"{state}.yaml").write_text(yaml.safe_dump(document))
+
+
+def write_dags(folder: Path) -> Path:
+    """Copy the DAG files, with a file of its own for the rollout whose file will be broken."""
+    shutil.copytree(REPOSITORY / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    every = (folder / "rollouts.py").read_text()
+    loop = "for _dag in rollout_dags():\n"
+    assert loop in every
+    for file, which in (("rollouts.py", "!="), ("broken.py", "==")):
+        only = f"{loop}    if _dag.dag_id {which} 'rollout__broken':\n    "
+        (folder / file).write_text(every.replace(loop, only))
+    return folder
 
 
 def went_live(belay, state: str) -> None:
@@ -124,12 +138,13 @@ def went_live(belay, state: str) -> None:
 def bring_into_states(world: World) -> None:
     """Start the runs, and put each rollout where its name says."""
     client = world.client()
-    for state in ("window", "approval", "paused"):
+    for state in ("window", "approval", "paused", "broken"):
         client.unpause(state)
         client.start(state, f"{state}-change", f"{state}-change__step2")
     for state, task, where in (
         ("window", "window", "deferred"),
         ("paused", "window", "deferred"),
+        ("broken", "window", "deferred"),
         ("approval", "approval", "awaiting_input"),
     ):
         world.until(
@@ -140,7 +155,14 @@ def bring_into_states(world: World) -> None:
     world.call("admin", "PATCH", path, {"is_paused": True}).raise_for_status()
     freeze = c.Freeze("surface:s_frozen", "a sale")
     world.belay.ledger.execute(freeze, by=service("test"), at=world.belay.now())
-    (world.home / "capabilities" / "broken.yaml").write_text("title: [broken\n  surface: :")
+    (world.home / "capabilities" / "policy.yaml").write_text("title: [broken\n  surface: :")
+    (world.home / "dags" / "broken.py").write_text("from airflow.sdk import DAG\n\ndef broken(:\n")
+
+    def refused() -> bool:
+        found = world.call("admin", "GET", "/api/v2/importErrors").json()["import_errors"]
+        return any(error["filename"].endswith("broken.py") for error in found)
+
+    world.until("Airflow cannot import the broken file", refused)
 
 
 class Clock:
@@ -159,7 +181,11 @@ def contained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
     write_policies(home / "capabilities")
     shop = Storefront(home, Scenario.model_validate(SHOP), home / "flags" / "flags.flagd.json")
     shop.open()
-    environment = {"BELAY_POLICIES": str(home / "capabilities"), "BELAY_GUARD_SECONDS": str(INTERVAL)}
+    environment = {
+        "BELAY_POLICIES": str(home / "capabilities"),
+        "BELAY_GUARD_SECONDS": str(INTERVAL),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(write_dags(home / "dags")),
+    }
     with running(home, with_shop=False, **environment) as world:
         for state in STATES:
             went_live(world.belay, state)
