@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
+from belay.domain import commands as c
+from belay.gates.outcome import execute
+from belay.ledger.watch import Beat, Watch
 from belay.services import Services
 
 
@@ -135,3 +139,18 @@ def test_scenarios_say_what_held_and_fail_when_it_did_not(belay) -> None:
     unknown = belay("scenarios", "--kind", "clever")
     assert unknown.exit_code == 2
     assert "no kind of agent is called clever; there are helpful" in unknown.stderr
+
+
+def test_status_says_what_the_guard_cannot_see(belay, services, request_id: str) -> None:
+    quiet = json.loads(belay("status", "--json").stdout)
+    assert (quiet["blind"], quiet["guard_missing"]) == ([], None)
+    since = services.now() - timedelta(hours=2)
+    execute(services, c.ReportBlind("warehouse", "all", "no answer", since), by="guard")
+    Watch(services.ledger.engine).beat(Beat("airflow", since, since))
+    shown = belay("status")
+    assert shown.exit_code == 0
+    assert "Nothing widens: the guard has not looked for 2" in shown.output
+    assert "What the guard cannot see" in shown.output
+    told = json.loads(belay("status", "--json").stdout)
+    assert told["blind"][0]["reason"] == "no answer"
+    assert "has not looked for 2" in told["guard_missing"]

@@ -131,5 +131,14 @@ class Ledgered(Climbers):
         assert (fault.table, fault.row) == ("entries", str(seq))
 
 
-TestLedger = Ledgered.TestCase
-TestLedger.settings = settings(max_examples=sequences(), stateful_step_count=3)
+class TestLedger(Ledgered.TestCase):  # type: ignore[name-defined, misc]
+    """Some of them with every change; all of them below."""
+
+    settings = settings(max_examples=sequences() // 4, stateful_step_count=3)
+
+
+@pytest.mark.soak
+class TestLedgerAtLength(Ledgered.TestCase):  # type: ignore[name-defined, misc]
+    """As many as the rules alone are tried with: two minutes in CI."""
+
+    settings = settings(max_examples=sequences(), stateful_step_count=3)

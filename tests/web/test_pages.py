@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from belay.domain import commands as c
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.gates.outcome import execute
+from belay.ledger.watch import Beat, Watch
 from belay.services import Services
 
 Browse, Asked = Callable[..., TestClient], Callable[..., Any]
@@ -111,6 +113,21 @@ def test_a_freeze_is_seen(browse: Browse, belay: Services, asked: Asked) -> None
     page = browse().get("/").text
     assert "Frozen: surface:checkout" in page
     assert "black friday" in page
+
+
+def test_a_blind_guard_is_seen_and_so_is_a_missing_one(browse: Browse, belay: Services, asked: Asked) -> None:
+    asked()
+    assert "The guard is" not in browse().get("/").text
+    since = belay.now() - timedelta(hours=2)
+    execute(belay, c.ReportBlind("warehouse", "all", "no answer", since), by="guard")
+    page = browse().get("/").text
+    assert "The guard is blind" in page
+    assert f"since {since:%Y-%m-%d %H:%M} UTC of data time: no answer" in page
+    Watch(belay.ledger.engine).beat(Beat("airflow", since, since))
+    told = browse().get("/api/board").json()
+    assert "The guard is missing" in browse().get("/").text
+    assert told["blind"][0]["source"] == "warehouse"
+    assert "has not looked for 2" in told["guard_missing"]
 
 
 def test_the_ladder_ends_at_the_ceiling_of_the_class(browse: Browse) -> None:

@@ -20,7 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 def status(*, json: Json = False) -> None:
-    """Show capabilities, optimizations under way, open requests and freezes; first, stops not complete."""
+    """Show capabilities, optimizations under way, open requests, freezes and what the guard cannot see.
+
+    First come the stops that are not complete.
+    """
+    from belay.gates.guarded import missing_guard
     from belay.gates.outbox import waiting
 
     belay = opened()
@@ -29,10 +33,13 @@ def status(*, json: Json = False) -> None:
         for note in stops:
             say(in_words(note), style="bold red")
     must_exist(belay.settings.ledger_url)
-    state = belay.ledger.state()
+    state, missing = belay.ledger.state(), missing_guard(belay)
     if json:
-        print_json({**document(state, *belay.ledger.head()), "incomplete_stops": stops})
+        found = document(state, *belay.ledger.head())
+        print_json({**found, "incomplete_stops": stops, "guard_missing": missing})
         return
+    if missing:
+        say(f"Nothing widens: {missing}.", style="bold red")
     from belay.domain.scope import percent
 
     under_way = _under_way(state)
@@ -73,6 +80,12 @@ def status(*, json: Json = False) -> None:
         ("target", "by", "since (UTC)", "reason"),
         ((f.target, f.by, when(f.since), f.reason) for f in state.freezes.values()),
     )
+    if state.blind:
+        table(
+            "What the guard cannot see, and where nothing widens",
+            ("source", "where", "since (data time)", "reason"),
+            ((b.source, b.target, when(b.since), b.reason) for b in state.blind.values()),
+        )
     ended = sum(o.status.ended for o in state.optimizations.values())
     say(f"{ended} optimizations have ended; the ledger holds {state.seq} entries.")
 
@@ -93,6 +106,7 @@ def document(state: State, seq: int, head: str) -> dict[str, Any]:
         "optimizations": [summary(state, o) for o in state.optimizations.values()],
         "requests": [{**_plain(r), "missing": _lacking(r)} for r in state.open_requests()],
         "freezes": list(state.freezes.values()),
+        "blind": list(state.blind.values()),
     }
 
 

@@ -12,6 +12,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
+from belay.gates.guarded import missing_guard
 from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
@@ -44,6 +45,11 @@ def board(belay: Services) -> dict[str, Any]:
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
             for f in state.freezes.values()
         ],
+        "blind": [
+            {"source": b.source, "target": b.target, "reason": b.reason, "since": b.since.isoformat()}
+            for b in state.blind.values()
+        ],
+        "guard_missing": missing_guard(belay),
         "stops": [
             {
                 "target": note.target,
