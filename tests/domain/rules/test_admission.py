@@ -8,6 +8,7 @@ import pytest
 from tests.support.builders import BOT, NORA, Rehearsal, a_policy, a_proposal
 
 from belay.domain import commands as c
+from belay.domain.capability import HoldbackRule
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Variant
 from belay.domain.stages import Stage
@@ -27,6 +28,19 @@ def held(r: Rehearsal, name: str = "opt-1") -> str:
 def limited(**changes: int) -> Rehearsal:
     policy = a_policy()
     return Rehearsal(replace(policy, limits=replace(policy.limits, **changes)))
+
+
+def guarded(**changes: int) -> Rehearsal:
+    """Limits over all capabilities, and two percent held back from what is complete."""
+    policy = a_policy()
+    held_back = HoldbackRule(share=200, horizon_seconds=86_400, rotate_seconds=3600)
+    return Rehearsal(replace(policy, guard=replace(policy.guard, **changes), holdback=held_back))
+
+
+def elsewhere(r: Rehearsal) -> None:
+    """Let the next proposal be one for another surface."""
+    r.policy = replace(r.policy, surface="basket", digest="b" * 64)
+    r.adopt()
 
 
 def test_admitted() -> None:
@@ -110,6 +124,41 @@ def test_max_live() -> None:
     r.adopt()
     r.do(c.Propose(a_proposal("opt-2"), r.policy), BOT)
     assert held(r, "opt-2") == "1 optimizations of wording are live; the policy allows 1"
+
+
+def test_live_per_surface_counts_what_is_still_held_back() -> None:
+    r = guarded(live_per_surface=1).proposed()
+    r.widened(steps=4)
+    assert (r.optimization().status, r.optimization().holdback) == ("completed", 200)
+    r.do(c.Propose(a_proposal("opt-2"), r.policy), BOT)
+    assert held(r, "opt-2") == "1 changes are measured on checkout; the policy allows 1"
+    elsewhere(r)
+    r.do(c.Propose(a_proposal("opt-3"), r.policy), BOT)
+    r.widened("opt-3")
+    assert r.optimization("opt-3").scope == 100
+
+
+def test_variants_per_surface_counts_all_that_are_shown_there() -> None:
+    r = guarded(variants_per_surface=2)
+    r.proposed()
+    r.widened(steps=4)
+    two = tuple(Variant(f"v{n}", n) for n in range(2))
+    r.do(c.Propose(a_proposal("opt-2", variants=two), r.policy), BOT)
+    assert held(r, "opt-2") == "3 variants would be measured on checkout; the policy allows 2"
+    r.do(c.Propose(a_proposal("opt-3"), r.policy), BOT)
+    r.widened("opt-3")
+    assert r.optimization("opt-3").scope == 100
+
+
+def test_changes_per_unit_counts_what_a_unit_may_meet_on_any_surface() -> None:
+    r = guarded(changes_per_unit=1).proposed(audience={"country": "NL"})
+    r.widened()
+    elsewhere(r)
+    r.do(c.Propose(a_proposal("opt-2", audience={"device": "phone"}), r.policy), BOT)
+    assert held(r, "opt-2") == "a unit may meet 1 climbing changes already; the policy allows 1"
+    r.do(c.Propose(a_proposal("opt-3", audience={"country": "DE"}), r.policy), BOT)
+    r.widened("opt-3")
+    assert r.optimization("opt-3").scope == 100, "nobody is in both countries"
 
 
 def test_change_budget() -> None:
