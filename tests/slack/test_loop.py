@@ -133,6 +133,18 @@ def test_commands_that_mean_nothing_are_answered_with_the_usage(slack, belay, re
     assert "checkout-delivery-date waits for cx_owner" in status
 
 
+def test_a_roll_back_by_the_guard_takes_the_question_away(slack, belay, request_id, served):
+    ts = message_of(slack)["ts"]
+    harm = c.RollBack("checkout-delivery-date", "guard", "Conversion fell by 20 %")
+    belay.ledger.execute(harm, by=service("guard"), at=belay.now())
+    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    assert not actions(message_of(slack))
+    assert "Conversion fell by 20 %" in str(message_of(slack))
+    slack.until("the thread has it", lambda: "Void" in str(slack.thread(ts)))
+    assert request_of(belay, request_id).status is RequestStatus.VOID
+    assert belay.ledger.state().optimizations["checkout-delivery-date"].status is Status.ROLLED_BACK
+
+
 def test_the_kill_switch_by_command(slack, belay, request_id, served):
     slack.command(NORA, "stop capability:checkout_wording the numbers are odd")
     told = slack.until("told", slack.told)[0].replace("\u200b", "")
