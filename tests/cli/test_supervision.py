@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from belay.domain.state import RequestStatus
 from belay.services import Services
@@ -46,3 +47,14 @@ def test_supervision_shows_who_is_waited_for(belay, request_id: str) -> None:
     assert "cx_owner" in belay("supervision").output
     people = json.loads(belay("supervision", "--by", "person", "--json").output)
     assert {load["who"] for load in people} == {"nora", "priya"}
+
+
+def test_hasty_is_what_the_policy_says(belay, policies: Path, request_id: str) -> None:
+    assert belay("approve", request_id, "--as", "nora", "-r", "fine").exit_code == 0
+    (role,) = json.loads(belay("supervision", "--json").output)
+    assert (role["answers"], role["hasty"]) == (1, 1)
+    file = policies / "_defaults.yaml"
+    assert "hasty: 10s" in file.read_text()
+    file.write_text(file.read_text().replace("hasty: 10s", "hasty: 0.001s"))
+    (role,) = json.loads(belay("supervision", "--json").output)
+    assert (role["answers"], role["hasty"]) == (1, 0)

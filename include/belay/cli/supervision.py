@@ -41,13 +41,18 @@ def register(app: typer.Typer) -> None:
 
 
 def supervision(*, by: Grouped = By.ROLE, json: Json = False) -> None:
-    """Show what people are asked, how fast they answer, and whether they looked."""
+    """Show what people are asked, how fast they answer, and whether they looked.
+
+    Hasty is as the policies say; where they differ, as the strictest does.
+    """
     from belay.approval.supervision import by_person, by_role
     from belay.domain.capability import SupervisionRule
 
     belay = opened(ledger=True)
     count = by_role if by is By.ROLE else by_person
-    loads = count(belay.ledger.state(), belay.roster(), SupervisionRule(), belay.now())
+    rules = (policy.supervision for policy in belay.policies().capabilities.values())
+    strictest = max(rules, key=lambda rule: rule.hasty_seconds, default=SupervisionRule())
+    loads = count(belay.ledger.state(), belay.roster(), strictest, belay.now())
     if json:
         print_json(loads)
         return
