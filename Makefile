@@ -37,7 +37,7 @@ test: $(STAMP)  ## run every test, print the coverage
 	fi; \
 	exit $$failed
 
-soak: $(STAMP)  ## the long tests: faults injected, quarters of autonomy simulated
+soak: $(STAMP)  ## the long tests: faults, containment, promotion, Compose's processes, quarters of autonomy
 	@$(PY) -m pytest -m soak
 
 check: $(STAMP)  ## lint, format, types and the direction of imports

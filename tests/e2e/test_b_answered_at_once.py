@@ -22,7 +22,9 @@ PROPOSAL = {
 REJECT = {"chosen_options": ["Reject"], "params_input": {"reason": "not before the campaign"}}
 
 
-@pytest.mark.parametrize("seconds", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize(
+    "seconds", [0.2, pytest.param(1.0, marks=pytest.mark.soak), pytest.param(5.0, marks=pytest.mark.soak)]
+)
 def test_the_task_never_fails_for_it(world, seconds):
     name = f"checkout-answered-{seconds:g}".replace(".", "-")
     run = f"{name}__step1"
