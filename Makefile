@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test soak check venv lock nightly secrets clean
+.PHONY: help demo up down test long soak check venv lock nightly secrets clean
 
 PY := .venv/bin/python
 LOCKS := requirements.txt requirements-dev.txt requirements-demo.txt
@@ -28,16 +28,19 @@ down:  ## stop what demo and up started
 
 # First what only computes, then what starts an Airflow or a browser: two lanes of tests/conftest.py.
 # Both run whatever the first says; either failing fails the target; coverage is that of both.
-test: $(STAMP)  ## run every test, print the coverage
+test: $(STAMP)  ## run the tests, print the coverage
 	@$(PY) -m coverage erase; failed=0; report=term; \
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
-	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not soak' --cov --cov-report=$$report || failed=$$?; \
+	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not long and not soak' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
-	  $(PY) -m pytest -n 2 --dist loadscope -m '(airflow or browser) and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
+	  $(PY) -m pytest -n 2 --dist loadscope -m '(airflow or browser) and not long and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
 	exit $$failed
 
-soak: $(STAMP)  ## the long tests: faults, containment, promotion, Compose's processes, quarters of autonomy
+long: $(STAMP)  ## what CI runs after `make test`: promotion, Compose's processes, thousands of sequences
+	@$(PY) -m pytest -m 'long and not soak'
+
+soak: $(STAMP)  ## the longest tests: faults injected, containment timed, quarters of autonomy simulated
 	@$(PY) -m pytest -m soak
 
 check: $(STAMP)  ## lint, format, types and the direction of imports
@@ -89,6 +92,7 @@ lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newes
 
 nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
+	HYPOTHESIS_PROFILE=nightly $(MAKE) long
 	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) soak
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
 

@@ -23,7 +23,7 @@ REJECT = {"chosen_options": ["Reject"], "params_input": {"reason": "not before t
 
 
 @pytest.mark.parametrize(
-    "seconds", [0.2, pytest.param(1.0, marks=pytest.mark.soak), pytest.param(5.0, marks=pytest.mark.soak)]
+    "seconds", [0.2, pytest.param(1.0, marks=pytest.mark.long), pytest.param(5.0, marks=pytest.mark.long)]
 )
 def test_the_task_never_fails_for_it(world, seconds):
     name = f"checkout-answered-{seconds:g}".replace(".", "-")

@@ -10,7 +10,7 @@ from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.ledger.verify import verify
 
-pytestmark = [pytest.mark.airflow, pytest.mark.soak]
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 NAME = "greeting"
 PROMOTION, ROLLOUT = f"promotion__{NAME}", f"rollout__{NAME}"

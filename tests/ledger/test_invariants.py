@@ -137,7 +137,7 @@ class TestLedger(Ledgered.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(max_examples=sequences() // 4, stateful_step_count=3)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 class TestLedgerAtLength(Ledgered.TestCase):  # type: ignore[name-defined, misc]
     """As many as the rules alone are tried with: two minutes in CI."""
 

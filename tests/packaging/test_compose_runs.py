@@ -27,7 +27,7 @@ import requests
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.soak]
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.long]
 
 _PATIENCE = 240.0
 _STAY = [("api-server", 0), ("scheduler", 0), ("dag-processor", 0), ("triggerer", 0), ("triggerer", 1)]
