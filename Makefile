@@ -33,7 +33,7 @@ test: $(STAMP)  ## run the tests, print the coverage
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
 	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not long and not soak' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
-	  $(PY) -m pytest -n 2 --dist loadscope -m '(airflow or browser) and not long and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
+	  $(PY) -m pytest -n 2 --dist loadscope --durations=10 -m '(airflow or browser) and not long and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
 	exit $$failed
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 DAG = "rollout__checkout_wording"
 PROPOSAL = {
@@ -22,9 +22,7 @@ PROPOSAL = {
 REJECT = {"chosen_options": ["Reject"], "params_input": {"reason": "not before the campaign"}}
 
 
-@pytest.mark.parametrize(
-    "seconds", [0.2, pytest.param(1.0, marks=pytest.mark.long), pytest.param(5.0, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 5.0])
 def test_the_task_never_fails_for_it(world, seconds):
     name = f"checkout-answered-{seconds:g}".replace(".", "-")
     run = f"{name}__step1"

@@ -31,7 +31,7 @@ TWO = (Variant("a", {"n": 1}), Variant("b", {"n": 2}))
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
+@pytest.mark.long
 def test_widening_moves_none_of_100_000_units_out_of_treatment(
     target: FlagdFile, make_flag: MakeFlag, evaluate: Callable[..., list[Any]]
 ) -> None:
@@ -62,7 +62,7 @@ def test_widening_two_treatments_keeps_every_unit_in_its_own(
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
+@pytest.mark.long
 def test_100_000_units_held_out_see_none_of_three_optimizations_at_any_scope(
     target: FlagdFile, make_flag: MakeFlag, evaluate: Callable[..., list[Any]]
 ) -> None:

@@ -132,13 +132,13 @@ class Ledgered(Climbers):
 
 
 class TestLedger(Ledgered.TestCase):  # type: ignore[name-defined, misc]
-    """Some of them with every change; all of them below."""
+    """A quarter of the sequences with every change; all of them below."""
 
     settings = settings(max_examples=sequences() // 4, stateful_step_count=3)
 
 
 @pytest.mark.long
 class TestLedgerAtLength(Ledgered.TestCase):  # type: ignore[name-defined, misc]
-    """As many as the rules alone are tried with: two minutes in CI."""
+    """All of them: two minutes in CI."""
 
     settings = settings(max_examples=sequences(), stateful_step_count=3)
