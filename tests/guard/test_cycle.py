@@ -157,6 +157,20 @@ def test_everything_freezes_when_the_harm_budget_is_spent(world: Watched) -> Non
     assert world.served("fine") == 5000
 
 
+def test_the_harm_of_a_gate_freezes_when_nothing_is_live_any_more(world: Watched) -> None:
+    from belay.gates.widen import roll_back
+
+    world.live("bad")
+    world.run(30)
+    roll_back(world.belay, "bad", cause="harm", reason="conversion fell")
+    assert world.known("bad").results.harmed_at is not None
+    cycle = world.guard()
+    assert cycle.live == 0
+    assert "0.625 of 0.5 days" in cycle.froze
+    assert "all" in world.belay.ledger.state().freezes
+    assert world.guard().froze == ""
+
+
 def test_a_lapsed_lease_takes_a_stage_without_anybody_asking(world: Watched) -> None:
     from datetime import timedelta
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
-from belay.domain.rules.guarding import due_turn
+from belay.domain.rules.guarding import A_WEEK, due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.gates.autonomy import check_autonomy
@@ -25,7 +25,7 @@ from belay.gates.widen import settle_narrowings
 from belay.guard import judge
 from belay.guard.judge import Look, Problem
 from belay.guard.pairs import interactions
-from belay.guard.sight import Live, everything_live, sights_of
+from belay.guard.sight import Live, everything_live, policies_in_force, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.cells import Cells
@@ -344,10 +344,22 @@ def _turn(
 
 
 def _budget(belay: Services, cycle: Cycle, live: Sequence[Live]) -> None:
-    """Freeze everything once the week's harm is spent, by the tightest budget of what is live."""
-    limit = min((one.policy.guard.harm_per_week for one in live), default=None)
-    if limit is None:
+    """Freeze everything once the week's harm is spent.
+
+    By the tightest budget of what is live and of what did the harm: the last change that was taken down
+    leaves nothing live, and its harm counts all the same.
+    """
+    state, since = belay.ledger.state(), belay.now() - A_WEEK
+    harmed = {
+        o.capability
+        for o in state.optimizations.values()
+        if o.results.harmed_at and o.results.harmed_at > since
+    }
+    rules = {one.known.capability: one.policy for one in live}
+    rules |= policies_in_force(belay, state, harmed - rules.keys())[0]
+    if not harmed or not rules:
         return
+    limit = min(policy.guard.harm_per_week for policy in rules.values())
     outcome = belay.ledger.execute(SpendHarm(limit), by=GUARD, at=belay.now())
     cycle.froze = next((str(getattr(event, "reason", "")) for event in outcome.events), "")
     if outcome.events:

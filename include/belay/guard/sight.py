@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,15 @@ def everything_live(belay: Services, state: State) -> tuple[list[Live], list[Unr
     changes nothing. Only a ledger from before policies were kept needs the file.
     """
     shown = [o for o in state.optimizations.values() if o.scope > 0 and o.phases]
-    capabilities = {name: state.capabilities[name] for name in sorted({o.capability for o in shown})}
+    policies, unruled = policies_in_force(belay, state, {o.capability for o in shown})
+    return [Live(o, policies[o.capability]) for o in shown if o.capability in policies], unruled
+
+
+def policies_in_force(
+    belay: Services, state: State, names: Collection[str]
+) -> tuple[dict[str, CapabilityPolicy], list[Unruled]]:
+    """Return the policies of capabilities, and those whose policy nobody has kept."""
+    capabilities = {name: state.capabilities[name] for name in sorted(names)}
     documents = belay.ledger.evidence_of({c.document for c in capabilities.values() if c.document})
     policies: dict[str, CapabilityPolicy] = {}
     unruled = []
@@ -63,7 +71,7 @@ def everything_live(belay: Services, state: State) -> tuple[list[Live], list[Unr
             policies[name] = belay.policy(name) if document is None else policy_of(document)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one policy, the others are watched
             unruled.append(Unruled(name, str(error).strip().splitlines()[0]))
-    return [Live(o, policies[o.capability]) for o in shown if o.capability in policies], unruled
+    return policies, unruled
 
 
 def sights_of(belay: Services, live: list[Live], until: Mapping[str, datetime]) -> list[Sight]:
