@@ -103,6 +103,27 @@ def test_without_a_warehouse_it_is_one_incident(world: Watched) -> None:
     assert world.guard().sighted == ["warehouse"]
 
 
+def test_a_warehouse_that_goes_away_ends_no_blindness_and_no_budget(world: Watched) -> None:
+    """What was dark before the warehouse went stays dark, since then: one incident, one budget."""
+    world.live("fine", 5000, harmless=2000)
+    world.run(6)
+    world.guard()
+    world.stop_data(13)
+    assert world.guard().blind == ["surface:checkout"]
+    since = world.belay.ledger.state().blind["surface:checkout"].since
+    os.rename(world.home / "lake", world.home / "away")  # noqa: PTH104
+    gone = world.guard()
+    assert (gone.blind, gone.sighted) == (["warehouse"], [])
+    world.stop_data(12)
+    assert world.guard().shrunk == ["fine"]
+    os.rename(world.home / "away", world.home / "lake")  # noqa: PTH104
+    assert world.guard().sighted == ["warehouse"]
+    assert world.belay.ledger.state().blind["surface:checkout"].since == since
+    world.run(2)
+    assert world.guard().sighted == ["surface:checkout"]
+    assert len(events_of(world, GuardBlinded)) == 2, "one incident a source"
+
+
 def test_a_change_that_is_complete_is_still_guarded(world: Watched) -> None:
     world.edit("checkout_wording.yaml", holdback={"share": 1500, "horizon": "30d", "rotate": "10d"})
     world.live("bad", 10_000, complete=True)

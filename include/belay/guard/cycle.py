@@ -12,20 +12,19 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
-from belay.domain.rules.guarding import A_WEEK, due_turn
+from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.gates.autonomy import check_autonomy
 from belay.gates.guarded import MISSED
 from belay.gates.widen import settle_narrowings
 from belay.guard import judge
+from belay.guard.budget import weekly_limit
 from belay.guard.judge import Look, Problem
 from belay.guard.pairs import interactions
-from belay.guard.sight import Live, everything_live, policies_in_force, sights_of
+from belay.guard.sight import Live, everything_live, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.cells import Cells
@@ -154,7 +153,7 @@ def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem 
     if last is None or not live or belay.now() - last.at <= MISSED * belay.settings.guard_every:
         return None
     reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
-    return Problem("guard", "all", reason, last.data_time)
+    return Problem(judge.ITSELF, "all", reason, last.data_time)
 
 
 def _look(
@@ -174,7 +173,7 @@ def _look(
     except Exception as error:  # noqa: BLE001 - every driver has its own errors; whatever it is, we are blind
         since = max((s.until for s in standing.values()), default=data_time)
         why = f"the warehouse does not answer: {_first_line(error)}"
-        return [], [], [Problem("warehouse", "all", why, since)]
+        return [], [], [Problem(judge.WAREHOUSE, "all", why, since)]
     until = {
         surface: min(mark.replace(tzinfo=UTC), data_time)
         for surface, mark in marks.items()
@@ -200,7 +199,7 @@ def _look(
             turn = judge.realised(one, overall_harm(cells, sight.plan), data_time)
         looks.append(_kept(belay, Look(one, found, realised=turn), sight, cells))
         states.append(_standing(belay, one, found, standing.get(one.known.id), until[one.known.surface]))
-    return looks, states, list({problem.source: problem for problem in problems}.values())
+    return looks, states, problems
 
 
 def _news(
@@ -315,7 +314,7 @@ def _pairs(belay: Services, cycle: Cycle, live: list[Live], until: Mapping[str, 
     """Hold the later of two climbing changes that interact."""
     try:
         wanted, asked = interactions(belay, live, dict(until))
-    except SQLAlchemyError as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a pair, harm is looked for all the same
         cycle.problems.append(f"interactions cannot be read: {_first_line(error)}")
         return
     cycle.statements += asked
@@ -344,22 +343,10 @@ def _turn(
 
 
 def _budget(belay: Services, cycle: Cycle, live: Sequence[Live]) -> None:
-    """Freeze everything once the week's harm is spent.
-
-    By the tightest budget of what is live and of what did the harm: the last change that was taken down
-    leaves nothing live, and its harm counts all the same.
-    """
-    state, since = belay.ledger.state(), belay.now() - A_WEEK
-    harmed = {
-        o.capability
-        for o in state.optimizations.values()
-        if o.results.harmed_at and o.results.harmed_at > since
-    }
-    rules = {one.known.capability: one.policy for one in live}
-    rules |= policies_in_force(belay, state, harmed - rules.keys())[0]
-    if not harmed or not rules:
+    """Freeze everything once the week's harm is spent."""
+    limit = weekly_limit(belay, live)
+    if limit is None:
         return
-    limit = min(policy.guard.harm_per_week for policy in rules.values())
     outcome = belay.ledger.execute(SpendHarm(limit), by=GUARD, at=belay.now())
     cycle.froze = next((str(getattr(event, "reason", "")) for event in outcome.events), "")
     if outcome.events:

@@ -16,6 +16,9 @@ from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
 from belay.measurement.screen import Screened
 
+WAREHOUSE, ITSELF = "warehouse", "guard"
+"""The sources that hide everything: the data's, and the guard when it has not looked."""
+
 MOST_SHRINKS = 100
 """Optimizations that shrink in one cycle: when everything is blind, it is not everything at one blow."""
 
@@ -74,14 +77,23 @@ def harmless(looks: Iterable[Look]) -> list[c.RecordHarmless]:
 
 
 def reports(state: State, problems: Iterable[Problem]) -> list[c.ReportBlind | c.ReportSighted]:
-    """Return what changed: what cannot be seen any more, and what can again."""
-    found = {problem.source: problem for problem in problems}
+    """Return what changed: what cannot be seen any more, and what can again.
+
+    Of several problems of one source the one that hides it for longest counts. While the warehouse is away
+    nothing can be said to be seen again: what was dark before stays dark, and its budget goes on running.
+    """
+    found = {p.source: p for p in sorted(problems, key=lambda p: p.since, reverse=True)}
+    unknown = state.blind.keys() - {ITSELF} if WAREHOUSE in found else frozenset()
     news: list[c.ReportBlind | c.ReportSighted] = [
         c.ReportBlind(p.source, p.target, p.reason, p.since)
         for p in found.values()
         if p.source not in state.blind
     ]
-    news += [c.ReportSighted(source, "it can be read again") for source in state.blind if source not in found]
+    news += [
+        c.ReportSighted(source, "it can be read again")
+        for source in state.blind
+        if source not in found and source not in unknown
+    ]
     return news
 
 
