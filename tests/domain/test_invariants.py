@@ -48,14 +48,5 @@ class Rules(Climbers):
         assert encode_state(fold(self.history)) == encode_state(self.present)
 
 
-class TestRules(Rules.TestCase):  # type: ignore[name-defined, misc]
-    """A quarter of the sequences with every change; all of them below."""
-
-    settings = settings(max_examples=sequences() // 4, stateful_step_count=15)
-
-
-@pytest.mark.long
-class TestRulesAtLength(Rules.TestCase):  # type: ignore[name-defined, misc]
-    """All of them."""
-
-    settings = settings(max_examples=sequences(), stateful_step_count=15)
+TestRules = Rules.TestCase
+TestRules.settings = settings(max_examples=sequences(), stateful_step_count=15)
