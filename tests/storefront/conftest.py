@@ -58,9 +58,16 @@ def make_shop(tmp_path: Path, make_scenario: Callable[..., Scenario]) -> Iterato
 def serve() -> Callable[..., None]:
     """Show an optimization on the checkout of a shop."""
 
-    def apply(shop: Storefront, scope: int, epoch: int, variants: tuple[str, ...] = ("treatment",)) -> None:
+    def apply(
+        shop: Storefront,
+        scope: int,
+        epoch: int,
+        variants: tuple[str, ...] = ("treatment",),
+        name: str = "calm-button",
+        **more: Any,
+    ) -> None:
         treatments = tuple(Variant(key, {"variant": key}) for key in variants)
-        flag = ServedFlag("calm-button", scope, treatments, None, epoch, surface="checkout")
+        flag = ServedFlag(name, scope, treatments, None, epoch, surface="checkout", **more)
         FlagdFile(shop.home / "flags.json").apply(flag)
 
     return apply

@@ -47,7 +47,7 @@ def test_without_flags_nobody_sees_anything(assigner: Assigner) -> None:
 
 def test_a_widening_and_a_roll_back_change_who_sees_what_at_once(assigner: Assigner, path: Path) -> None:
     show(path, 2500, 1)
-    assert assigner.live() == {"checkout": "calm-button"}
+    assert assigner.live() == {"checkout": ("calm-button",)}
     first = seen(assigner)
     assert first.count("treatment") == pytest.approx(100, abs=30)
     show(path, 10_000, 2)

@@ -136,6 +136,38 @@ def test_a_unit_stays_in_its_variant(make_shop: MakeShop, serve: Callable[..., N
     assert ask(shop.home, f"{twice} AND count(DISTINCT variant) > 1") == []
 
 
+def test_what_is_complete_shows_on_beside_what_climbs_and_the_holdout_sees_neither(
+    make_shop: MakeShop, make_scenario: MakeScenario, serve: Callable[..., None], ask: Ask
+) -> None:
+    scenario = make_scenario(
+        surfaces={"checkout": {"visitors_per_day": 60_000, "behaviour": {"conversion": 0.2}}},
+        effects={"calm-button": [{"conversion": 0.5}], "short-form": [{"conversion": 0.4}]},
+    )
+    shop = make_shop(scenario=scenario)
+    start = shop.open()
+    held = {"holdout": 2000, "holdout_salt": "wording"}
+    serve(shop, 10_000, 1, name="short-form", **held)
+    serve(shop, 5000, 1, name="calm-button", **held)
+    shop.run(until=start + 12 * HOUR)
+    seen = ask(
+        shop.home,
+        "SELECT one.variant, other.variant, avg(converted) FROM exposures one "
+        "JOIN exposures other ON one.event_id || '.1' = other.event_id "
+        "JOIN outcomes ON right(one.event_id, -2) = right(outcomes.event_id, -2) "
+        "WHERE one.optimization = 'calm-button' AND other.optimization = 'short-form' "
+        "GROUP BY ALL ORDER BY ALL",
+    )
+    assert [(one, other) for one, other, _ in seen] == [
+        ("control", "treatment"),
+        ("holdout", "holdout"),
+        ("treatment", "treatment"),
+    ]
+    one, neither, both = (rate for *_, rate in seen)
+    assert one / neither == pytest.approx(1.4, abs=0.12)
+    assert both / neither == pytest.approx(2.1, abs=0.18)
+    assert ask(shop.home, "SELECT event_id FROM exposures GROUP BY 1 HAVING count(*) > 1") == []
+
+
 def test_people_keep_their_attributes(make_shop: MakeShop, ask: Ask) -> None:
     shop = make_shop()
     shop.run(until=shop.open() + 24 * HOUR)

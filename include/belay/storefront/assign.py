@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,15 @@ class Assigner:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._version: tuple[int, int] | None = None
-        self._live: dict[str, str] = {}
+        self._live: dict[str, tuple[str, ...]] = {}
         self._client: Any = None
         self._known: dict[str, dict[str, str]] = {}
 
-    def live(self) -> dict[str, str]:
-        """Read the flags as they are now; return those shown to anybody, by the surface they show on."""
+    def live(self) -> dict[str, tuple[str, ...]]:
+        """Read the flags as they are now; return those shown to anybody, by the surface they show on.
+
+        A surface shows everything that completed there beside the one that climbs, in the order of names.
+        """
         self._refresh()
         return self._live
 
@@ -86,8 +90,10 @@ class Assigner:
         self._client, self._version, self._live, self._known = api.get_client(), version, live, {}
 
 
-def _live(document: Any) -> dict[str, str]:
-    about = {key: flag.get("metadata", {}) for key, flag in document["flags"].items()}
-    return {
-        said.get("belay_surface", ""): key for key, said in about.items() if said.get("belay_scope", 0) > 0
-    }
+def _live(document: Any) -> dict[str, tuple[str, ...]]:
+    shown = defaultdict[str, list[str]](list)
+    for key, flag in sorted(document["flags"].items()):
+        said = flag.get("metadata", {})
+        if said.get("belay_scope", 0) > 0:
+            shown[said.get("belay_surface", "")].append(key)
+    return {surface: tuple(keys) for surface, keys in shown.items()}

@@ -174,38 +174,41 @@ class Storefront:
         }
 
     def _record(
-        self, name: str, surface: Surface, hour: datetime, visits: dict[str, Any], live: dict[str, str]
+        self,
+        name: str,
+        surface: Surface,
+        hour: datetime,
+        visits: dict[str, Any],
+        live: Mapping[str, tuple[str, ...]],
     ) -> dict[str, pa.Table]:
         """Let the visitors see what the flags say, act, and leave their traces."""
         import pyarrow as pa
 
         rng, count, units = visits["rng"], visits["count"], visits["units"]
         age = (hour - self.scenario.begins) / timedelta(days=1)
-        flag = live.get(name, "")
-        own = {"device": visits["device"], "country": visits["country"]}
-        seen = self.assigner.variants(flag, units, own) if flag else [CONTROL] * count
-        variants = np.array(seen, dtype=object)
-        treated = (variants != CONTROL) & (variants != HOLDOUT)
-        lifts = _lifts(self.scenario.effects.get(flag, []), variants, age)
-        acts = _acts(rng, surface.behaviour, lifts, visits)
+        shown = self._shown(live.get(name, ()), visits)
+        acts = _acts(rng, surface.behaviour, self._together(shown, age), visits)
         ids = np.array([f"{name}-{visits['number']}-{i}" for i in range(count)], dtype=object)
         faults = surface.faults if surface.faults and age >= surface.faults.since else None
         arrival = visits["times"] + np.timedelta64(30, "s")
-        exposures = pa.table(
-            {
-                "event_id": [f"e-{i}" for i in ids],
-                "unit_id": units,
-                "optimization": [flag] * count,
-                "variant": variants.tolist(),
-                "surface": [name] * count,
-                "event_time": visits["times"],
-                "ingested_at": arrival,
-                "device": visits["device"],
-                "country": visits["country"],
-                "visitor": np.where(visits["fresh"], "new", "returning").tolist(),
-                "is_bot": visits["bot"],
-            },
-            schema=schemas()["exposures"],
+        exposures = pa.concat_tables(
+            pa.table(
+                {
+                    "event_id": [f"e-{i}{f'.{number}' if number else ''}" for i in ids],
+                    "unit_id": units,
+                    "optimization": [flag] * count,
+                    "variant": variants.tolist(),
+                    "surface": [name] * count,
+                    "event_time": visits["times"],
+                    "ingested_at": arrival,
+                    "device": visits["device"],
+                    "country": visits["country"],
+                    "visitor": np.where(visits["fresh"], "new", "returning").tolist(),
+                    "is_bot": visits["bot"],
+                },
+                schema=schemas()["exposures"],
+            )
+            for number, (flag, variants) in enumerate(shown.items())
         )
         outcomes = pa.table(
             {
@@ -220,6 +223,7 @@ class Storefront:
             schema=schemas()["outcomes"],
         )
         if faults is not None:
+            treated = np.concatenate([_treated(variants) for variants in shown.values()])
             exposures, outcomes = _break(rng, faults, exposures, outcomes, treated)
         newcomers = np.flatnonzero(visits["fresh"])
         people = pa.table(
@@ -231,6 +235,20 @@ class Storefront:
             schema=schemas()["units"],
         )
         return {"exposures": exposures, "outcomes": outcomes, "units": people}
+
+    def _shown(self, flags: tuple[str, ...], visits: dict[str, Any]) -> dict[str, Any]:
+        """Return each visitor's variant of every flag; where nothing is shown, of a flag without a name."""
+        if not flags:
+            return {"": np.full(visits["count"], CONTROL, dtype=object)}
+        own = {"device": visits["device"], "country": visits["country"]}
+        return {
+            flag: np.array(self.assigner.variants(flag, visits["units"], own), dtype=object) for flag in flags
+        }
+
+    def _together(self, shown: Mapping[str, Any], age: float) -> dict[str, Any]:
+        """Return the factor on each kind of behaviour for each visitor: of everything that they see."""
+        of_each = [_lifts(self.scenario.effects.get(f, []), variants, age) for f, variants in shown.items()]
+        return {name: math.prod(lifts[name] for lifts in of_each) for name in Behaviour.model_fields}
 
 
 def rhythm(hour: datetime) -> float:
@@ -270,6 +288,10 @@ def _lifts(effects: list[Effect], variants: Any, age: float) -> dict[str, Any]:
         for name, lift in lifts.items():
             lift[variants == variant] += getattr(effect, name)
     return lifts
+
+
+def _treated(variants: Any) -> Any:
+    return (variants != CONTROL) & (variants != HOLDOUT)
 
 
 def _effect_at(effects: list[Effect], age: float) -> Effect:
