@@ -37,10 +37,10 @@ test: $(STAMP)  ## run the tests, print the coverage
 	fi; \
 	exit $$failed
 
-long: $(STAMP)  ## what CI runs after `make test`: promotion, Compose's processes, thousands of sequences
+long: $(STAMP)  ## what CI runs after `make test`: faults injected, containment timed, promotion, thousands of sequences
 	@$(PY) -m pytest -m 'long and not soak'
 
-soak: $(STAMP)  ## the longest tests: faults injected, containment timed, quarters of autonomy simulated
+soak: $(STAMP)  ## the longest test: hundreds of quarters of autonomy, simulated
 	@$(PY) -m pytest -m soak
 
 check: $(STAMP)  ## lint, format, types and the direction of imports
@@ -92,8 +92,8 @@ lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newes
 
 nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
-	HYPOTHESIS_PROFILE=nightly $(MAKE) long
-	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) soak
+	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) long
+	$(MAKE) soak
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
 
 # A file that is there is kept, so that running this twice changes no password.

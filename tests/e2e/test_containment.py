@@ -36,7 +36,7 @@ from belay.measurement.screen import screen
 from belay.storefront.scenario import Scenario
 from belay.storefront.simulate import Storefront
 
-pytestmark = [pytest.mark.airflow, pytest.mark.soak]
+pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(1800)]
 
 INTERVAL, MARGIN = 60, 60
 """Seconds of the guard's interval, and those beyond it that containment may take."""

@@ -17,6 +17,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+TIMES = int(os.environ.get("BELAY_FAULTS", "1"))
+"""How often each fault is injected."""
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _LIGHT = ["belay.gates.review", "belay.gates.reconcile", "belay.gates.stop", "belay.policy.load"]
 _HEAVY = [

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.faults.dying import TIMES
 from tests.faults.paused import POINTS, barrier
 from tests.support.world import World, running
 
@@ -29,11 +30,10 @@ from belay.gates.reconcile import reconcile
 from belay.ledger.verify import verify
 from belay.orchestration.background import Background
 
-pytestmark = [pytest.mark.airflow, pytest.mark.soak, pytest.mark.timeout(4 * 3600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(4 * 3600)]
 
 REPOSITORY = Path(__file__).parents[2]
 NAME, DAG = "checkout-delivery-date", "rollout__checkout_wording"
-TIMES = int(os.environ.get("BELAY_FAULTS", "1"))
 VICTIMS = ("scheduler", "triggerer", "dag-processor", "api-server", "task") * TIMES
 STAGES = ("admit", "quality", "window", "review", "approval", *POINTS)
 RAMP = [100, *(100 + 9900 * number // len(VICTIMS) for number in range(1, len(VICTIMS) + 1))]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.faults.dying import WELL, End, Snapshot, Trouble, preload_everything, run
+from tests.faults.dying import TIMES, WELL, End, Snapshot, Trouble, preload_everything, run
 from tests.gates.conftest import World
 
 from belay.domain.events import CommandRefused, LookTaken, WideningIntended
@@ -25,7 +25,7 @@ from belay.ledger.verify import verify
 from belay.services import Services
 from belay.storefront.scenario import SCENARIOS
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 NAME = "checkout-good"
 HOUR = 3600.0
@@ -110,7 +110,7 @@ class Climb:
         return flag.scope if flag else 0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=range(TIMES))
 def climb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Climb]:
     preload_everything()
     world = World(tmp_path_factory.mktemp("climb"))

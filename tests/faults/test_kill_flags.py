@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.dying import End, Snapshot, Trouble, run
+from tests.faults.dying import TIMES, End, Snapshot, Trouble, run
 from tests.support.live import make_live, on_its_way
 
 from belay.domain.events import WideningIntended
@@ -67,7 +67,7 @@ class Home:
         }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=range(TIMES))
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("killed"))
 
@@ -92,11 +92,11 @@ def served_wider(home: Home) -> None:
     ("act", "arguments", "before"),
     [
         ("settle", (NAME,), nothing),
-        pytest.param("stop", ("all",), nothing, marks=pytest.mark.soak),
-        pytest.param("stop", ("surface:checkout",), nothing, marks=pytest.mark.soak),
+        pytest.param("stop", ("all",), nothing, marks=pytest.mark.long),
+        pytest.param("stop", ("surface:checkout",), nothing, marks=pytest.mark.long),
         ("veto", (NAME,), nothing),
         ("freeze", ("all",), nothing),
-        pytest.param("reconcile", (), served_wider, marks=pytest.mark.soak),
+        pytest.param("reconcile", (), served_wider, marks=pytest.mark.long),
     ],
     ids=["widening", "stop all", "stop a surface", "veto", "freeze", "reconcile"],
 )

@@ -132,12 +132,14 @@ def running(
     command: Sequence[str] = (),
     slack: Slack | None = None,
     with_shop: bool = True,
+    users: Mapping[str, str] | None = None,
     **environment: str,
 ) -> Iterator[World]:
     """Start a storefront and an Airflow in ``home``; stop both by their own processes.
 
     With ``slack``, the people of ``BELAY_POLICIES`` answer there as well: over HTTP to the plugin's route, or
-    to `belay slack serve`. Without ``with_shop`` a test runs a shop of its own there.
+    to `belay slack serve`. Without ``with_shop`` a test runs a shop of its own there. ``users``, each with a
+    role of Airflow, log in besides the usual ones.
     """
     environment = {
         "BELAY_HOME": str(home),
@@ -145,7 +147,7 @@ def running(
         "BELAY_FLAG_SETTLE_SECONDS": "7200",
         **environment,
     }
-    airflow = LocalAirflow(home / "airflow", free_port(), USERS, environment)
+    airflow = LocalAirflow(home / "airflow", free_port(), USERS | dict(users or {}), environment)
     if slack is not None:
         environment |= _with_slack(airflow, slack, Path(environment["BELAY_POLICIES"]))
     if command:
