@@ -1,0 +1,119 @@
+"""What people are told without being asked: one message a matter, and nothing that they were asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.builders import BOT, GATE, NOW, OLIVE, VERA, VETO, a_policy, a_proposal
+from tests.support.story import a_story
+
+from belay.approval.news import News, news
+from belay.domain import commands as c
+from belay.domain import events as e
+from belay.domain.actors import Actor
+from belay.domain.evolve import Recorded, fold
+from belay.domain.roster import Person, Roster
+from belay.domain.stages import Stage
+from belay.domain.state import State
+from belay.ledger.store import Ledger
+
+ROSTER = Roster((Person("olive", "Olive Okoro", "olive@shop.example", frozenset()),))
+A_SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def told(ledger: Ledger) -> list[News]:
+    return list(news(ledger.history(), ledger.state(), ROSTER))
+
+
+def narrowings(*which: tuple[str, str, timedelta]) -> tuple[list[Recorded], State]:
+    """Return two optimizations and their narrowings: (name, cause, when), each in a breath of its own."""
+    proposed = [
+        Recorded(seq, NOW, BOT, e.Proposed(name, "wording", "checkout", a_proposal(name, title=name), "d"))
+        for seq, name in enumerate(("one", "two"), 1)
+    ]
+    state = fold(proposed)
+    narrowed = [
+        Recorded(3 + n, NOW + after, GATE, e.NarrowingIntended(name, 500, 100, 2, cause, "it is dark"))
+        for n, (name, cause, after) in enumerate(which)
+    ]
+    return narrowed, state
+
+
+def test_everything_that_goes_wrong_is_told_with_its_entry_and_who_answers(ledger: Ledger) -> None:
+    a_story(ledger)
+    matters = told(ledger)
+    assert [matter.title for matter in matters] == [
+        "wording fell from supervised to suggest",
+        "The guard cannot see all: nothing there widens",
+        "The guard sees all again",
+        "“Say when it arrives” goes to 0 % for harm",
+        "Vetoed: “Say when it arrives”",
+        "Frozen: surface:checkout",
+        "The freeze of surface:checkout is lifted",
+        "Held: “Say when it arrives” interacts with “Say when it arrives”",
+        "Incident: “Say when it arrives” was shown as nobody decided",
+        "Kill switch: all",
+    ]
+    kinds = {entry.seq: entry.event.kind for entry in ledger.history()}
+    for matter in matters:
+        assert all(sentence.endswith("]") and " [#" in sentence for sentence in matter.sentences)
+        assert kinds[matter.seq]
+    harm = next(matter for matter in matters if matter.title.endswith("for harm"))
+    assert harm.owners == ("olive", "anna"), "who owns the capability, and who answers for the agent"
+    assert "page errors rose" in harm.sentences[0]
+    stop = matters[-1]
+    assert stop.sentences[0].startswith("Olive Okoro pulled the kill switch on all"), (
+        "people have their names"
+    )
+
+
+def test_what_one_act_sets_off_is_one_matter(ledger: Ledger) -> None:
+    policy = a_policy(initial_stage=Stage.AUTONOMOUS)
+
+    def do(command: c.Command, by: Actor = GATE, after: int = 0) -> None:
+        assert ledger.execute(command, by=by, at=NOW + after * A_SECOND).refusal is None
+
+    do(c.AdoptPolicy(policy, "start"))
+    for name in ("opt-1", "opt-2"):
+        do(c.Propose(a_proposal(name), policy), BOT)
+    do(c.Veto("capability:wording", "enough", frozenset({VETO}), "slack"), VERA, after=1)
+    (matter,) = told(ledger)
+    assert matter.title == "Vetoed: capability:wording"
+    assert len(matter.sentences) == 2, "the veto and the stage that it took"
+
+
+def test_a_dark_source_is_one_matter_however_many_changes_it_narrows() -> None:
+    entries, state = narrowings(("one", "blind", 0 * A_SECOND), ("two", "blind", 3 * A_SECOND))
+    (matter,) = news(entries, state, ROSTER)
+    assert matter.title == "2 changes are shown less: the guard cannot see them"
+    assert (matter.seq, len(matter.sentences)) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        [("one", "blind", 0 * A_SECOND), ("two", "blind", 61 * A_SECOND)],
+        [("one", "blind", 0 * A_SECOND), ("two", "guard", 1 * A_SECOND)],
+        [("one", "guard", 0 * A_SECOND), ("two", "guard", 1 * A_SECOND)],
+    ],
+    ids=["another look", "harm beside blindness", "harm is told one by one"],
+)
+def test_what_is_not_one_matter_is_told_apart(which: Sequence[tuple[str, str, timedelta]]) -> None:
+    entries, state = narrowings(*which)
+    assert [matter.seq for matter in news(entries, state, ROSTER)] == [3, 4]
+
+
+def test_questions_and_answers_are_not_news(ledger: Ledger) -> None:
+    """They have messages of their own."""
+    policy = a_policy()
+    for command, by in ((c.AdoptPolicy(policy, "start"), OLIVE), (c.Propose(a_proposal(), policy), BOT)):
+        assert ledger.execute(command, by=by, at=NOW).refusal is None
+    assert told(ledger) == []
