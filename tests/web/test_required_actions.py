@@ -23,9 +23,10 @@ ANSWER = {"chosen_options": ["Approve"], "params_input": {"reason": "looks right
 
 
 class Airflow:
-    """What stands behind the middleware: it keeps what reaches it, and says yes."""
+    """What stands behind the middleware: it keeps what reaches it, and says yes (or what it is told to)."""
 
-    def __init__(self):
+    def __init__(self, status=200):
+        self.status = status
         self.bodies = []
 
     async def __call__(self, scope, receive, send):
@@ -36,7 +37,7 @@ class Airflow:
             if not message.get("more_body"):
                 break
         self.bodies.append(body)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
 
@@ -58,8 +59,8 @@ def recorded(monkeypatch):
     return found
 
 
-def send(body, *, method="PATCH", path=PATH, chunks=1):
-    airflow, sent = Airflow(), []
+def send(body, *, method="PATCH", path=PATH, chunks=1, says=200):
+    airflow, sent = Airflow(says), []
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     size = max(-(-len(raw) // chunks), 1)
     parts = [raw[i : i + size] for i in range(0, len(raw), size)] or [b""]
@@ -157,6 +158,26 @@ def test_airflow_hears_of_it_when_the_task_can_be_woken(recorded, monkeypatch):
     task = ("rollout__checkout_wording", "opt__step1", "approval")
     assert order == [(*task, "It takes: a risk_owner."), ("settled", task, 1)]
     assert len(bodies) == 1
+
+
+def test_who_answers_a_moment_after_somebody_else_is_told_that_it_counts(recorded, monkeypatch):
+    """Airflow has taken the first answer and refuses the second, which the ledger has all the same."""
+    request = SimpleNamespace(status=RequestStatus.GRANTED)
+    monkeypatch.setattr(required_actions, "record_answer", lambda *answer: recorded.append(answer) or request)
+    status, body, bodies = send(ANSWER, says=409)
+    assert (status, len(recorded), len(bodies)) == (200, 1, 1)
+    said = json.loads(body)
+    assert (said["responded_by"], said["chosen_options"]) == ({"id": "3", "name": "nora"}, ["Approve"])
+    assert said["params_input"] == ANSWER["params_input"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"), [(ANSWER, 409), ({"chosen_options": ["Look again"]}, 409), (ANSWER, 400)]
+)
+def test_what_airflow_says_stands_where_nothing_was_recorded(recorded, monkeypatch, body, says):
+    monkeypatch.setattr(required_actions, "request_of_run", lambda *run: SimpleNamespace(status="granted"))
+    status, said, _ = send(body, says=says)
+    assert (status, said) == (says, b"{}")
 
 
 def test_looking_again_is_no_answer_and_waits_too(recorded, monkeypatch):

@@ -13,6 +13,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -39,6 +40,8 @@ _PATH = re.compile(
     r"/hitlDetails/?$"
 )
 _MAX_BYTES = 64 * 1024
+_TOO_LATE = 409
+"""What Airflow says when it has taken somebody's answer, and its task has not gone to sleep again since."""
 _log = logging.getLogger(__name__)
 
 
@@ -65,10 +68,12 @@ class RequiredActionsMiddleware:
         body = await _read(receive)
         user = await _user(scope)
         answer = _answer(body)
+        say = send
         if user is not None and answer is not None:
             task = (unquote(match["dag"]), unquote(match["run"]), match["task"])
             try:
-                await _take(task, user, answer)
+                if await _take(task, user, answer):
+                    say = _Recorded(send, user, body)
             except RefusedError as refused:
                 await _refuse(send, 403, str(refused))
                 return
@@ -84,11 +89,42 @@ class RequiredActionsMiddleware:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self.app(scope, again, send)
+        await self.app(scope, again, say)
 
 
-async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -> None:
-    """Record an answer, show on the page where the request stands, and wait until the task can be woken."""
+class _Recorded:
+    """Says on Airflow's behalf that an answer was taken, where it is on record and another one came first.
+
+    Airflow takes one answer and wakes its task; what comes in that moment it refuses with 409. The task that
+    was woken reads the ledger, where the vote was before Airflow was asked: it counts, and whoever cast it
+    must not be told that it failed.
+    """
+
+    def __init__(self, send: Send, user: AirflowUser, body: bytes) -> None:
+        self._send, self._user, self._body = send, user, body
+        self._instead = False
+
+    async def __call__(self, message: Message) -> None:
+        """Pass one message on, or answer in its place."""
+        if message["type"] == "http.response.start" and message["status"] == _TOO_LATE:
+            self._instead = True
+            asked = json.loads(self._body)
+            taken = {
+                "responded_by": {"id": self._user.id, "name": str(self._user)},
+                "responded_at": datetime.now(UTC).isoformat(),
+                "chosen_options": asked["chosen_options"],
+                "params_input": asked.get("params_input") or {},
+            }
+            await _answer_with(self._send, 200, taken)
+        elif not self._instead:
+            await self._send(message)
+
+
+async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -> bool:
+    """Record an answer, show on the page where the request stands, and wait until the task can be woken.
+
+    Returns whether it is on record: who only looks again, or answers a run that waits for nobody, is not.
+    """
     dag, run, _ = task
     # As the ledger names it: scheduled runs of all promotion DAGs share their ids.
     known_as = f"{dag}:{run}" if dag.startswith("promotion__") else run
@@ -103,6 +139,7 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
             _log.warning("run %s of %s is woken while it may still be parking", run, dag)
     except SQLAlchemyError as error:
         _log.warning("run %s of %s: Airflow's database could not be asked: %s", run, dag, error)
+    return request is not None and answer.option != LOOK
 
 
 async def _read(receive: Receive) -> bytes:
@@ -151,7 +188,11 @@ async def _user(scope: Message) -> AirflowUser | None:
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:
-    payload = json.dumps({"detail": detail}).encode()
+    await _answer_with(send, status, {"detail": detail})
+
+
+async def _answer_with(send: Send, status: int, document: Any) -> None:
+    payload = json.dumps(document).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(payload)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": payload})
