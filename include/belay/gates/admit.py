@@ -173,7 +173,13 @@ def _enough_traffic(
     each = (policy.errors.alpha if level is None else level) / len(arms)
     try:
         found = power_of(
-            belay.warehouse, policy, scope, shares_at(scope, arms), belay.data_now(), primary_alpha=each
+            belay.warehouse,
+            policy,
+            scope,
+            shares_at(scope, arms),
+            belay.data_now(),
+            holdout=belay.ledger.state().holdout_of(known),
+            primary_alpha=each,
         )
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
         return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
