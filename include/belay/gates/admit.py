@@ -127,8 +127,9 @@ def _measured(
 
 def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPolicy) -> c.Finding:
     """Is there anybody who could approve this? Better to know before anybody is exposed."""
-    conflicted = {proposal.proposed_by.id, proposal.agent_owner}
-    free = {role: {p.id for p in roster.holders(role)} - conflicted for role in policy.approval.roles}
+    free = {
+        role: {p.id for p in roster.holders(role)} - proposal.conflicted for role in policy.approval.roles
+    }
     lonely = [role for role, people in free.items() if not people]
     anybody = set().union(*free.values()) if free else set()
     if lonely:
