@@ -61,6 +61,19 @@ def test_a_step_that_can_be_measured(belay: Belay, policies: Path) -> None:
 
 
 @pytest.mark.usefixtures("shop")
+def test_who_is_held_out_is_not_counted(belay: Belay, policies: Path) -> None:
+    def told(**autonomy: object) -> dict:
+        edit(policies, autonomy=autonomy)
+        return json.loads(belay("power", "checkout_wording", "--scope", "2500", "--json").output)
+
+    everybody, half = told(holdout=0), told(holdout=5000)
+    assert (everybody["holdout"], half["holdout"]) == (0, 5000)
+    assert half["units_needed"] == pytest.approx(everybody["units_needed"])
+    assert half["days_needed"] == pytest.approx(2 * everybody["days_needed"], rel=0.02)
+    assert "without the holdout's 50 %" in half["sentence"]
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_step_that_cannot_be_measured_says_what_would_help(belay: Belay, policies: Path) -> None:
     edit(
         policies,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from tests.gates.test_promotion import expose
 
+from belay.domain.gates import Gate
 from belay.domain.proposal import CONTROL, HOLDOUT
+from belay.gates.admit import admit
 from belay.gates.oec import measure_oec
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
@@ -88,3 +91,31 @@ def test_a_new_share_moves_nobody_out_of_treatment(world) -> None:
     assert world.belay.ledger.state().capabilities[NAME].holdout == HELD, (
         "the next one keeps to the new share"
     )
+
+
+def admitted(world, name: str) -> dict:
+    """Take up the next step, and return what its admission planned."""
+    admit(world.belay, name, f"{name}-run")
+    spoken = world.known(name).step.gates[Gate.ADMIT]
+    return world.belay.ledger.get_evidence(spoken.evidence)["plan"]
+
+
+def test_admission_counts_the_units_that_take_part(world) -> None:
+    write(world, holdout=0)
+    world.propose("checkout-good")
+    everybody = admitted(world, "checkout-good")
+    write(world, holdout=5000)
+    world.propose("checkout-later")  # brings the new policy into force
+    half = admitted(world, "checkout-later")
+    assert (everybody["power"]["holdout"], half["power"]["holdout"]) == (0, 5000)
+    assert half["power"]["units_needed"] == pytest.approx(everybody["power"]["units_needed"])
+    assert half["power"]["days_needed"] > 1.9 * everybody["power"]["days_needed"]
+    assert half["units_per_day"] == everybody["units_per_day"] / 2, "of whom a scope is a share"
+    assert "without the holdout's 50 %" in half["power"]["sentence"]
+
+    # What is live keeps the share that it was first exposed with.
+    expose(world, "checkout-good")
+    assert world.belay.ledger.state().holdout_of(world.known("checkout-good")) == 5000
+    write(world, holdout=0)
+    world.propose("checkout-last")
+    assert admitted(world, "checkout-good")["power"]["holdout"] == 5000

@@ -154,6 +154,31 @@ def test_what_cannot_be_measured_says_what_would_help(policy: CapabilityPolicy) 
     assert measurability(relaxed, 500, shares_at(500, ["b"]), BASELINES, arrivals).measurable
 
 
+def test_only_units_that_take_part_count(policy: CapabilityPolicy) -> None:
+    arrivals = np.full(14, 20_000, dtype=np.int64)
+    shares = shares_at(2500, ["b"])
+    whole = measurability(policy, 2500, shares, BASELINES, arrivals)
+    half = measurability(policy, 2500, shares, BASELINES, arrivals, holdout=5000)
+    assert whole.measurable
+    assert half.units_needed == whole.units_needed, "as many units, and they take longer to come"
+    assert half.days_needed == pytest.approx(2 * whole.days_needed)
+    assert [need.days_needed for need in half.metrics] == pytest.approx(
+        [2 * need.days_needed for need in whole.metrics]
+    )
+    assert half.units_expected == whole.units_expected / 2
+    assert "280,000 units in the 14 days read; without the holdout's 50 %, 140,000 take part" in half.sentence
+    assert "280,000 units in the 14 days read)" in whole.sentence
+    # What is planned is what comes to control and treatment in the window, and nobody else.
+    for found in (whole, half):
+        assert found.planned_units == pytest.approx(found.units_needed, abs=1)
+    # The same traffic is too little once half of it is held out, and the advice counts the same way.
+    scarce = np.full(14, 12_000, dtype=np.int64)
+    assert measurability(policy, 2500, shares, BASELINES, scarce).measurable
+    late = measurability(policy, 2500, shares, BASELINES, scarce, holdout=5000)
+    assert not late.measurable
+    assert f"a longer window: {late.days_needed:.1f} days" in late.suggestions
+
+
 def test_cuped_is_suggested_where_it_would_do(policy: CapabilityPolicy) -> None:
     plain = replace(
         policy,

@@ -97,6 +97,13 @@ def ask(belay, name="checkout-delivery-date", **changes):
     return next(request for request in belay.ledger.state().open_requests() if request.optimization == name)
 
 
+def an_idea(belay, name="home-greeting", **changes):
+    """Let a proposal wait for a judgement (its capability is at observe), and return its name."""
+    document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
+    document |= {"optimization": name, "capability": "brand_voice"} | changes
+    return propose(belay, parse_proposal(document)).id
+
+
 @pytest.fixture
 def request_id(belay):
     return ask(belay).id

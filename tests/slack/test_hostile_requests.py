@@ -19,11 +19,12 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 
 import pytest
 from slack_sdk.signature import SignatureVerifier
-from tests.slack.conftest import NORA, ask
+from tests.slack.conftest import NORA, an_idea, ask
 
 from belay.slack.http import MAX_BYTES, create_http_app
 from belay.slack.message import APPROVE
-from belay.slack.modal import CALLBACK, REASON_BLOCK, REASON_INPUT, Answer
+from belay.slack.modal import CALLBACK, JUDGE_CALLBACK, REASON_BLOCK, REASON_INPUT, Answer, Judging
+from belay.slack.weekly import WOULD
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 FORM = "application/x-www-form-urlencoded"
@@ -105,7 +106,10 @@ def raw(headers: dict[str, bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def a_click(request) -> dict[str, Any]:
-    value = f"{request.id}|{request.digest}"
+    return a_press(APPROVE, f"{request.id}|{request.digest}")
+
+
+def a_press(action: str, value: str) -> dict[str, Any]:
     return {
         "type": "block_actions",
         "user": {"id": NORA},
@@ -115,14 +119,17 @@ def a_click(request) -> dict[str, Any]:
         "container": {"message_ts": "1.1", "channel_id": "C1"},
         "channel": {"id": "C1"},
         "message": {"ts": "1.1", "blocks": []},
-        "actions": [{"type": "button", "action_id": APPROVE, "block_id": "b", "value": value}],
+        "actions": [{"type": "button", "action_id": action, "block_id": "b", "value": value}],
     }
 
 
 def a_submission(request, reason: str = "worth it") -> dict[str, Any]:
+    return a_form_sent(CALLBACK, Answer("approve", request.id, request.digest).pack(), reason)
+
+
+def a_form_sent(callback: str, packed: str, reason: str) -> dict[str, Any]:
     values = {REASON_BLOCK: {REASON_INPUT: {"type": "plain_text_input", "value": reason}}}
-    packed = Answer("approve", request.id, request.digest).pack()
-    view = {"id": "V1", "type": "modal", "callback_id": CALLBACK, "private_metadata": packed}
+    view = {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": packed}
     return {
         "type": "view_submission",
         "user": {"id": NORA},
@@ -130,6 +137,14 @@ def a_submission(request, reason: str = "worth it") -> dict[str, Any]:
         "api_app_id": "A1",
         "view": {**view, "state": {"values": values}},
     }
+
+
+def payloads(belay) -> list[dict[str, Any]]:
+    """Everything that nora may click and submit: about a request, and about a proposal of the weekly list."""
+    request, idea = ask(belay, hypothesis="A date helps."), an_idea(belay)
+    clicks = [a_click(request), a_press(f"{WOULD}:1", idea)]
+    judging = a_form_sent(JUDGE_CALLBACK, Judging(idea, agrees=True).pack(), "reads like us")
+    return [*clicks, a_submission(request), judging]
 
 
 def form(payload: Any) -> bytes:
@@ -215,9 +230,8 @@ def _re_encoded(body, dice):
 
 
 def test_nothing_unsigned_stale_or_altered_is_heard(web, belay, slack, tracebacks):
-    request = ask(belay, hypothesis="A date helps.")
+    bodies = [form(payload) for payload in payloads(belay)]
     head, calls = belay.ledger.head(), len(slack.state()["calls"])
-    bodies = [form(a_submission(request)), form(a_click(request))]
     answered: Counter[tuple[str, int]] = Counter()
 
     async def attack() -> None:
@@ -286,7 +300,7 @@ KEYS = ("type", "user", "actions", "view", "state", "channel", "id")
 ODD: tuple[Any, ...] = (
     None, True, 0, -1, 1e308, "", " ", "x" * 3000, [], {}, [[]], [None], {"id": None}, {"id": []},
     "\u202e\u0000", "<!channel>", "belay_veto", "é" * 50, {"values": 3}, [{"action_id": 1}], "|", "||",
-    "\ud800",
+    "belay_would:1", "belay_judgement", "\ud800",
 )  # fmt: skip
 
 
@@ -327,8 +341,8 @@ def _places(thing: Any) -> Iterator[tuple[Any, Any]]:
             yield from _places(value)
 
 
-def a_body(request, dice: random.Random) -> bytes:
-    whole = form(dice.choice([a_click, a_submission])(request))
+def a_body(known: list[dict[str, Any]], dice: random.Random) -> bytes:
+    whole = form(dice.choice(known))
     kind = dice.randrange(12)
     if kind == 0:
         fields = {
@@ -347,17 +361,17 @@ def a_body(request, dice: random.Random) -> bytes:
         return dice.choice([*odd, whole + b"&" + whole, b"&".join([b"a=1"] * 100)])
     if kind == 2:
         return _bent_body(whole, dice)[0]
-    # A whole submission would be a vote, and bent in what nobody reads it still is one.
-    return spelled(mutated(dice.choice([a_click, a_submission])(request), dice), dice)
+    # A whole submission would be heard, and bent in what nobody reads it still is.
+    return spelled(mutated(dice.choice(known), dice), dice)
 
 
 def test_what_is_signed_and_makes_no_sense_is_refused_or_ignored(web, belay, tracebacks):
-    request, dice = ask(belay, hypothesis="A date helps."), random.Random(7)
+    known, dice = payloads(belay), random.Random(7)
     answered: Counter[int] = Counter()
 
     async def send() -> None:
         for number in range(MUTATED):
-            body = a_body(request, dice)
+            body = a_body(known, dice)
             headers = signed(body)
             if number % 50 == 0:
                 headers["content-type"] = dice.choice([b"application/json", b"text/plain", b"", b"\xff"])
@@ -369,9 +383,11 @@ def test_what_is_signed_and_makes_no_sense_is_refused_or_ignored(web, belay, tra
     assert sum(answered.values()) == MUTATED
     assert set(answered) <= {200, 400, 401, 404, 413}, answered
     assert tracebacks() == []
-    votes = belay.ledger.state().requests[request.id].votes
-    assert len(votes) <= 1
-    assert all(vote.voter == "nora" for vote in votes)
+    state = belay.ledger.state()
+    votes = [vote for request in state.requests.values() for vote in request.votes]
+    said = [judgement for known in state.optimizations.values() for judgement in known.results.judgements]
+    assert [vote.voter for vote in votes] in ([], ["nora"])
+    assert [judgement.judge for judgement in said] in ([], ["nora"])
 
 
 def test_the_many_are_at_least_ten_thousand():

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.slack.conftest import NORA, TIMO
+from tests.slack.conftest import NORA, TIMO, an_idea
 
 from belay.domain.state import RequestStatus
 from belay.slack.http import MAX_BYTES, SeenSignatures, create_http_app
@@ -75,6 +75,23 @@ def test_a_signed_click_and_reason_are_a_vote(over_http, belay, slack, request_i
     slack.until("its run is woken", lambda: woken == [request_id])
 
 
+def test_a_signed_click_in_the_weekly_list_and_a_reason_are_a_judgement(over_http, belay, slack, settings):
+    name = an_idea(belay)
+    watcher_of(belay, settings).tick()
+    message = slack.posted()[-1]
+    assert post(over_http, a_form(slack.a_click(NORA, "belay_would_not:1", message["ts"]))).status_code == 200
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    sent = a_form(slack.a_submission(NORA, "it is not us"))
+    assert post(over_http, sent).status_code == 200
+    assert post(over_http, sent, signed(sent, at=time.time() - 1)).status_code == 200, (
+        "sent again, it is told"
+    )
+    slack.until("the second is told", slack.told)
+    (said,) = belay.ledger.state().optimizations[name].results.judgements
+    assert (said.judge, said.agrees) == ("nora", False)
+    slack.until("the list tells it", lambda: "it is not us" in str(slack.posted()[-1]))
+
+
 def test_a_signed_command_is_answered(over_http, slack, request_id):
     fields = {"command": "/belay", "text": "dance", "user_id": NORA, "channel_id": "C1", "team_id": "T1"}
     answer = post(over_http, urlencode(fields).encode())
@@ -130,6 +147,23 @@ def test_an_oversized_body_is_not_read(over_http):
         a_form({"type": "block_actions", "user": {"id": NORA}, "actions": []}),
         a_form({"type": "view_submission", "user": {"id": NORA}, "view": None}),
         a_form({"type": "block_actions", "user": NORA, "actions": [{}]}),
+        *(
+            a_form(
+                {
+                    "type": "block_actions",
+                    "user": {"id": NORA},
+                    "trigger_id": "1.2.3",
+                    "actions": [{"action_id": action, "value": "home-greeting"}],
+                }
+            )
+            for action in (
+                "belay_would",
+                "belay_would:",
+                "belay_would:x",
+                "belay_would:100",
+                "xbelay_would:1",
+            )
+        ),
     ],
 )
 def test_signed_nonsense_is_a_plain_refusal(over_http, body):

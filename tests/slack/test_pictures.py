@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.gates.conftest import World
-from tests.slack.conftest import NAMES, NORA, OMAR, slack_id
+from tests.slack.conftest import NAMES, NORA, OMAR, PRIYA, slack_id
 from tests.support.block_kit import faults
 from tests.support.block_kit_html import modal, page
 from tests.support.slack import Slack
@@ -164,3 +164,57 @@ def test_a_request_before_during_and_after(world, slack, serving, pictures, tmp_
     assert "Granted" in shown
     assert "Omar Haddad approved" in shown
     assert not [block for block in after["blocks"] if block["type"] == "actions"]
+
+
+IDEAS = (
+    (
+        "checkout-express-hint",
+        "Say that express checkout takes a minute",
+        "People with full baskets fear forms.",
+    ),
+    ("checkout-countdown", "Count down the minutes that the basket is kept", "Urgency makes people decide."),
+    ("checkout-delivery-date", "Say when the parcel will arrive", HYPOTHESIS),
+    (
+        "checkout-return-note",
+        "Say beside the button that returns are free",
+        "Returns are free, and nobody says so.",
+    ),
+)
+
+
+def test_the_weekly_review(world, slack, serving, pictures):
+    """Two of four are judged: each keeps its place, with what was said instead of its buttons."""
+    file = world.policies / "checkout_wording.yaml"
+    file.write_text(file.read_text().replace("initial_stage: supervised", "initial_stage: observe"))
+    for name, title, hypothesis in IDEAS:
+        world.propose(name, title=title, hypothesis=hypothesis)
+    serving()
+
+    def message():
+        return next((m for m in slack.posted() if "would you?" in m["text"]), None)
+
+    def drawn(name):
+        assert faults(message()) == []
+        return pictures(name, page(message(), files=Path, names={}, at="09:00"))
+
+    ts = slack.until("the list is posted", message)["ts"]
+    shown = drawn("weekly-review-before")
+    assert shown.count("I would not") == len(IDEAS)
+    assert "<https://evil.example|" in shown
+    answers = (
+        (NORA, "belay_would:1", "I would have", "True, and people ask support about it"),
+        (PRIYA, "belay_would_not:2", "I would not", "We do not rush people"),
+    )
+    for person, button, title, reason in answers:
+        seen = len(slack.state()["views"])
+        slack.click(person, button, ts)
+        view = slack.until("the modal is open", lambda seen=seen: (v := slack.state()["views"])[seen:] and v)[
+            -1
+        ]
+        assert title in pictures("weekly-review-modal", modal(view, typed=reason))
+        slack.submit(person, reason)
+        slack.until("the list tells it", lambda reason=reason: reason in str(message()))
+    shown = drawn("weekly-review")
+    assert "✓ Nora Lindqvist would have done it: True, and people ask support about it" in shown
+    assert "✗ Priya Raman would not have done it: We do not rush people" in shown
+    assert shown.count("I would not") == 2

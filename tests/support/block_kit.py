@@ -28,6 +28,7 @@ _RICH = {
     "rich_text_quote": ({"elements"}, {"border"}),
     "rich_text_preformatted": ({"elements"}, {"border"}),
     "text": ({"text"}, {"style"}),
+    "link": ({"url"}, {"text", "style"}),
 }
 
 
@@ -91,7 +92,7 @@ def _rich(element: Mapping[str, Any], at: str) -> Iterator[str]:
         yield f"{at}: unknown element {kind!r}"
         return
     yield from _keys(element, *_RICH[kind], at=at)
-    if kind == "text":
+    if kind in {"text", "link"}:
         if not element.get("text"):
             yield f"{at}.text: empty"
         return

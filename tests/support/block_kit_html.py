@@ -27,6 +27,7 @@ body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/1.46 Lato, "DejaV
 .block { margin: 8px 0; overflow-wrap: anywhere; }
 .header { font-size: 18px; font-weight: 900; }
 .section { display: flex; justify-content: space-between; gap: 16px; white-space: pre-wrap; }
+.words { white-space: pre-wrap; margin-top: 4px; }
 .quote { border-left: 4px solid #ddd; padding-left: 12px; white-space: pre-wrap; margin-top: 4px; }
 pre { background: #f8f8f8; border: 1px solid #ddd; border-radius: 4px; padding: 8px; margin: 0;
   overflow-x: auto; font: 12px/1.5 "DejaVu Sans Mono", monospace; }
@@ -152,12 +153,13 @@ def _rich(element: Mapping[str, Any]) -> str:
     inner = "".join(_run(run) for run in element["elements"])
     if element["type"] == "rich_text_preformatted":
         return f"<pre>{inner}</pre>"
-    return f'<div class="{element["type"].removeprefix("rich_text_")}">{inner}</div>'
+    return f'<div class="{"quote" if element["type"] == "rich_text_quote" else "words"}">{inner}</div>'
 
 
 def _run(run: Mapping[str, Any]) -> str:
-    assert run["type"] == "text", run
-    return f"<b>{escape(run['text'])}</b>" if run.get("style", {}).get("bold") else escape(run["text"])
+    assert run["type"] in {"text", "link"}, run
+    shown = f"<b>{escape(run['text'])}</b>" if run.get("style", {}).get("bold") else escape(run["text"])
+    return f'<a href="{escape(run["url"])}">{shown}</a>' if run["type"] == "link" else shown
 
 
 def _text(text: Mapping[str, Any], names: Names) -> str:

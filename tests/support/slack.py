@@ -96,8 +96,12 @@ class Slack:
     def a_click(self, user: str, action_id: str, ts: str) -> dict[str, Any]:
         """Return the payload of a click."""
         message = self.state()["messages"][ts]
-        elements = [e for block in message["blocks"] for e in block.get("elements", ())]
-        action = next(element for element in elements if element.get("action_id") == action_id)
+        action = next(
+            {**element, "block_id": block.get("block_id", "b")}
+            for block in message["blocks"]
+            for element in block.get("elements", ())
+            if element.get("action_id") == action_id
+        )
         return {
             "type": "block_actions",
             "user": {"id": user},
@@ -107,7 +111,7 @@ class Slack:
             "container": {"message_ts": ts, "channel_id": message["channel"]},
             "channel": {"id": message["channel"]},
             "message": message,
-            "actions": [{**action, "block_id": "belay_answer", "action_ts": "1"}],
+            "actions": [{**action, "action_ts": "1"}],
         }
 
     def a_submission(self, user: str, reason: str, *, view: int = -1) -> dict[str, Any]:

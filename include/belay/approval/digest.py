@@ -1,29 +1,108 @@
 """The weekly review: what AI would have done, for people to say whether they would have done it too.
 
-Plain text, so that Slack, mail and a terminal show the same. The proposals' own words are quoted as data.
+Plain text and plain data, so that Slack, mail and a terminal show the same. The proposals' own words are
+quoted as data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from belay.approval.card import relative
+from belay.domain.events import ProposalJudged
+from belay.domain.evolve import Recorded
 from belay.domain.proposal import Proposal
+from belay.domain.roster import Roster
 from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, State
 
+NOT_COUNTED = "It does not count: you proposed it, or answer for its agent."
 _LONGEST = 160
 _MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one person said about a proposal, and whether it counts."""
+
+    who: str
+    agrees: bool
+    reason: str
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One proposal as the weekly review lists it.
+
+    Attributes
+    ----------
+    optimization, capability : str
+        Its id, and the title of what it is a change of.
+    proposed_by, agent_owner : str
+        Who proposed it, and the person who answers for the agent.
+    title, hypothesis : str
+        The agent's words: untrusted, to be shown and never interpreted.
+    expects : str
+        What the agent predicts.
+    said : tuple[Said, ...]
+        What people said so far, oldest first.
+    closed : str
+        Why nobody is asked to judge it any more, to follow its name; empty while it waits.
+    """
+
+    optimization: str
+    capability: str
+    proposed_by: str
+    agent_owner: str
+    title: str
+    hypothesis: str
+    expects: str
+    said: tuple[Said, ...]
+    closed: str
+
+
+def why_closed(state: State, known: OptimizationState) -> str:
+    """Return why nobody is asked to judge a proposal any more, to follow its name; empty while it waits."""
+    capability = state.capabilities[known.capability]
+    if any(said.counted for said in known.results.judgements):
+        return "was judged already"
+    if known.phases or known.live:
+        return "was shown: its effect is judged now, not its idea"
+    if known.status.ended:
+        return f"has ended: {known.reason or known.status.replace('_', ' ')}"
+    if capability.stage is not Stage.OBSERVE:
+        return f"goes another way: {capability.title} is at stage {capability.stage} now"
+    return ""
+
+
+def listed(state: State, known: OptimizationState, roster: Roster, history: Iterable[Recorded]) -> Listed:
+    """Return ``known`` as the weekly review lists it; ``history`` is its own, and knows people's reasons."""
+    proposal = known.proposal
+    said = []
+    for entry in history:
+        if isinstance(event := entry.event, ProposalJudged):
+            person = roster.person(event.judge)
+            who = person.name if person else event.judge
+            said.append(Said(who, event.agrees, event.reason, event.counted))
+    return Listed(
+        optimization=known.id,
+        capability=state.capabilities[known.capability].title,
+        proposed_by=str(proposal.proposed_by),
+        agent_owner=proposal.agent_owner,
+        title=proposal.title,
+        hypothesis=proposal.hypothesis,
+        expects=_expects(proposal),
+        said=tuple(said),
+        closed=why_closed(state, known),
+    )
 
 
 def waiting_for_judgement(state: State) -> list[OptimizationState]:
     """Return the proposals at stage observe that nobody has judged yet, oldest first."""
     return sorted(
-        (
-            known
-            for known in state.optimizations.values()
-            if state.capabilities[known.capability].stage is Stage.OBSERVE
-            and not known.phases
-            and not known.status.ended
-            and not any(said.counted for said in known.results.judgements)
-        ),
+        (known for known in state.optimizations.values() if not why_closed(state, known)),
         key=lambda known: known.proposed_at,
     )
 
@@ -32,9 +111,8 @@ def digest_text(state: State) -> str:
     """Return the list of proposals that wait for a judgement, and how to judge them."""
     waiting = waiting_for_judgement(state)
     if not waiting:
-        return "No proposal waits for a judgement."
-    wait = "1 proposal waits" if len(waiting) == 1 else f"{len(waiting)} proposals wait"
-    lines = [f"{wait} for a judgement. Nothing of it is shown to anybody.", ""]
+        return how_many(0)
+    lines = [how_many(len(waiting)), ""]
     for number, known in enumerate(waiting[:_MOST], 1):
         title = state.capabilities[known.capability].title
         lines += [
@@ -47,11 +125,20 @@ def digest_text(state: State) -> str:
     return "\n".join(lines)
 
 
+def how_many(waiting: int) -> str:
+    """Say how many proposals wait for a judgement."""
+    if not waiting:
+        return "No proposal waits for a judgement."
+    if waiting == 1:
+        return "1 proposal waits for a judgement. Nothing of it is shown to anybody."
+    return f"{waiting} proposals wait for a judgement. None of them is shown to anybody."
+
+
 def _expects(proposal: Proposal) -> str:
     if proposal.prediction is None:
         return "it does not say what it expects"
     told = proposal.prediction
-    return f"it expects {told.effect:+.1%} ({told.low:+.1%} to {told.high:+.1%})".replace("-", "−")
+    return f"it expects {relative(told.effect, told.low, told.high)} on the primary metric"
 
 
 def _one_line(text: str) -> str:

@@ -69,6 +69,7 @@ def judge(
     who: As = None,
 ) -> None:
     """Say whether you would have done what AI proposed; nothing is shown, and Belay keeps the score."""
+    from belay.approval.digest import NOT_COUNTED
     from belay.gates.people import judge as record
 
     if answer not in {"yes", "no"}:
@@ -76,7 +77,7 @@ def judge(
     belay = opened(ledger=True)
     person = identify(belay.roster(), who)
     counted = record(belay, optimization, agrees=answer == "yes", person=person, reason=reason, via="cli")
-    tail = "" if counted else " It does not count: you proposed it, or answer for its agent."
+    tail = "" if counted else f" {NOT_COUNTED}"
     say(f"{person.id} {'would' if answer == 'yes' else 'would not'} have done {optimization}.{tail}")
 
 

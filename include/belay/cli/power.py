@@ -38,8 +38,9 @@ def power(
 ) -> None:
     """Say how many units and days each metric needs at the next step, from the surface's real traffic.
 
-    Each test is sized for power 1 − β/(G+1), G guardrails, because all of them must pass together. Exit
-    code 1 when the step cannot be measured within the policy's maximum; the sentence says what would help.
+    Units in the capability's holdout take no part and are not counted. Each test is sized for power
+    1 − β/(G+1), G guardrails, because all of them must pass together. Exit code 1 when the step cannot be
+    measured within the policy's maximum; the sentence says what would help.
     """
     from belay.domain.metrics import PrimaryRule
     from belay.domain.portfolio import SMALLEST, next_level
@@ -59,8 +60,17 @@ def power(
         level = max(next_level(decisions, fdr=policy.errors.fdr, alpha=policy.errors.alpha), SMALLEST)
     each = (policy.errors.alpha if level is None else level) / variants
     arms = [f"treatment-{number}" for number in range(1, variants + 1)]
+    holdout = live.holdout if live else policy.autonomy.holdout
     found = {
-        at: power_of(belay.warehouse, policy, at, shares_at(at, arms), belay.data_now(), primary_alpha=each)
+        at: power_of(
+            belay.warehouse,
+            policy,
+            at,
+            shares_at(at, arms),
+            belay.data_now(),
+            holdout=holdout,
+            primary_alpha=each,
+        )
         for at in sorted({measured_at, *(step for step in policy.ramp.steps if step < FULL_SCOPE)})
     }
     if json:

@@ -79,3 +79,8 @@ class Proposal:
     reversible: bool = True
     measurable: bool = True
     audience: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def conflicted(self) -> frozenset[str]:
+        """Ids of whose answer about it does not count: who proposed it, and who answers for the agent."""
+        return frozenset({self.proposed_by.id, self.agent_owner})

@@ -445,6 +445,15 @@ class State:
             and other.status is not Status.COMPLETED
         ]
 
+    def holdout_of(self, optimization: OptimizationState) -> int:
+        """Return the share of units that ``optimization`` is held out from, in basis points.
+
+        Fixed at the first exposure: a unit in treatment stays in it, whatever a later policy says.
+        """
+        if optimization.phases:
+            return optimization.holdout
+        return self.capabilities[optimization.capability].holdout
+
     def open_requests(self) -> list[RequestState]:
         """Return the requests that wait for an answer, oldest first."""
         waiting = [r for r in self.requests.values() if r.status is RequestStatus.OPEN]

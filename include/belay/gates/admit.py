@@ -127,8 +127,9 @@ def _measured(
 
 def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPolicy) -> c.Finding:
     """Is there anybody who could approve this? Better to know before anybody is exposed."""
-    conflicted = {proposal.proposed_by.id, proposal.agent_owner}
-    free = {role: {p.id for p in roster.holders(role)} - conflicted for role in policy.approval.roles}
+    free = {
+        role: {p.id for p in roster.holders(role)} - proposal.conflicted for role in policy.approval.roles
+    }
     lonely = [role for role, people in free.items() if not people]
     anybody = set().union(*free.values()) if free else set()
     if lonely:
@@ -173,7 +174,13 @@ def _enough_traffic(
     each = (policy.errors.alpha if level is None else level) / len(arms)
     try:
         found = power_of(
-            belay.warehouse, policy, scope, shares_at(scope, arms), belay.data_now(), primary_alpha=each
+            belay.warehouse,
+            policy,
+            scope,
+            shares_at(scope, arms),
+            belay.data_now(),
+            holdout=belay.ledger.state().holdout_of(known),
+            primary_alpha=each,
         )
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
         return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}

@@ -62,7 +62,8 @@ class Phase:
     scope : int
         Units exposed to a treatment, in basis points.
     shares : Mapping[str, float]
-        Expected share of each arm among the units logged, ``control`` included; they sum to 1.
+        Expected share of each arm, ``control`` included; they sum to 1, because the holdout, which is logged
+        as well, is no arm.
 
     Raises
     ------
@@ -142,7 +143,8 @@ class MeasurementPlan:
     looks : int
         Planned looks until the planned end.
     planned_units : int | None
-        Units expected by the planned end, all arms together; None when traffic was not estimated.
+        Units expected by the planned end, all arms together and without the holdout; None when traffic was
+        not estimated.
     policy : str
         Digest of the policy in force.
     pooled : tuple[str, ...]

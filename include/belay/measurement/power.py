@@ -2,6 +2,9 @@
 
 Every test is sized for power 1 − β/(G+1), G guardrails: all of them must pass together, so each must
 be surer than the whole (Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609).
+
+Only units that take part count: control and treatments share what the capability's holdout leaves. Units that
+go without a complete change (its hold-back) are its control, and take part in any other change's step.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from sqlalchemy import Engine
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
 from belay.domain.proposal import CONTROL
-from belay.domain.scope import percent
+from belay.domain.scope import FULL_SCOPE, percent
 from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.findings import to_plain
@@ -29,6 +32,9 @@ from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
 
 _DAY = 86_400.0
+
+Arrivals = NDArray[np.int64] | NDArray[np.float64]
+"""Units that came for the first time, day by day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class Measurability:
         Whether every metric can.
     scope : int
         Scope at which it is measured (basis points).
+    holdout : int
+        Units that take no part (basis points): every other number of units is without them.
     units_needed, days_needed : float
         What the most demanding metric needs.
     units_expected : int
@@ -109,6 +117,7 @@ class Measurability:
 
     measurable: bool
     scope: int
+    holdout: int
     units_needed: float
     days_needed: float
     units_expected: int
@@ -125,9 +134,12 @@ class Measurability:
         return document
 
 
-def shares_at(scope: int, treatments: Sequence[str], holdout: int = 0) -> dict[str, float]:
-    """Return the expected share of each arm at ``scope`` (basis points); treatments share evenly."""
-    treated = (1.0 - holdout / 10_000) * scope / 10_000
+def shares_at(scope: int, treatments: Sequence[str]) -> dict[str, float]:
+    """Return the expected share of each arm at ``scope`` (basis points) among the units that take part.
+
+    Treatments share evenly. The holdout is no arm, and so has no share here.
+    """
+    treated = scope / FULL_SCOPE
     return {CONTROL: 1.0 - treated} | {name: treated / len(treatments) for name in treatments}
 
 
@@ -197,7 +209,7 @@ def smallest_effect(test: Sizing, baseline: Baseline, treated: float, control: f
     return float(quantiles * math.sqrt(spread) / baseline.mean)
 
 
-def days_until(units: float, arrivals: NDArray[np.int64]) -> float:
+def days_until(units: float, arrivals: Arrivals) -> float:
     """Return the days until ``units`` have come; after the days seen, the last week's pace goes on."""
     if not math.isfinite(units) or arrivals.sum() <= 0:
         return math.inf
@@ -208,7 +220,7 @@ def days_until(units: float, arrivals: NDArray[np.int64]) -> float:
     return math.inf if pace <= 0 else len(arrivals) + (units - float(seen[-1])) / pace
 
 
-def units_after(days: float, arrivals: NDArray[np.int64]) -> float:
+def units_after(days: float, arrivals: Arrivals) -> float:
     """Return how many units have come after ``days`` (the inverse of ``days_until``)."""
     seen = np.concatenate([[0], np.cumsum(arrivals)]).astype(np.float64)
     if days <= len(arrivals):
@@ -223,6 +235,7 @@ def measurability(
     baselines: Mapping[str, Baseline],
     arrivals: NDArray[np.int64],
     *,
+    holdout: int = 0,
     primary_alpha: float | None = None,
 ) -> Measurability:
     """Return whether a step of ``policy`` can be measured at ``scope`` within its maximum window.
@@ -234,25 +247,30 @@ def measurability(
     scope
         Scope at which the step is measured (basis points); 0 when nothing is exposed yet.
     shares
-        Expected share of each arm, ``control`` included.
+        Expected share of each arm among the units that take part, ``control`` included.
     baselines
         From ``read_baselines``.
     arrivals
-        Units that came for the first time, by day since the start of a period like the window's.
+        Units that came for the first time, by day since the start of a period like the window's; held out
+        units among them.
+    holdout
+        Share of units that are held out (basis points).
     primary_alpha
         Level of the primary test, where the portfolio sets one.
     """
+    taking_part = arrivals.astype(np.float64) * (1.0 - holdout / FULL_SCOPE)
     maximum = policy.window.maximum_seconds / _DAY
-    expected = units_after(maximum, arrivals)
+    expected = units_after(maximum, taking_part)
 
     def found(
         units: float, days: float, needs: tuple[MetricPower, ...], suggestions: tuple[str, ...], sentence: str
     ) -> Measurability:
         window = min(max(days, policy.window.minimum_seconds / _DAY), maximum)
-        planned = int(units_after(window, arrivals))
+        planned = int(units_after(window, taking_part))
         return Measurability(
             measurable=days <= maximum,
             scope=scope,
+            holdout=holdout,
             units_needed=units,
             days_needed=days,
             units_expected=int(expected),
@@ -271,19 +289,22 @@ def measurability(
     control = shares.get(CONTROL, 0.0)
     tests = sizings(policy, primary_alpha)
     needs = tuple(
-        _need(test, baselines[test.metric.id], treated, control, arrivals, expected) for test in tests
+        _need(test, baselines[test.metric.id], treated, control, taking_part, expected) for test in tests
     )
     floor = policy.window.minimum_units / treated if treated > 0 else math.inf
     units = max([need.units_needed for need in needs] + [floor])
-    days = max([need.days_needed for need in needs] + [days_until(floor, arrivals)])
+    days = max([need.days_needed for need in needs] + [days_until(floor, taking_part)])
     hardest = max(needs, key=lambda need: need.units_needed)
-    where = f"at {percent(scope)} of the traffic ({arrivals.sum():,} units in the {len(arrivals)} days read)"
+    traffic = f"{arrivals.sum():,} units in the {len(arrivals)} days read"
+    if holdout:
+        traffic += f"; without the holdout's {percent(holdout)}, {taking_part.sum():,.0f} take part"
+    where = f"at {percent(scope)} of the traffic ({traffic})"
     if days <= maximum:
         sentence = (
             f"Measurable: {units:,.0f} units, {days:.1f} days {where}; the maximum is {maximum:.1f} days."
         )
         return found(units, days, needs, (), sentence)
-    suggestions = _suggestions(policy, scope, shares, tests, baselines, arrivals, maximum, days, needs)
+    suggestions = _suggestions(policy, scope, shares, tests, baselines, taking_part, maximum, days, needs)
     sentence = f"Not measurable within {maximum:.1f} days {where}: {hardest.sentence}" + (
         f" What would help: {'; or '.join(suggestions)}." if suggestions else ""
     )
@@ -295,7 +316,7 @@ def _need(
     baseline: Baseline,
     treated: float,
     control: float,
-    arrivals: NDArray[np.int64],
+    arrivals: Arrivals,
     expected: float,
 ) -> MetricPower:
     units = units_needed(test, baseline, treated, control)
@@ -331,7 +352,7 @@ def _suggestions(
     shares: Mapping[str, float],
     tests: list[Sizing],
     baselines: Mapping[str, Baseline],
-    arrivals: NDArray[np.int64],
+    arrivals: Arrivals,
     maximum: float,
     days: float,
     needs: tuple[MetricPower, ...],
@@ -382,12 +403,13 @@ def power_of(
     shares: Mapping[str, float],
     now: datetime,
     *,
+    holdout: int = 0,
     primary_alpha: float | None = None,
 ) -> Measurability:
     """Return whether a step can be measured, from the surface's real traffic before ``now``.
 
     Reads a period as long as the maximum window (at least a day), because units that come back are new
-    only once.
+    only once. The traffic is everybody's; ``holdout`` (basis points) of it takes no part.
 
     Raises
     ------
@@ -398,4 +420,6 @@ def power_of(
     baselines = read_baselines(engine, policy.metrics, policy.surface, since, now)
     # Days before the surface's first traffic say nothing about its pace.
     arrivals = np.trim_zeros(daily_units(engine, policy.surface, since, now), "f")
-    return measurability(policy, scope, shares, baselines, arrivals, primary_alpha=primary_alpha)
+    return measurability(
+        policy, scope, shares, baselines, arrivals, holdout=holdout, primary_alpha=primary_alpha
+    )

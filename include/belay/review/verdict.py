@@ -81,7 +81,7 @@ def judge(
     portfolio
         Where the capability's portfolio stands (see ``domain.portfolio``); None where none is kept.
     units_per_day
-        Units that come to the surface in a day.
+        Units of the surface that a scope is a share of, in a day: those that are not held out.
     """
     verdict, sentence = verdict_of(findings, monitoring, quality)
     document = {

@@ -16,9 +16,9 @@ from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
-from belay.slack.channel import AWAY
 from belay.slack.message import APPROVE, REJECT, VETO
-from belay.slack.modal import REASON_BLOCK, REASON_INPUT, Answer, reason_modal
+from belay.slack.modal import Answer, reason_in, reason_modal
+from belay.slack.telling import holders, open_form, tell, whisper
 
 if TYPE_CHECKING:
     from belay.slack.app import Desk
@@ -52,31 +52,24 @@ class Answers:
         except LedgerError as error:
             refusal, request = f"Nothing was recorded, the ledger cannot be read: {error}", None
         if refusal or request is None:
-            await self._whisper(client, body, refusal)
+            await whisper(client, body, refusal)
             return
-        view = reason_modal(Answer(verb, name, digest), _question(request))
-        try:
-            await client.views_open(trigger_id=body["trigger_id"], view=view)
-        except AWAY as error:
-            _log.warning("no modal for %s: %s", body["user"]["id"], error)
-            await self._whisper(client, body, "Slack did not open the form in time. Click again.")
+        await open_form(client, body, reason_modal(Answer(verb, name, digest), _question(request)))
 
     async def reasoned(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Turn the modal's reason into a vote or a veto, wake who waits, and bring the message up to date."""
         await ack()
         view, user = body["view"], body["user"]["id"]
-        values = view.get("state", {}).get("values", {})
-        reason = str(values.get(REASON_BLOCK, {}).get(REASON_INPUT, {}).get("value") or "")
         try:
             answer = Answer.unpack(view.get("private_metadata", ""))
         except ValueError as error:
-            await self._tell(client, user, f"Not counted: {error}")
+            await tell(client, user, f"Not counted: {error}")
             return
-        problem = await asyncio.to_thread(self._record, answer, user, reason)
+        problem = await asyncio.to_thread(self._record, answer, user, reason_in(view))
         # Whoever waits comes first; the message follows, and neither waits for the other.
         await asyncio.gather(asyncio.to_thread(self._woken, answer.request), self._shown(answer.request))
         if problem:
-            await self._tell(client, user, problem)
+            await tell(client, user, problem)
 
     async def _shown(self, name: str) -> None:
         try:
@@ -106,7 +99,7 @@ class Answers:
             wanted = set(state.capabilities[request.capability].veto_roles)
         if person is None or not self._roles(state, person) & wanted:
             return (
-                f"This is not yours to answer; it takes {_holders(self._belay.roster().people, wanted)}.",
+                f"This is not yours to answer; it takes {holders(self._belay.roster(), wanted)}.",
                 None,
             )
         return "", request
@@ -146,25 +139,6 @@ class Answers:
             digest=answer.digest,
         )
 
-    async def _whisper(self, client: AsyncWebClient, body: dict[str, Any], text: str) -> None:
-        channel = (body.get("channel") or {}).get("id") or body["user"]["id"]
-        try:
-            await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=text)
-        except AWAY as error:
-            _log.warning("%s was not told %r: %s", body["user"]["id"], text, error)
-
-    async def _tell(self, client: AsyncWebClient, user: str, text: str) -> None:
-        try:
-            await client.chat_postMessage(channel=user, text=text)
-        except AWAY as error:
-            _log.warning("%s was not told %r: %s", user, text, error)
-
 
 def _question(request: RequestState) -> str:
     return f"{request.subject}: {request.move}"
-
-
-def _holders(everybody: tuple[Person, ...], roles: set[str]) -> str:
-    """Say which roles it takes, and who holds them."""
-    names = ", ".join(person.name for person in everybody if person.active and person.roles & roles)
-    return f"{' or '.join(sorted(roles)) or 'nobody'} ({names or 'nobody yet'})"

@@ -1,4 +1,4 @@
-"""The Bolt app: clicks open a modal, a reason becomes a vote or a veto, commands act at once.
+"""The Bolt app: clicks open a modal, a reason becomes a vote, veto or judgement, commands act at once.
 
 It answers over HTTP or Socket Mode, whichever it is served by. Each listener acknowledges first and works
 after. Who somebody is, Slack says (signed); what they may do, the roster says.
@@ -6,6 +6,7 @@ after. Who somebody is, Slack says (signed); what they may do, the roster says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +21,10 @@ from belay.domain.state import RequestState
 from belay.slack.answers import Answers
 from belay.slack.commands import Commands
 from belay.slack.groups import Groups
+from belay.slack.judgements import Judgements
 from belay.slack.message import APPROVE, OPEN, REJECT, VETO
-from belay.slack.modal import CALLBACK
+from belay.slack.modal import CALLBACK, JUDGE_CALLBACK
+from belay.slack.weekly import JUDGING
 
 if TYPE_CHECKING:
     from belay.slack.watch import Watcher
@@ -62,10 +65,12 @@ def create_app(desk: Desk, *, token: str, signing_secret: str, api_url: str) -> 
     app = AsyncApp(
         signing_secret=signing_secret, client=client, request_verification_enabled=bool(signing_secret)
     )
-    answers, commands = Answers(desk), Commands(desk)
+    answers, judgements, commands = Answers(desk), Judgements(desk), Commands(desk)
     for action in (APPROVE, REJECT, VETO):
         app.action(action)(answers.clicked)
     app.action(OPEN)(answers.opened)
     app.view(CALLBACK)(answers.reasoned)
+    app.action(re.compile(JUDGING))(judgements.clicked)
+    app.view(JUDGE_CALLBACK)(judgements.reasoned)
     app.command("/belay")(commands.commanded)
     return app

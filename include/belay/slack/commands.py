@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncAck, AsyncRespond
 
+from belay.approval.digest import NOT_COUNTED
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import RequestState, RequestStatus
@@ -18,6 +19,7 @@ from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.slack.channel import AWAY
+from belay.slack.telling import NOBODY
 from belay.slack.text import mrkdwn
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Commands:
         after = await asyncio.to_thread(self._requests)
         changed = [name for name, request in before.items() if after.get(name, request) != request]
         await asyncio.to_thread(self._watcher.show, changed)
+        if act == self._judge:
+            await asyncio.to_thread(self._watcher.show_lists)
 
     def _requests(self) -> Mapping[str, RequestState]:
         """Return the requests as they stand; none when the ledger cannot be read."""
@@ -77,7 +81,7 @@ class Commands:
     def _done(self, act: Callable[[Person, str], str], slack_id: str, rest: str) -> str:
         person = self._person(slack_id)
         if person is None:
-            return "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
+            return NOBODY
         try:
             return act(person, rest)
         except (RefusedError, ValueError, LedgerError, FlagsUnavailable) as error:
@@ -124,7 +128,7 @@ class Commands:
         counted = people.judge(
             self._belay, optimization, agrees=agrees, person=person, reason=reason, via="slack"
         )
-        tail = "" if counted else " It does not count: you proposed it, or answer for its agent."
+        tail = "" if counted else f" {NOT_COUNTED}"
         return f"You {'would' if agrees else 'would not'} have done {mrkdwn(optimization, 100)}.{tail}"
 
     def _named(self, who: str) -> str:

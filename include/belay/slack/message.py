@@ -129,18 +129,6 @@ def inform_message(
     return {"text": harmless(f"{title}. {sentence}", 3900), "blocks": [block.to_dict() for block in blocks]}
 
 
-def digest_message(text: str) -> dict[str, Any]:
-    """Return text and blocks of the weekly review: what AI would have done, as it reads anywhere else."""
-    title = "What AI would have done: would you?"
-    table = RichTextElementParts.Text(text=harmless(text, 2900))
-    blocks: list[Block] = [
-        HeaderBlock(text=PlainTextObject(text=title)),
-        RichTextBlock(elements=[RichTextPreformattedElement(elements=[table], border=0)]),
-        ContextBlock(elements=[PlainTextObject(text="Answer here: /belay judge OPTIMIZATION yes|no reason")]),
-    ]
-    return {"text": harmless(f"{title}\n{text}", 3900), "blocks": [block.to_dict() for block in blocks]}
-
-
 def _in_the_agents_words(words: Words | None) -> list[Block]:
     """Quote the agent. Rich text parses nothing, so its words stay words."""
     if words is None:

@@ -1,4 +1,4 @@
-"""What Slack sends, as far as Belay hears it: our buttons, our modal, our command, and what they carry.
+"""What Slack sends, as far as Belay hears it: our buttons, our modals, our command, and what they carry.
 
 Shapes from https://docs.slack.dev/reference/interaction-payloads; whatever else a payload carries is let be.
 """
@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from belay.slack.weekly import JUDGING
+
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 50
 
@@ -23,7 +25,10 @@ class _Named(BaseModel):
 
 
 class _Action(BaseModel):
-    action_id: Literal["belay_approve", "belay_reject", "belay_veto", "belay_open"]
+    action_id: (
+        Literal["belay_approve", "belay_reject", "belay_veto", "belay_open"]
+        | Annotated[str, Field(pattern=JUDGING, max_length=255)]
+    )
     value: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -47,7 +52,7 @@ class _State(BaseModel):
 
 class _View(BaseModel):
     type: Literal["modal"]
-    callback_id: Literal["belay_reason"]
+    callback_id: Literal["belay_reason", "belay_judgement"]
     private_metadata: Annotated[str, Field(max_length=3000)] = ""
     state: _State = _State()
 

@@ -7,21 +7,22 @@ was away is shown when it is back; and nothing is posted twice, because it is lo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from belay.approval.card import Card, build_card
-from belay.approval.digest import digest_text, waiting_for_judgement
+from belay.approval.digest import listed, waiting_for_judgement
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
 from belay.ledger.store import LedgerError
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
-from belay.slack.message import digest_message, inform_message, request_message
+from belay.slack.message import inform_message, request_message
 from belay.slack.thread import Line, lines
+from belay.slack.weekly import on_the_list, weekly_message
 
 if TYPE_CHECKING:
     from belay.domain.state import State
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _NO_PICTURE = "none"
+_LIST = "digest-"
+"""How the name of a week's list begins; the year and the week follow."""
 
 
 class Watcher:
@@ -68,13 +71,7 @@ class Watcher:
         for name, known in _informed(state):
             if self._tried(name, partial(self._inform, state, name, known, where), ()):
                 changed.append(name)
-        year, week, _ = self.belay.now().isocalendar()
-        weekly = f"digest-{year}-W{week:02}"
-        if waiting_for_judgement(state) and self._tried(
-            weekly, partial(self._digest, state, weekly, where), ()
-        ):
-            changed.append(weekly)
-        return changed
+        return [*changed, *self._lists(state, where)]
 
     def show(self, names: Iterable[str]) -> None:
         """Show these requests as they stand now: what somebody who just answered looks at."""
@@ -82,6 +79,10 @@ class Watcher:
         for name in names:
             if (request := state.requests.get(name)) is not None:
                 self._asked(state, request, where)
+
+    def show_lists(self) -> None:
+        """Show the weekly list as it stands now: what somebody who just judged looks at."""
+        self._lists(self.belay.ledger.state(), _Lookup(self.channel))
 
     def card(self, state: State, request: RequestState) -> Card:
         """Return what people see of ``request``."""
@@ -172,10 +173,39 @@ class Watcher:
         )
         self.channel.show(name, message, None)
 
-    def _digest(self, state: State, name: str, where: _Lookup) -> None:
-        """Post the week's list of proposals that wait for a judgement, once a week."""
-        if where(name) is None:
-            self.channel.show(name, digest_message(digest_text(state)), None)
+    def _lists(self, state: State, where: _Lookup) -> list[str]:
+        """Bring this week's list up to date, and end older ones; return the names of those that were shown.
+
+        A week's list is posted when something waits. An old one would keep buttons for ever, so that it is
+        shown a last time, without them.
+        """
+        year, week, _ = self.belay.now().isocalendar()
+        this_week, shown = f"{_LIST}{year}-W{week:02}", list[str]()
+        waiting = [known.id for known in waiting_for_judgement(state)]
+        said = sum(len(known.results.judgements) for known in state.optimizations.values())
+
+        def show() -> None:
+            names = {name for name in where.names() if name.startswith(_LIST) and name <= this_week}
+            for name in sorted(names | ({this_week} if waiting else set()), reverse=True):
+                if self._list(state, name, len(waiting), where, newest=name == this_week):
+                    shown.append(name)
+
+        self._tried("the weekly list", show, (this_week, *waiting, said))
+        return shown
+
+    def _list(self, state: State, name: str, waiting: int, where: _Lookup, *, newest: bool) -> bool:
+        """Show one week's list; return False where it had ended before."""
+        found = where(name)
+        before = [] if found is None else str(found.payload.get("listed") or "").split()
+        if not newest and not before:
+            return False
+        on_it = on_the_list(state, before, newest=newest)
+        roster, ledger = self.belay.roster(), self.belay.ledger
+        entries = [listed(state, one, roster, ledger.history(optimization=one.id)) for one in on_it]
+        message = weekly_message(entries, waiting=waiting, pages=self._pages, newest=newest)
+        names = " ".join(one.id for one in on_it) if newest else ""
+        self.channel.show(name, message, found, listed=names)
+        return True
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:
@@ -196,9 +226,16 @@ class _Lookup:
         self._named: dict[str, Posted] | None = None
 
     def __call__(self, name: str) -> Posted | None:
+        return self._read().get(name)
+
+    def names(self) -> Collection[str]:
+        """Return the names of all messages of ours that the channel's recent history holds."""
+        return self._read().keys()
+
+    def _read(self) -> dict[str, Posted]:
         if self._named is None:
             self._named = self._channel.named()
-        return self._named.get(name)
+        return self._named
 
 
 def in_words(left: timedelta) -> str:

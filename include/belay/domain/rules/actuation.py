@@ -56,8 +56,7 @@ def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> An
             grant.from_scope,
             grant.to_scope,
             optimization.epoch + 1,
-            # Fixed at the first exposure: a unit in treatment stays in it, whatever a later policy says.
-            holdout=optimization.holdout if optimization.phases else capability.holdout,
+            holdout=state.holdout_of(optimization),
             # At the very top nobody would be left to compare with.
             holdback=capability.holdback.share if grant.to_scope == FULL_SCOPE else 0,
         ),

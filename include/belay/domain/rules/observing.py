@@ -14,7 +14,7 @@ def judge_proposal(state: State, command: c.JudgeProposal, asked: Asked) -> Answ
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
         return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
-    judge, proposal = asked.by, optimization.proposal
+    judge = asked.by
     if judge.kind is not ActorKind.HUMAN:
         return Refusal("people-judge", f"{judge} cannot judge a proposal: only people can", kept=True)
     if not command.reason.strip():
@@ -27,7 +27,7 @@ def judge_proposal(state: State, command: c.JudgeProposal, asked: Asked) -> Answ
         return Refusal("judged-already", f"{judge.id} has judged {optimization.id} already")
     if optimization.phases or optimization.live:
         return Refusal("shown-already", f"{optimization.id} was shown: its effect is judged, not its idea")
-    counted = judge.id not in {proposal.proposed_by.id, proposal.agent_owner}
+    counted = judge.id not in optimization.proposal.conflicted
     return (
         e.ProposalJudged(
             optimization.id, judge.id, command.agrees, command.reason, command.via, counted=counted

@@ -121,7 +121,7 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
             evidence=evidence,
             roles=policy.approval.roles,
             quorum=policy.approval.quorum,
-            conflicted=tuple(sorted({proposal.proposed_by.id, proposal.agent_owner})),
+            conflicted=tuple(sorted(proposal.conflicted)),
             owner=capability.owner,
             expires_at=expires_at,
             remind_at=_part_of(policy, asked, waits, policy.approval.remind_after),

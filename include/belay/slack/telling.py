@@ -1,0 +1,47 @@
+"""What a single person is told or asked, out of the others' sight."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from belay.domain.roster import Roster
+from belay.slack.channel import AWAY
+
+NOBODY = "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
+_log = logging.getLogger(__name__)
+
+
+async def whisper(client: AsyncWebClient, body: Mapping[str, Any], text: str) -> None:
+    """Answer whoever clicked, where they clicked; nobody else sees it."""
+    channel = (body.get("channel") or {}).get("id") or body["user"]["id"]
+    try:
+        await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=text)
+    except AWAY as error:
+        _log.warning("%s was not told %r: %s", body["user"]["id"], text, error)
+
+
+async def tell(client: AsyncWebClient, user: str, text: str) -> None:
+    """Write to ``user`` alone: a submitted form says nothing of the channel that it was opened from."""
+    try:
+        await client.chat_postMessage(channel=user, text=text)
+    except AWAY as error:
+        _log.warning("%s was not told %r: %s", user, text, error)
+
+
+async def open_form(client: AsyncWebClient, body: Mapping[str, Any], view: dict[str, Any]) -> None:
+    """Open a modal for whoever clicked; Slack takes it within three seconds of the click only."""
+    try:
+        await client.views_open(trigger_id=body["trigger_id"], view=view)
+    except AWAY as error:
+        _log.warning("no modal for %s: %s", body["user"]["id"], error)
+        await whisper(client, body, "Slack did not open the form in time. Click again.")
+
+
+def holders(roster: Roster, roles: Collection[str]) -> str:
+    """Say which roles it takes, and who holds them."""
+    names = ", ".join(person.name for person in roster.people if person.active and person.roles & set(roles))
+    return f"{' or '.join(sorted(roles)) or 'nobody'} ({names or 'nobody yet'})"
