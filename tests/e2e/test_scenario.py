@@ -26,6 +26,7 @@ from belay.domain.record import record_of
 from belay.domain.state import Status
 from belay.explain.explain import explain
 from belay.ledger.verify import verify
+from belay.orchestration.names import promotion_run
 from belay.storefront.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
 from belay.storefront.scenario import Scenario
 from belay.storefront.simulate import Storefront
@@ -167,7 +168,8 @@ class AtWork:
     def told(self, run: str, gate: PromotionGate) -> Any:
         """Return what a gate of a promotion said, once it has."""
         promotion = self.capability.promotion
-        return promotion.gates.get(gate) if promotion and promotion.run == run else None
+        known = promotion is not None and promotion.run == promotion_run(CAPABILITY, run)
+        return promotion.gates.get(gate) if known else None
 
     def promoted(self, run: str) -> None:
         """Get both roles' answers."""
