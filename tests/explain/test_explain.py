@@ -11,7 +11,8 @@ import pytest
 from tests.support.story import a_story
 
 from belay.domain.events import EVENTS
-from belay.domain.evolve import Recorded
+from belay.domain.evolve import BLIND, GUARD, HARM, IMPERSONAL, Recorded
+from belay.explain import words
 from belay.explain.explain import explain
 from belay.explain.telling import Claim, Question
 from belay.ledger.store import Ledger
@@ -45,6 +46,11 @@ def test_every_entry_of_every_kind_is_explained_and_names_itself(history: Sequen
                 assert numbers, f"a claim without a number: {line}"
                 named = {int(number) for number in re.findall(r"#(\d+)", numbers[1])}
                 assert named <= {one.seq for one in history}
+
+
+def test_every_cause_of_a_narrowing_that_belay_knows_has_words() -> None:
+    for cause in HARM | IMPERSONAL | {GUARD, BLIND, "veto", "stop", "stopped", "interaction", "reconcile"}:
+        assert "asked for" not in words.cause(cause), cause
 
 
 def test_nothing_is_known_before_it_happened(history: Sequence[Recorded]) -> None:

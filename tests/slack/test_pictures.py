@@ -13,9 +13,13 @@ from tests.gates.conftest import World
 from tests.slack.conftest import NAMES, NORA, OMAR, PRIYA, slack_id
 from tests.support.block_kit import faults
 from tests.support.block_kit_html import modal, page
+from tests.support.live import make_live
 from tests.support.slack import Slack
 
+from belay.domain import commands as c
+from belay.domain.actors import service
 from belay.domain.gates import Verdict
+from belay.domain.stages import Stage
 from belay.domain.state import RequestStatus
 from belay.gates.admit import admit
 from belay.gates.approval import approval
@@ -218,3 +222,25 @@ def test_the_weekly_review(world, slack, serving, pictures):
     assert "✓ Nora Lindqvist would have done it: True, and people ask support about it" in shown
     assert "✗ Priya Raman would not have done it: We do not rush people" in shown
     assert shown.count("I would not") == 2
+
+
+def test_what_the_guard_did_is_told(world, slack, serving, pictures):
+    """Harm that was taken down, and the stage that it cost: who reads it knows what, why and whose."""
+    belay = world.belay
+    (live, other) = make_live(belay, 2)
+    serving()
+    harm = c.RollBack(live, "guard", "Conversion: 24.1 % with treatment against 30.2 % in control")
+    assert belay.ledger.execute(harm, by=service("guard"), at=belay.now()).refusal is None
+    lost = c.Demote("checkout_wording", Stage.SUGGEST, "harm-rate", "1 of 1 optimizations did harm")
+    assert belay.ledger.execute(lost, by=service("guard"), at=belay.now()).refusal is None
+    fell = slack.until(
+        "the demotion is told", lambda: [m for m in slack.posted() if "fell from" in m["text"]]
+    )[0]
+    names = {slack_id(name): belay.roster().person(name).name for name in NAMES}
+    first = next(message for message in slack.posted() if "for harm" in message["text"])
+    assert faults(first) == faults(fell) == []
+    shown = pictures("news", page(first, files=Path, names=names, at="11:02"))
+    assert "24.1 % with treatment against 30.2 % in control" in shown
+    assert "Answerable: Carla Mendes, @Dana Novak" in shown
+    shown = pictures("news-demotion", page(fell, files=Path, names=names, at="11:02"))
+    assert f"“Change {other}”" in shown, "what it took down with it"

@@ -25,6 +25,7 @@ _BLOCKS: Mapping[str, tuple[set[str], set[str]]] = {
 _LIMITS = {"header": 150, "section": 3000, "button": 75, "context": 3000}
 _RICH = {
     "rich_text_section": ({"elements"}, set()),
+    "rich_text_list": ({"elements", "style"}, {"indent", "offset", "border"}),
     "rich_text_quote": ({"elements"}, {"border"}),
     "rich_text_preformatted": ({"elements"}, {"border"}),
     "text": ({"text"}, {"style"}),
@@ -96,7 +97,11 @@ def _rich(element: Mapping[str, Any], at: str) -> Iterator[str]:
         if not element.get("text"):
             yield f"{at}.text: empty"
         return
+    if kind == "rich_text_list" and element.get("style") not in {"bullet", "ordered"}:
+        yield f"{at}.style: bullet or ordered"
     for index, inner in enumerate(element["elements"]):
+        if kind == "rich_text_list" and inner.get("type") != "rich_text_section":
+            yield f"{at}.elements[{index}]: a list holds sections"
         yield from _rich(inner, f"{at}.elements[{index}]")
 
 

@@ -150,6 +150,9 @@ def _image(path: Path, alt_text: str) -> str:
 
 
 def _rich(element: Mapping[str, Any]) -> str:
+    if element["type"] == "rich_text_list":
+        items = "".join(f"<li>{_rich(section)}</li>" for section in element["elements"])
+        return f"<ul>{items}</ul>"
     inner = "".join(_run(run) for run in element["elements"])
     if element["type"] == "rich_text_preformatted":
         return f"<pre>{inner}</pre>"

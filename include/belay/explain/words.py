@@ -43,6 +43,8 @@ ENDS = {
 CAUSES = {
     "harm": "Harm was shown; harm takes a change down at once, and nobody has to agree to that",
     "rolled_back": "A gate found harm; harm takes a change down at once, and nobody has to agree to that",
+    "guard": "The guard found harm; harm takes a change down at once, and nobody has to agree to that",
+    "interaction": "Two changes did more, or less, together than each alone; the later one is held",
     "stopped": "The review found no benefit worth having; choosing to stop is a result",
     "veto": "One veto always wins, whatever was approved",
     "demotion": "The capability lost a stage, and what is shown shrinks to what the lower stage permits",

@@ -60,7 +60,23 @@ def _judged_idea(event: e.ProposalJudged) -> str:
 
 def _narrowing(event: e.NarrowingIntended) -> str:
     step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
-    return f"is taking it down, {step}, because of {event.cause}: {event.reason}"
+    return f"is taking it down, {step}, because of {_CAUSES.get(event.cause, event.cause)}: {event.reason}"
+
+
+_CAUSES = {
+    "guard": "harm that the guard saw",
+    "rolled_back": "harm",
+    "stopped": "no benefit worth having",
+    "blind": "what the guard cannot see",
+    "demotion": "a demotion",
+    "veto": "a veto",
+    "stop": "the kill switch",
+    "freeze": "a freeze",
+    "policy": "another policy",
+    "interaction": "an interaction",
+    "reconcile": "what was served",
+}
+"""What set a narrowing off, in words; anything else stands as it was given."""
 
 
 def _widening(event: e.WideningIntended) -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from belay.approval.card import Card, build_card
 from belay.approval.digest import listed, waiting_for_judgement
+from belay.approval.news import News, news
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
-from belay.ledger.store import LedgerError
+from belay.ledger.store import LedgerError, recorded
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
 from belay.slack.message import inform_message, request_message
+from belay.slack.news import news_message
 from belay.slack.thread import Line, lines
 from belay.slack.weekly import on_the_list, weekly_message
 
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 _NO_PICTURE = "none"
 _LIST = "digest-"
 """How the name of a week's list begins; the year and the week follow."""
+_NEWS_FOR, _NEWS_AMONG = timedelta(days=1), 1000
+"""A watcher that has just started tells what is not older, among so many of the newest entries."""
 
 
 class Watcher:
@@ -53,6 +57,7 @@ class Watcher:
         self._pages = pages.rstrip("/")
         self._shown: dict[str, tuple[object, ...]] = {}
         self._posted: dict[str, Posted] = {}
+        self._read_to, self._untold = 0, list[News]()
         self._turn = RLock()  # a tick and a listener of this process take turns, message by message
 
     def tick(self) -> list[str]:
@@ -71,7 +76,7 @@ class Watcher:
         for name, known in _informed(state):
             if self._tried(name, partial(self._inform, state, name, known, where), ()):
                 changed.append(name)
-        return [*changed, *self._lists(state, where)]
+        return [*changed, *self._lists(state, where), *self._news(state, where)]
 
     def show(self, names: Iterable[str]) -> None:
         """Show these requests as they stand now: what somebody who just answered looks at."""
@@ -206,6 +211,27 @@ class Watcher:
         names = " ".join(one.id for one in on_it) if newest else ""
         self.channel.show(name, message, found, listed=names)
         return True
+
+    def _news(self, state: State, where: _Lookup) -> list[str]:
+        """Tell what nobody was asked about, each matter once; what Slack did not take is tried again."""
+        roster, since = self.belay.roster(), self.belay.now() - _NEWS_FOR
+        last = None if self._read_to else _NEWS_AMONG
+        entries = [recorded(entry) for entry in self.belay.ledger.entries(self._read_to, last=last)]
+        self._read_to = entries[-1].seq if entries else self._read_to
+        self._untold += news([entry for entry in entries if entry.at >= since], state, roster)
+        told = []
+        for matter in tuple(self._untold):
+            name = f"news-{matter.seq}"
+            if self._tried(name, partial(self._tell, name, matter, where), ()):
+                told.append(name)
+                self._untold.remove(matter)
+            elif self._unreachable:
+                break
+        return told
+
+    def _tell(self, name: str, matter: News, where: _Lookup) -> None:
+        if where(name) is None:
+            self.channel.show(name, news_message(matter, self.belay.roster(), pages=self._pages), None)
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:
