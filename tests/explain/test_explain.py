@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.story import a_story
 
+from belay.domain import events as e
 from belay.domain.events import EVENTS
 from belay.domain.evolve import BLIND, GUARD, HARM, IMPERSONAL, Recorded
+from belay.domain.stages import Stage
 from belay.explain import words
 from belay.explain.explain import explain
 from belay.explain.telling import Claim, Question
@@ -128,6 +131,28 @@ def test_a_policy_that_changed_says_what_changed(tmp_path: Path) -> None:
     assert "owner (was " in text
     assert ", is vera)" in text
     assert "Vera Vidal owns “" in text
+
+
+def test_a_demotion_for_harm_names_what_did_it() -> None:
+    from tests.support.builders import BOT, GATE, NOW, a_proposal
+
+    told = [
+        e.Proposed("opt-1", "wording", "checkout", a_proposal(), "d"),
+        e.Proposed("opt-9", "ranking", "search", a_proposal("opt-9", capability="ranking"), "d"),
+        e.NarrowingIntended("opt-1", 500, 0, 2, "guard", "page errors rose"),
+        e.NarrowingIntended("opt-9", 500, 0, 2, "guard", "it is another capability's"),
+        e.NarrowingIntended("opt-1", 500, 0, 3, "veto", "this is no harm"),
+        e.StageDemoted("wording", Stage.BOUNDED, Stage.SUPERVISED, "harm-rate", "too much of it"),
+    ]
+    book = [
+        Recorded(n, NOW + timedelta(hours=n), BOT if n < 3 else GATE, event)
+        for n, event in enumerate(told, 1)
+    ]
+    text = explain(book, 6, NAMES).to_text()
+    assert "(opt-1) was taken down for harm on" in text
+    assert "page errors rose. [#3]" in text
+    assert "[#4]" not in text
+    assert "[#5]" not in text
 
 
 def test_json_says_what_the_prose_says(history: Sequence[Recorded]) -> None:

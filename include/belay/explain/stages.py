@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
+from belay.domain.evolve import HARM, Recorded
 from belay.domain.gates import PromotionGate
+from belay.domain.rules import due
 from belay.domain.scope import percent
 from belay.explain import words
 from belay.explain.asking import answerable, asked
@@ -88,6 +89,7 @@ def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:
         ],
         evidence=[
             book.claim(event.reason, entry),
+            *(_harm(book, entry, event) if event.rule == due.HARM else ()),
             *(
                 book.claim(f"{book.who(one.by)} {narrate(one.event)}", one)
                 for one in with_it
@@ -97,6 +99,15 @@ def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:
         served=_shrunk(book, with_it),
         owner=book.owners(event.capability, entry.seq),
     )
+
+
+def _harm(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Iterator[Claim]:
+    """Yield what was taken down for harm since the stage began."""
+    began = book.stage(event.capability, entry.seq)
+    for one, narrowed in book.find(e.NarrowingIntended, after=began[1].seq if began else 0, before=entry.seq):
+        if narrowed.cause in HARM and book.capability_of(narrowed.optimization) == event.capability:
+            title = f"{book.title_of(narrowed.optimization)} ({narrowed.optimization})"
+            yield book.claim(f"{title} was taken down for harm on {when(one.at)}: {narrowed.reason}", one)
 
 
 def _next_start(book: Chronicle, started: Recorded, event: e.PromotionStarted) -> int | None:

@@ -255,10 +255,13 @@ class Quarters:
     def _open_window(self, known: OptimizationState) -> Window:
         change, step = self.changes[known.id], known.step
         lucky = self.day < self.kind.luck_ends
+        # The holdout stands beside the arms of every step.
+        part = 1 - known.holdout / FULL_SCOPE
+        taking_part = replace(self.traffic, units_per_day=round(self.traffic.units_per_day * part))
         self.window = Window(
             self.policy,
             change.proposal,
-            self.traffic,
+            taking_part,
             change.truths,
             scope=known.scope,
             phase=len(known.phases) - 1,
