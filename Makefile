@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test long soak check venv lock nightly secrets clean
+.PHONY: help demo up down test long check venv lock nightly secrets clean
 
 PY := .venv/bin/python
 LOCKS := requirements.txt requirements-dev.txt requirements-demo.txt
@@ -31,17 +31,14 @@ down:  ## stop what demo and up started
 test: $(STAMP)  ## run the tests, print the coverage
 	@$(PY) -m coverage erase; failed=0; report=term; \
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
-	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not long and not soak' --cov --cov-report=$$report || failed=$$?; \
+	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not long' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
-	  $(PY) -m pytest -n 2 --dist loadscope --durations=10 -m '(airflow or browser) and not long and not soak' --cov --cov-append --cov-report=term || failed=$$?; \
+	  $(PY) -m pytest -n 2 --dist loadscope --durations=10 -m '(airflow or browser) and not long' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
 	exit $$failed
 
-long: $(STAMP)  ## what CI runs after `make test`: faults injected, containment timed, promotion, thousands of sequences
-	@$(PY) -m pytest -m 'long and not soak'
-
-soak: $(STAMP)  ## the longest test: hundreds of quarters of autonomy, simulated
-	@$(PY) -m pytest -m soak
+long: $(STAMP)  ## what CI runs after `make test`: faults injected, containment timed, quarters of autonomy
+	@$(PY) -m pytest -m long
 
 check: $(STAMP)  ## lint, format, types and the direction of imports
 	$(PY) -m ruff check .
@@ -93,7 +90,6 @@ lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newes
 nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
 	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) long
-	$(MAKE) soak
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
 
 # A file that is there is kept, so that running this twice changes no password.

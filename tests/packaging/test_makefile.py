@@ -18,7 +18,6 @@ TARGETS = {
     "down",
     "test",
     "long",
-    "soak",
     "check",
     "venv",
     "lock",

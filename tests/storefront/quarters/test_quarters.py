@@ -129,7 +129,8 @@ def test_the_pictures(policy: CapabilityPolicy) -> None:
     assert "skill +5.0%" in to_svg(course_chart(courses))
 
 
-@pytest.mark.soak
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_two_hundred_quarters_of_each_kind(policy: CapabilityPolicy) -> None:
     """The acceptance: 70 courses of three quarters, as `belay scenarios --seeds 70` runs them."""
     courses = list(survey(list(KINDS.values()), 70, policy, workers=2))
