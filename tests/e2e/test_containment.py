@@ -135,6 +135,12 @@ def went_live(belay, state: str) -> None:
     belay.flags.apply(served_flag(belay.ledger.state().optimizations[name], scope, 1))
 
 
+def slots(world: World) -> tuple[int, int]:
+    """Return how many slots of Airflow's pool are taken, and how many tasks are queued for one."""
+    pool = world.call("admin", "GET", "/api/v2/pools/default_pool").json()
+    return pool["occupied_slots"], pool["queued_slots"]
+
+
 def bring_into_states(world: World) -> None:
     """Start the runs, and put each rollout where its name says."""
     client = world.client()
@@ -151,6 +157,7 @@ def bring_into_states(world: World) -> None:
             f"{state} is {where}",
             lambda s=state, t=task, w=where: client.task_states(s, f"{s}-change__step2").get(t) == w,
         )
+    world.until("who waits holds no worker slot", lambda: slots(world) == (0, 0))
     path = "/api/v2/dags/rollout__paused"
     world.call("admin", "PATCH", path, {"is_paused": True}).raise_for_status()
     freeze = c.Freeze("surface:s_frozen", "a sale")

@@ -226,13 +226,14 @@ def test_the_agent_earned_a_stage_and_lost_it_by_what_it_did(course: AtWork) -> 
     assert course.world.served("drifting-2") == 10_000, "what won goes on"
 
 
-def test_what_was_found_is_what_is_true(course: AtWork) -> None:
-    """The gates came near to the truth that only the shop knows, for every change."""
+def test_what_was_found_is_near_what_is_true(course: AtWork) -> None:
+    """Only the shop knows the truth. A 93 % interval misses it once in 15 runs; 2.5 times as wide, never."""
     for name, change in course.changes.items():
         known, truth = course.world.optimization(name), change.truths[0].changes[CONVERSION]
         if known.status is Status.COMPLETED:
-            assert known.results.found is not None
-            assert known.results.found.low <= truth <= known.results.found.high
+            found = known.results.found
+            assert found is not None
+            assert abs(found.effect - truth) < 2.5 * (found.high - found.low) / 2
         else:
             assert truth < 0
 
