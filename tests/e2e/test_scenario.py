@@ -20,11 +20,19 @@ import pytest
 import yaml
 from tests.support.world import World, running
 
-from belay.domain.events import OptimizationEnded, StageDemoted, StagePromoted
+from belay.domain.events import (
+    GateJudged,
+    OecMeasured,
+    OptimizationEnded,
+    PromotionJudged,
+    StageDemoted,
+    StagePromoted,
+)
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.record import record_of
 from belay.domain.state import Status
 from belay.explain.explain import explain
+from belay.ledger.narrate import narrate
 from belay.ledger.verify import verify
 from belay.orchestration.names import promotion_run
 from belay.storefront.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
@@ -88,6 +96,9 @@ def write_policies(folder: Path) -> None:
         "autonomy": {"demotion": {"harm_rate": 0.05}},
     }
     (folder / f"{CAPABILITY}.yaml").write_text(yaml.safe_dump(document))
+
+
+_TOLD = (GateJudged, OecMeasured, StagePromoted, StageDemoted, OptimizationEnded, PromotionJudged)
 
 
 class AtWork:
@@ -171,6 +182,14 @@ class AtWork:
         known = promotion is not None and promotion.run == promotion_run(CAPABILITY, run)
         return promotion.gates.get(gate) if known else None
 
+    def tell(self) -> None:
+        """Print what was true, and the sentences that came of it."""
+        for name, change in self.changes.items():
+            print(f"{name}: {change.truths[0].changes}")
+        for entry in self.world.belay.ledger.history():
+            if isinstance(entry.event, _TOLD):
+                print(f"#{entry.seq} {entry.at:%H:%M:%S} {narrate(entry.event)}")
+
     def promoted(self, run: str) -> None:
         """Get both roles' answers."""
         self.asks(run)
@@ -202,6 +221,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
             world.until("the stage is lost", lambda: work.capability.stage == "suggest")
             work.asks("again")
             world.until("its record is judged", lambda: work.told("again", PromotionGate.RECORD))
+            work.tell()
             yield work
         finally:
             done.set()
