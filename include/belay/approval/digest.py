@@ -5,9 +5,10 @@ Plain text, so that Slack, mail and a terminal show the same. The proposals' own
 
 from __future__ import annotations
 
-from belay.domain.proposal import Proposal
+from belay.domain.gates import Estimate
+from belay.domain.proposal import Prediction, Proposal
 from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, State
+from belay.domain.state import OptimizationState, Results, State
 
 _LONGEST = 160
 _MOST = 20
@@ -39,7 +40,7 @@ def digest_text(state: State) -> str:
         title = state.capabilities[known.capability].title
         lines += [
             f"{number}. {known.id} ({title}, by {known.proposal.proposed_by})",
-            f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}",
+            f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}; {_told(known.results)}",
             f"   Would you have done this?  belay judge {known.id} yes|no --reason '…'",
         ]
     if len(waiting) > _MOST:
@@ -50,8 +51,18 @@ def digest_text(state: State) -> str:
 def _expects(proposal: Proposal) -> str:
     if proposal.prediction is None:
         return "it does not say what it expects"
-    told = proposal.prediction
-    return f"it expects {told.effect:+.1%} ({told.low:+.1%} to {told.high:+.1%})".replace("-", "−")
+    return f"it expects {_effect(proposal.prediction)}"
+
+
+def _told(results: Results) -> str:
+    """Return what data say that it would have done."""
+    if results.found is None:
+        return "no data tell what it would have done"
+    return f"data say {_effect(results.found)}"
+
+
+def _effect(it: Prediction | Estimate) -> str:
+    return f"{it.effect:+.1%} ({it.low:+.1%} to {it.high:+.1%})".replace("-", "−")
 
 
 def _one_line(text: str) -> str:

@@ -18,6 +18,7 @@ from belay.approval.digest import digest_text, waiting_for_judgement
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.gates.shadow import measure_shadows
 from belay.ledger.store import LedgerError
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
 from belay.slack.message import digest_message, inform_message, request_message
@@ -50,6 +51,7 @@ class Watcher:
         self._pages = pages.rstrip("/")
         self._shown: dict[str, tuple[object, ...]] = {}
         self._posted: dict[str, Posted] = {}
+        self._measured = ""  # the list for which shadows were read last
         self._turn = RLock()  # a tick and a listener of this process take turns, message by message
 
     def tick(self) -> list[str]:
@@ -70,10 +72,10 @@ class Watcher:
                 changed.append(name)
         year, week, _ = self.belay.now().isocalendar()
         weekly = f"digest-{year}-W{week:02}"
-        if waiting_for_judgement(state) and self._tried(
-            weekly, partial(self._digest, state, weekly, where), ()
-        ):
-            changed.append(weekly)
+        if waiting := waiting_for_judgement(state):
+            self._measure(weekly, {known.capability for known in waiting})
+            if self._tried(weekly, partial(self._digest, weekly, where), ()):
+                changed.append(weekly)
         return changed
 
     def show(self, names: Iterable[str]) -> None:
@@ -172,10 +174,19 @@ class Watcher:
         )
         self.channel.show(name, message, None)
 
-    def _digest(self, state: State, name: str, where: _Lookup) -> None:
+    def _measure(self, name: str, capabilities: set[str]) -> None:
+        """Read what data say of the proposals on the week's list, once a list."""
+        if self._measured == name:
+            return
+        self._measured = name
+        for policy in self.belay.policies().capabilities.values():
+            if policy.id in capabilities:
+                measure_shadows(self.belay, policy)
+
+    def _digest(self, name: str, where: _Lookup) -> None:
         """Post the week's list of proposals that wait for a judgement, once a week."""
         if where(name) is None:
-            self.channel.show(name, digest_message(digest_text(state)), None)
+            self.channel.show(name, digest_message(digest_text(self.belay.ledger.state())), None)
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:
