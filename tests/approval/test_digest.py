@@ -7,6 +7,8 @@ from tests.support.builders import ANNA, APPROVER, NORA, VERA, VETO, Rehearsal, 
 from belay.approval.digest import digest_text, listed, waiting_for_judgement, why_closed
 from belay.domain import commands as c
 from belay.domain.actors import Actor
+from belay.domain.gates import Estimate
+from belay.domain.proposal import Prediction
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
 
@@ -67,3 +69,15 @@ def test_the_list_tells_what_people_said_and_why() -> None:
         ("Nora Lindqvist", True, "reads\nlike us", True),
     ]
     assert entry.expects == "it does not say what it expects"
+
+
+def test_what_data_say_stands_beside_what_the_agent_expects() -> None:
+    rehearsal = Rehearsal(a_policy(initial_stage=Stage.OBSERVE))
+    rehearsal.proposed("told", prediction=Prediction(0.05, 0.01, 0.09))
+    rehearsal.proposed("untold")
+    rehearsal.do(c.RecordShadow("told", Estimate(-0.02, -0.05, 0.01), "would hurt", None))
+    text = digest_text(rehearsal.state)
+    assert (
+        "it expects +5.0 % (+1.0 to +9.0 %) on the primary metric; data say −2.0 % (−5.0 to +1.0 %)" in text
+    )
+    assert "it does not say what it expects; no data tell what it would have done" in text

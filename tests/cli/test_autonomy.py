@@ -47,6 +47,16 @@ def test_people_judge_what_nobody_sees(belay, services: Services, easy: None, pr
     assert "judged" in belay("autonomy", "show", NAME).output
 
 
+def test_what_was_never_shown_is_told_or_it_is_said_why_not(belay, services: Services, proposal) -> None:
+    assert belay("propose", proposal, "--no-start").exit_code == 0
+    told = belay("autonomy", "shadow", NAME)
+    assert told.exit_code == 0, told.output
+    assert "names no log of choices made by chance: what was never shown is not known" in told.output
+    assert json.loads(belay("autonomy", "shadow", NAME, "--json").output) == [told.output.strip()]
+    assert "has no proposal" in belay("autonomy", "shadow", "brand_voice").output
+    assert belay("autonomy", "shadow", "nothing").exit_code == 2
+
+
 def test_a_lapsed_lease_is_taken_back(belay, services: Services) -> None:
     policy = services.policy(NAME)
     long_ago = services.now() - timedelta(days=91)

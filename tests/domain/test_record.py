@@ -178,6 +178,23 @@ def test_predictions_are_scored_by_a_proper_rule() -> None:
     assert (found.predictions, found.covered) == (2, 0.5)
 
 
+def test_a_shadow_scores_a_prediction_until_the_change_is_shown() -> None:
+    r = at(Stage.OBSERVE).proposed("idea", prediction=Prediction(0.05, 0.02, 0.08))
+    assert record(r).calibration is None
+    shadow = c.RecordShadow("idea", Estimate(0.04, 0.0, 0.08), "it would have helped", None)
+    r.do(shadow)
+    assert record(r).calibration.predictions == 1
+    assert record(r).calibration.covered == 1.0
+    assert r.do(shadow) == (), "the same reading twice is one"
+    later = at().proposed("shown", prediction=Prediction(0.05, 0.02, 0.08))
+    later.do(replace(shadow, optimization="shown"))
+    later.widened("shown")
+    assert later.optimization("shown").results.found is None, (
+        "what is shown is measured, and claims no shadow"
+    )
+    assert later.refused(replace(shadow, optimization="shown")) == "shown-already"
+
+
 @pytest.mark.parametrize("found", [Estimate(0.5, 0.6, 0.7), Estimate(0.1, float("-inf"), 0.2)])
 def test_an_estimate_that_is_none_is_refused(found) -> None:
     r = at().proposed("good")

@@ -105,7 +105,8 @@ def test_a_rejected_step_says_who_said_no(history: Sequence[Recorded]) -> None:
 
 def test_by_name(history: Sequence[Recorded]) -> None:
     whole = explain(history, "opt-1", NAMES)
-    assert [matter.title.split(" ")[0] for matter in whole.matters][:2] == ["Entry", "Step"]
+    assert [matter.title.split(" ")[0] for matter in whole.matters][:4] == ["Entry", "Entry", "Entry", "Step"]
+    assert "measured what it would have done: would help" in whole.to_text()
     assert any("was taken down" in matter.title for matter in whole.matters)
     capability = explain(history, "wording")
     assert any("came into force" in matter.title for matter in capability.matters)

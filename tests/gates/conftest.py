@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from belay.storefront.scenario import SCENARIOS, Scenario
 from belay.storefront.simulate import Storefront
 
 CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
-SHOP = {
+SHOP: dict[str, Any] = {
     "title": "small",
     "seed": 3,
     "start": "2026-03-02T00:00:00",
@@ -36,7 +37,7 @@ SHOP = {
 class World:
     """The shop, and Belay beside it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, shop: dict[str, Any] = SHOP) -> None:
         policies = home / "capabilities"
         shutil.copytree(CAPABILITIES, policies)
         file = policies / "checkout_wording.yaml"
@@ -53,7 +54,7 @@ class World:
         self.policies = policies
         self.belay = Services(Settings.from_env(environment))
         flags = home / "flags" / "flags.flagd.json"
-        self.shop = Storefront(home, Scenario.model_validate(SHOP), flags)
+        self.shop = Storefront(home, Scenario.model_validate(shop), flags)
         self.shop.open()
 
     def run(self, hours: float) -> None:

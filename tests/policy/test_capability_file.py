@@ -2,6 +2,7 @@
 
 import pytest
 
+from belay.domain.capability import ShadowRule
 from belay.domain.metrics import PrimaryRule
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.stages import Stage
@@ -124,6 +125,49 @@ MISTAKES = [
         "did you mean 'supervised'?",
     ),
     ("segments:", "title: Twice\nsegments:", "title", "given twice, first on line 1"),
+    ("segments:", "shadow: decisions\nsegments:", "shadow", "a mapping is needed (found 'decisions')"),
+    (
+        "segments:",
+        "shadow: {choice: decisions.item, payload: item}\nsegments:",
+        "shadow",
+        "'propensity' is missing; write propensity: (column of the probability",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: item, propensity: decisions.propensity, payload: item}\nsegments:",
+        "shadow.choice",
+        "write source and column of what the product chose by chance, such as decisions.item",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: decision.item, propensity: decisions.propensity, payload: item}\nsegments:",
+        "shadow.choice",
+        "there is no source 'decision' (found 'decision.item'); did you mean 'decisions'?",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: decisions.item, propensity: decisions.propensty, payload: item}\nsegments:",
+        "shadow.propensity",
+        "did you mean 'propensity'?",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: decisions.item, propensity: decisions.item, payload: item}\nsegments:",
+        "shadow.propensity",
+        "name the column that holds the odds",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: decisions.item, propensity: outcomes.revenue, payload: item}\nsegments:",
+        "shadow.propensity",
+        "in different sources",
+    ),
+    (
+        "segments:",
+        "shadow: {choice: decisions.item, propensity: decisions.propensity, payload: 3}\nsegments:",
+        "shadow.payload",
+        "a word or text is needed (found 3)",
+    ),
 ]
 
 
@@ -202,6 +246,18 @@ def test_an_outcome_window_longer_than_the_measurement_window_never_fires(folder
     )
     error = folder.error()
     assert "outcomes of support_tickets count for 30 days, and the window ends after 14" in error
+
+
+def test_a_log_of_choices_made_by_chance(folder):
+    assert folder.load().capabilities["example"].shadow is None
+    before = folder.load().capabilities["example"].digest
+    shadow = "shadow: {choice: decisions.item, propensity: decisions.propensity, payload: item}"
+    folder.edit("example", "segments:", f"{shadow}\nsegments:")
+    policy = folder.load().capabilities["example"]
+    assert policy.shadow == ShadowRule("decisions", "item", "propensity", "item", {"is_bot": "false"})
+    assert policy.digest != before
+    folder.edit("_metrics", "[item, propensity, is_bot]", "[item, propensity]")
+    assert folder.load().capabilities["example"].shadow.filters == {}
 
 
 def test_the_digest_names_the_content_and_nothing_else(folder):

@@ -26,6 +26,16 @@ def test_a_description_says_who_what_and_how_far(folder):
         assert part in text
 
 
+def test_a_description_says_what_can_tell_of_what_was_never_shown(folder):
+    assert "none: what was never shown is not known" in describe(folder.load().capabilities["example"])
+    shadow = "shadow: {choice: decisions.item, propensity: decisions.propensity, payload: a_b}"
+    folder.edit("example", "segments:", f"{shadow}\nsegments:")
+    text = describe(folder.load().capabilities["example"])
+    assert (
+        "`decisions.item`, chosen by chance with `decisions.propensity`, beside `a\\_b` of a payload" in text
+    )
+
+
 def test_a_title_cannot_forge_markup(folder):
     folder.edit("example", "title: Checkout wording", "title: 'a | b](http://x) <b>'")
     text = describe(folder.load().capabilities["example"])

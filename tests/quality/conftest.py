@@ -19,6 +19,7 @@ from belay.storefront.lake import Lake, load_tables, schemas
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 SUITES = ("exposures", "outcomes", "units")
+SHIPPED = (*SUITES, "decisions")
 SINCE = datetime(2026, 3, 1)  # noqa: DTZ001 - naive UTC, as stored
 UNTIL = datetime(2026, 3, 8)  # noqa: DTZ001 - as above
 SHARES = {"control": 0.9, "treatment": 0.1}
@@ -29,7 +30,7 @@ Rows = dict[str, list[dict[str, Any]]]
 def sound_rows(count: int = 2_800, seed: int = 1) -> Rows:
     """Seven days with the same traffic every day; each unit comes once."""
     rng = np.random.default_rng(seed)
-    rows: Rows = {"exposures": [], "outcomes": [], "units": []}
+    rows: Rows = {"exposures": [], "outcomes": [], "units": [], "decisions": []}
     step = (UNTIL - SINCE) / count
     for number in range(count):
         at = SINCE + step * number + timedelta(seconds=1)
@@ -62,6 +63,14 @@ def sound_rows(count: int = 2_800, seed: int = 1) -> Rows:
             }
             | event
         )
+        chosen = {
+            "event_id": f"d{number}",
+            "unit_id": unit,
+            "item": "plain",
+            "propensity": 0.5,
+            "is_bot": False,
+        }
+        rows["decisions"].append(chosen | event)
         rows["units"].append({"unit_id": unit, "pre_revenue": 10.0, "pre_visits": 2})
     return rows
 
@@ -91,7 +100,7 @@ class Warehouse:
             return
         engine = sa.create_engine(self.url)
         with engine.begin() as connection:
-            for name in SUITES:
+            for name in SHIPPED:
                 connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
         load_tables(engine, rows)
         engine.dispose()

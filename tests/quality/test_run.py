@@ -33,6 +33,30 @@ def test_history_before_any_exposure_passes_without_what_cannot_apply(warehouse)
     }
 
 
+def test_broken_choices_are_told_and_hold_nothing(warehouse):
+    rows = sound_rows()
+    warehouse.fill(rows)
+    sound = warehouse.run(suites=("decisions",), optimization="", shares=None)
+    assert (sound.verdict, failed(sound)) == (Verdict.PASS, {})
+    for change, check in (
+        ({"propensity": 0.0}, "possible-propensity"),
+        ({"propensity": 40.0}, "possible-propensity"),
+        ({"propensity": None}, "propensity-filled"),
+        ({"item": None}, "keys-filled.item"),
+        ({"event_id": "again"}, "event-once"),
+    ):
+        broken = {
+            **rows,
+            "decisions": [row | (change if i % 10 == 0 else {}) for i, row in enumerate(rows["decisions"])],
+        }
+        warehouse.fill(broken)
+        report = warehouse.run(suites=("decisions",), optimization="", shares=None)
+        assert set(failed(report)) == {f"decisions.{check}"}
+        assert report.verdict is Verdict.PASS
+    warehouse.fill({**rows, "decisions": []})
+    assert warehouse.run(suites=("decisions",), optimization="", shares=None).verdict is Verdict.PASS
+
+
 def test_a_surface_that_never_had_an_optimization_is_judged_by_its_outcomes(lake):
     rows = sound_rows()
     rows["exposures"] = []

@@ -1,7 +1,7 @@
 """Suites as data: the shipped ones, and those that cannot be used."""
 
 import pytest
-from tests.quality.conftest import EXPECTATIONS, SUITES
+from tests.quality.conftest import EXPECTATIONS, SHIPPED
 
 from belay.policy.load import load_policies
 from belay.quality.suites import SuiteError, load_suite
@@ -18,11 +18,11 @@ def test_the_shipped_suites_know_every_column_that_policies_may_name():
 def test_every_policy_asks_for_suites_that_exist():
     loaded = load_policies(EXPECTATIONS.parent / "include" / "capabilities")
     assert not loaded.errors
-    assert {suite for policy in loaded.capabilities.values() for suite in policy.suites} == set(SUITES)
+    assert {suite for policy in loaded.capabilities.values() for suite in policy.suites} == set(SHIPPED)
 
 
 def test_every_check_says_what_is_wrong_and_where_to_look():
-    for name in SUITES:
+    for name in SHIPPED:
         suite = load_suite(EXPECTATIONS, name)
         assert suite.checks
         for check in suite.checks:

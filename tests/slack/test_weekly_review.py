@@ -9,9 +9,13 @@ import yaml
 from tests.slack.conftest import DANA, HOSTILE, NORA, OMAR, PRIYA, STRANGER, TIMO
 from tests.support.block_kit import faults
 
+from belay.domain import commands as c
+from belay.domain.gates import Estimate
 from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
+from belay.gates.outcome import execute
+from belay.slack import watch
 from belay.slack.serve import watcher_of
 from belay.slack.weekly import MOST_CLOSED, MOST_WAITING
 from belay.storefront.scenario import SCENARIOS
@@ -336,3 +340,19 @@ def test_slack_away_loses_no_list(slack, belay, settings):
     slack.set(down=False)
     assert watcher.tick() == [week]
     assert buttons(list_of(slack)) == []
+
+
+def test_what_data_say_is_read_once_before_the_list_is_posted(slack, belay, settings, monkeypatch):
+    name, read = proposed(belay), []
+
+    def measure(services, policy):
+        read.append(policy.id)
+        execute(services, c.RecordShadow(name, Estimate(0.03, 0.01, 0.05), "would help", None), by="shadow")
+        return []
+
+    monkeypatch.setattr(watch, "measure_shadows", measure)
+    watcher = watcher_of(belay, settings)
+    assert watcher.tick()
+    assert watcher.tick() == []
+    assert "Data say +3.0 % (+1.0 to +5.0 %)." in words(list_of(slack))
+    assert read == ["checkout_wording"]

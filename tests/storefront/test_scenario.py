@@ -43,6 +43,10 @@ def test_a_scenario_that_is_not_there_names_those_that_are() -> None:
         ("surfaces: {home: {visitors_per_day: 0, behaviour: {conversion: 0.1}}}", "visitors_per_day"),
         ("surfaces: {home: {visitors_per_day: 5, behaviour: {conversion: 1.5}}}", "conversion"),
         ("effects: {x: [{conversions: 0.1}]}", "conversions"),
+        (
+            "surfaces: {h: {visitors_per_day: 5, behaviour: {conversion: .1}, exploration: {items: {a: 0}}}}",
+            "items",
+        ),
     ],
 )
 def test_a_wrong_scenario_is_refused_by_field(tmp_path: Path, change: str, where: str) -> None:

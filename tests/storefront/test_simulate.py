@@ -237,6 +237,66 @@ def test_an_effect_begins_when_the_scenario_says(
     assert after["treatment"][0] / after["control"][0] == pytest.approx(0.5, abs=0.1)
 
 
+EXPLORATION = {"share": 0.4, "items": {"plain": 0.0, "warm": 0.5}}
+
+
+def test_what_is_tried_by_chance_is_logged_with_its_probability_and_works(
+    make_shop: MakeShop, make_scenario: MakeScenario, serve: Callable[..., None], ask: Ask
+) -> None:
+    surface = {"visitors_per_day": 40_000, "behaviour": {"conversion": 0.3}, "exploration": EXPLORATION}
+    shop = make_shop(scenario=make_scenario(surfaces={"checkout": surface}))
+    start = shop.open()
+    serve(shop, 3000, 1)
+    shop.run(until=start + 6 * HOUR)
+    per_item = (
+        "SELECT item, propensity, count(*) / sum(count(*)) OVER (), avg(converted) FROM decisions "
+        "JOIN outcomes ON substr(decisions.event_id, 3) = substr(outcomes.event_id, 3) "
+        "GROUP BY ALL ORDER BY 1"
+    )
+    (_, usual, often, plain), (_, other, seldom, warm) = ask(shop.home, per_item)
+    assert (usual, other) == (pytest.approx(0.8), pytest.approx(0.2))
+    assert (often, seldom) == (pytest.approx(0.8, abs=0.02), pytest.approx(0.2, abs=0.02))
+    assert warm / plain == pytest.approx(1.5, abs=0.1)
+    shown = (
+        "SELECT count(*) FROM exposures JOIN decisions "
+        "ON substr(exposures.event_id, 3) = substr(decisions.event_id, 3) WHERE variant = 'treatment'"
+    )
+    assert ask(shop.home, shown) == [(0,)], "who sees an optimization was given nothing by chance"
+
+
+def test_a_surface_that_explores_moves_nobody_elses_visitors(
+    make_shop: MakeShop, make_scenario: MakeScenario, ask: Ask
+) -> None:
+    plain = make_scenario()
+    usual = {"visitors_per_day": 2400, "behaviour": {"conversion": 0.2}}
+    surfaces = plain.model_dump()["surfaces"] | {"home": usual | {"exploration": EXPLORATION}}
+    with_home = make_scenario(surfaces=surfaces)
+    shops = [make_shop(name, scenario) for name, scenario in (("without", plain), ("with", with_home))]
+    for shop in shops:
+        shop.open()
+    for table in ("exposures", "outcomes"):
+        before, after = (
+            ask(shop.home, f"SELECT * FROM {table} WHERE surface != 'home' ORDER BY ALL") for shop in shops
+        )
+        assert before == after
+    assert ask(shops[0].home, "SELECT count(*) FROM decisions") == [(0,)]
+    assert ask(shops[1].home, "SELECT DISTINCT surface FROM decisions") == [("home",)]
+
+
+def test_trying_things_by_chance_changes_only_what_they_do(
+    make_shop: MakeShop, make_scenario: MakeScenario, ask: Ask
+) -> None:
+    """The draws of exploration are its own: the same visitors come, with the same luck."""
+    surface = {"visitors_per_day": 2400, "behaviour": {"conversion": 0.2}}
+    tried = {"items": {"plain": 0.0, "same": 0.0}, "share": 1.0}
+    for name, more in (("without", {}), ("with", {"exploration": tried})):
+        make_shop(name, make_scenario(surfaces={"checkout": surface | more})).open()
+    homes = [make_shop(name).home for name in ("without", "with")]
+    for table in ("exposures", "outcomes", "units"):
+        before, after = (ask(home, f"SELECT * FROM {table} ORDER BY ALL") for home in homes)
+        assert before == after
+
+
 FAULTS = {
     "duplicate_events": ("SELECT count(*) / count(DISTINCT event_id) - 1 FROM outcomes", 0.0, 0.2),
     "missing_units": ("SELECT avg((unit_id IS NULL)::INT) FROM outcomes", 0.0, 0.2),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from belay.approval.card import relative
 from belay.domain.events import ProposalJudged
 from belay.domain.evolve import Recorded
-from belay.domain.proposal import Proposal
+from belay.domain.gates import Estimate
+from belay.domain.proposal import Prediction, Proposal
 from belay.domain.roster import Roster
 from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, State
+from belay.domain.state import OptimizationState, Results, State
 
 NOT_COUNTED = "It does not count: you proposed it, or answer for its agent."
 _LONGEST = 160
@@ -46,6 +47,8 @@ class Listed:
         The agent's words: untrusted, to be shown and never interpreted.
     expects : str
         What the agent predicts.
+    shadow : str
+        What data say that it would have done; empty where they tell nothing.
     said : tuple[Said, ...]
         What people said so far, oldest first.
     closed : str
@@ -59,6 +62,7 @@ class Listed:
     title: str
     hypothesis: str
     expects: str
+    shadow: str
     said: tuple[Said, ...]
     closed: str
 
@@ -94,6 +98,7 @@ def listed(state: State, known: OptimizationState, roster: Roster, history: Iter
         title=proposal.title,
         hypothesis=proposal.hypothesis,
         expects=_expects(proposal),
+        shadow=_shadow(known.results),
         said=tuple(said),
         closed=why_closed(state, known),
     )
@@ -115,9 +120,10 @@ def digest_text(state: State) -> str:
     lines = [how_many(len(waiting)), ""]
     for number, known in enumerate(waiting[:_MOST], 1):
         title = state.capabilities[known.capability].title
+        shadow = _shadow(known.results) or "no data tell what it would have done"
         lines += [
             f"{number}. {known.id} ({title}, by {known.proposal.proposed_by})",
-            f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}",
+            f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}; {shadow}",
             f"   Would you have done this?  belay judge {known.id} yes|no --reason '…'",
         ]
     if len(waiting) > _MOST:
@@ -137,8 +143,16 @@ def how_many(waiting: int) -> str:
 def _expects(proposal: Proposal) -> str:
     if proposal.prediction is None:
         return "it does not say what it expects"
-    told = proposal.prediction
-    return f"it expects {relative(told.effect, told.low, told.high)} on the primary metric"
+    return f"it expects {_effect(proposal.prediction)} on the primary metric"
+
+
+def _shadow(results: Results) -> str:
+    """Return what data say that it would have done; empty where they tell nothing."""
+    return "" if results.found is None else f"data say {_effect(results.found)}"
+
+
+def _effect(it: Prediction | Estimate) -> str:
+    return relative(it.effect, it.low, it.high)
 
 
 def _one_line(text: str) -> str:

@@ -130,6 +130,20 @@ def digest(*, json: Json = False) -> None:
     say(digest_text(state))
 
 
+@app.command(epilog="Example: belay autonomy shadow brand_voice")
+def shadow(capability: Name, *, json: Json = False) -> None:
+    """Measure what proposals that nobody saw would have done, where choices made by chance can tell."""
+    from belay.gates.shadow import measure_shadows
+
+    belay = opened(ledger=True)
+    said = measure_shadows(belay, belay.policy(capability))
+    if json:
+        print_json(said)
+        return
+    for sentence in said:
+        say(sentence)
+
+
 Found = tuple["CapabilityState", "CapabilityPolicy", "Record", "Stage", "tuple[Criterion, ...]"]
 
 

@@ -74,6 +74,7 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         ),
         ("approval", f"{policy.approval.quorum} of {', '.join(policy.approval.roles)}"),
         ("veto", ", ".join(policy.approval.veto_roles)),
+        ("shadow", f"{policy.shadow.source}.{policy.shadow.choice}" if policy.shadow else "none"),
         ("agents", ", ".join(policy.agents) or "any"),
         ("suites", ", ".join(policy.suites)),
     ]

@@ -169,6 +169,31 @@ class SupervisionRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowRule:
+    """Where the product logs what it chose by chance, and where a payload says what AI would choose.
+
+    Attributes
+    ----------
+    source : str
+        Table of the warehouse with one row per choice: which unit, on which surface, when.
+    choice : str
+        Column of what was chosen.
+    propensity : str
+        Column of the probability with which exactly that was chosen, in (0, 1].
+    payload : str
+        Key of a variant's payload that says what AI would choose: one value, or values with weights.
+    filters : Mapping[str, str]
+        Column of the source to the value it must have: the exposure filters that the source has columns for.
+    """
+
+    source: str
+    choice: str
+    propensity: str
+    payload: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityPolicy:
     """Everything that one capability's YAML file and the shared files say about it.
 
@@ -203,6 +228,7 @@ class CapabilityPolicy:
     supervision: SupervisionRule = SupervisionRule()
     guard: GuardRule = field(default_factory=GuardRule)
     holdback: HoldbackRule = NO_HOLDBACK
+    shadow: ShadowRule | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

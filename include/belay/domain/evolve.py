@@ -605,6 +605,8 @@ def _(event: e.ScopeConfirmed, draft: Draft, recorded: Recorded) -> None:
         took = (recorded.at - results.narrowed_at).total_seconds()
         draft.add_results(event.optimization, narrowed_at=None, contained_seconds=took)
     if widened:
+        if results.exposed_at is None:  # what is shown is measured: its shadow is no claim
+            draft.add_results(event.optimization, found=None, found_at=None)
         draft.add_results(
             event.optimization,
             exposed_at=results.exposed_at or recorded.at,

@@ -226,7 +226,7 @@ class Results:
     contained_seconds : float | None
         How long the last narrowing took until the flags were read back.
     found, found_at : Estimate | None, datetime | None
-        What its last review (or shadow) measured on the primary metric, and when.
+        What its last review measured on the primary metric (before it is first shown: its shadow), and when.
     widened_at : tuple[datetime, ...]
         When each step was confirmed.
     quality : tuple[tuple[datetime, bool], ...]

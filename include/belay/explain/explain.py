@@ -64,7 +64,7 @@ def _about(book: Chronicle, subject: str | int) -> Iterator[Recorded]:
         return
     for entry in book.all if subject else ():
         event = entry.event
-        if isinstance(event, e.Proposed | e.StepStarted | e.NarrowingIntended | e.Vetoed | e.ServedWider):
+        if isinstance(event, _OF_AN_OPTIMIZATION):
             named = getattr(event, "optimization", "") or getattr(event, "target", "")
             if subject == named:
                 yield entry
@@ -76,6 +76,16 @@ def _about(book: Chronicle, subject: str | int) -> Iterator[Recorded]:
             if subject in (getattr(event, "capability", ""), target):
                 yield entry
 
+
+_OF_AN_OPTIMIZATION = (
+    e.Proposed,
+    e.ProposalJudged,
+    e.ShadowMeasured,
+    e.StepStarted,
+    e.NarrowingIntended,
+    e.Vetoed,
+    e.ServedWider,
+)
 
 _OF_A_CAPABILITY = (
     e.PolicyAdopted,

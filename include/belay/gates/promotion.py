@@ -25,6 +25,7 @@ from belay.domain.state import CapabilityState, Promotion, RequestState, Request
 from belay.gates.admit import adopt_policy
 from belay.gates.oec import measure_oec
 from belay.gates.outcome import RefusedError, execute
+from belay.gates.shadow import measure_shadows
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -107,12 +108,13 @@ def judge_quality(belay: Services, capability: str, run: str) -> PromotionOutcom
 
 
 def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOutcome:
-    """Read the overall criterion against the holdout, compute the record, and hold it to the criteria."""
+    """Read the overall criterion and the shadows, compute the record, and hold it to the criteria."""
     known, promotion = promotion_under_way(belay, capability, run)
     if PromotionGate.RECORD in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.RECORD)
     policy = belay.policy(capability)
     measure_oec(belay, policy)
+    measure_shadows(belay, policy)
     record = record_of(belay.ledger.state(), policy, belay.now())
     criteria = judge_record(record, policy, promotion.to_stage)
     lacking = [criterion for criterion in criteria if criterion.standing is not Standing.MET]

@@ -149,7 +149,7 @@ def _in_words(model: Any, document: Document, at: Path, path: Path, problem: Any
 
 
 def _pattern(pattern: str, description: str | None) -> tuple[str, str]:
-    if "a-z0-9_" in pattern:
+    if pattern.startswith("^[a-z]["):
         return "this is not a name", "names are lower-case letters, digits and _, and start with a letter"
     return (
         "this does not have the right form",

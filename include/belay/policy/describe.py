@@ -136,8 +136,17 @@ def _facts(policy: CapabilityPolicy, roster: Roster | None) -> Iterator[tuple[st
         "limits",
         f"{limits.max_variants} variants, {limits.max_live} live, {limits.changes_per_day} widenings a day",
     )
+    yield "shadow", _shadow(policy)
     yield "agents", _names(policy.agents) or "any"
     yield "policy", f"`{policy.digest[:12]}`"
+
+
+def _shadow(policy: CapabilityPolicy) -> str:
+    rule = policy.shadow
+    if rule is None:
+        return "none: what was never shown is not known"
+    choice, propensity = f"{rule.source}.{rule.choice}", f"{rule.source}.{rule.propensity}"
+    return f"`{choice}`, chosen by chance with `{propensity}`, beside `{_plain(rule.payload)}` of a payload"
 
 
 def _errors(policy: CapabilityPolicy) -> str:

@@ -249,6 +249,20 @@ class SupervisionFile(Strict):
     period: Duration | None = Field(None, description="wall-clock time that is looked back on, such as 30d")
 
 
+class ShadowFile(Strict):
+    """What can tell, without showing it, what a proposal would have done."""
+
+    choice: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+        None, description="source and column of what the product chose by chance, such as decisions.item"
+    )
+    propensity: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+        None, description="column of the probability with which it was chosen, such as decisions.propensity"
+    )
+    payload: Word | None = Field(
+        None, description="key of a variant's payload that says what AI would choose, such as item"
+    )
+
+
 class DefaultsFile(Strict):
     """What holds for every capability that does not say otherwise (``_defaults.yaml``)."""
 
@@ -305,6 +319,9 @@ class CapabilityFile(DefaultsFile):
     )
     promotion: dict[StageWord, CriteriaFile] | None = Field(
         None, description="criteria of _ladder.yaml to make stricter, such as {suggest: {completed: 10}}"
+    )
+    shadow: ShadowFile | None = Field(
+        None, description="the log of choices made by chance; without one, what was never shown is not known"
     )
 
 

@@ -16,6 +16,7 @@ from belay.domain.capability import (
     ErrorRates,
     GuardRule,
     Limits,
+    ShadowRule,
     SupervisionRule,
     WindowRule,
 )
@@ -54,6 +55,7 @@ _OPTIONAL = {
     "holdback",
     "promotion",
     "calendar",
+    "shadow",
 }
 _SECTIONS = {
     "window": WindowFile,
@@ -107,6 +109,8 @@ def _missing(
     if file.primary is not None:
         optional = {"rule", "margin"} if file.primary.rule in (None, PrimaryRule.SUPERIOR) else {"rule"}
         lacking += missing(file.primary, document, ("primary",), optional=optional, reported=wrong).values()
+    if file.shadow is not None:
+        lacking += missing(file.shadow, document, ("shadow",), optional=(), reported=wrong).values()
     written_sections = {error.where for error in wrong}
     for name, section in _SECTIONS.items():
         if name not in written_sections:
@@ -189,6 +193,7 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
         calendar=shared.calendars[file.calendar or ALWAYS.name],
         guard=_guard(file.guard or GuardFile(), shared),
         holdback=_holdback(file.holdback or HoldbackFile()),
+        shadow=_shadow(file, shared),
     )
     content = json.loads(json.dumps(asdict(policy), default=str))  # days and times of day as ISO 8601
     del content["digest"]
@@ -203,6 +208,16 @@ def _guard(file: GuardFile, shared: Shared) -> GuardRule:
 def _holdback(file: HoldbackFile) -> HoldbackRule:
     share, horizon, rotate = file.share or 0, file.horizon or 0.0, file.rotate or 0.0
     return HoldbackRule(share, horizon, rotate or horizon) if share and horizon else NO_HOLDBACK
+
+
+def _shadow(file: CapabilityFile, shared: Shared) -> ShadowRule | None:
+    if file.shadow is None:
+        return None
+    source, _, choice = _there(file.shadow.choice).partition(".")
+    propensity = _there(file.shadow.propensity).partition(".")[2]
+    known = shared.columns[source]
+    filters = {name: value for name, value in (file.exposure_filters or {}).items() if name in known}
+    return ShadowRule(source, choice, propensity, _there(file.shadow.payload), filters)
 
 
 def _there(value: T | None) -> T:

@@ -17,7 +17,7 @@ from belay.policy.calendars import CALENDARS
 from belay.policy.document import Document
 from belay.policy.errors import Path, PolicyError, choices, did_you_mean
 from belay.policy.files import CapabilityFile
-from belay.policy.shared import LADDER, METRICS, PEOPLE, Shared, looser
+from belay.policy.shared import LADDER, METRICS, PEOPLE, Shared, looser, unresolved
 
 DUPLICATE_EVENTS = "duplicate_events"
 """A filter that is no column: ``drop`` counts an event id once."""
@@ -214,6 +214,31 @@ def _columns(c: Checked) -> Found:
             )
 
 
+def _shadow(c: Checked) -> Found:
+    """Choice and odds are columns of one declared source."""
+    shadow = c.file.shadow
+    if shadow is None:
+        return
+    if not c.shared.columns:
+        yield from c.shared.whole(METRICS)
+        return
+    choice, propensity = shadow.choice, shadow.propensity
+    unknown = [
+        *unresolved(c.shared, c.document, ("shadow",), "choice", choice),
+        *unresolved(c.shared, c.document, ("shadow",), "propensity", propensity),
+    ]
+    yield from unknown
+    if unknown or choice is None or propensity is None:
+        return
+    path: Path = ("shadow", "propensity")
+    if choice == propensity:
+        problem, right = "what was chosen is not the probability of it", "name the column that holds the odds"
+        yield c.document.error(path, propensity, problem, right)
+    elif choice.partition(".")[0] != propensity.partition(".")[0]:
+        problem, right = "choice and propensity are in different sources", "use columns of one source"
+        yield c.document.error(path, propensity, problem, right)
+
+
 def _roles(c: Checked) -> Found:
     approval, autonomy = c.file.approval, c.file.autonomy
     named = {}
@@ -336,6 +361,7 @@ _RULES: tuple[Callable[[Checked], Found], ...] = (
     _primary,
     _guardrails,
     _columns,
+    _shadow,
     _roles,
     _escalation,
     _calendar,

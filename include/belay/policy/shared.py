@@ -221,7 +221,7 @@ def _one_metric(shared: Shared, document: Document, name: str, value: Any) -> No
         lacking["direction"] = _no_direction(document, at, name)
     errors += lacking.values()
     for key in ("value", "denominator", "covariate"):
-        errors += _unresolved(shared, document, at, key, getattr(found, key))
+        errors += unresolved(shared, document, at, key, getattr(found, key))
     errors += _meaningless(document, at, found)
     errors += [error for error in document.errors if f"{error.where}.".startswith(f"metrics.{name}.")]
     if errors:
@@ -255,9 +255,10 @@ def _no_direction(document: Document, at: Path, name: str) -> PolicyError:
     )
 
 
-def _unresolved(
+def unresolved(
     shared: Shared, document: Document, at: Path, key: str, value: str | None
 ) -> list[PolicyError]:
+    """Return an error when ``value`` names no declared column (``source.column``)."""
     if value is None:
         return []
     source, _, column = value.partition(".")

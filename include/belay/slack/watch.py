@@ -19,6 +19,7 @@ from belay.approval.news import News, news
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.gates.shadow import measure_shadows
 from belay.ledger.store import LedgerError, recorded
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
 from belay.slack.message import inform_message, request_message
@@ -58,6 +59,7 @@ class Watcher:
         self._shown: dict[str, tuple[object, ...]] = {}
         self._posted: dict[str, Posted] = {}
         self._read_to, self._untold = 0, list[News]()
+        self._measured = ""  # the list for which shadows were read last
         self._turn = RLock()  # a tick and a listener of this process take turns, message by message
 
     def tick(self) -> list[str]:
@@ -186,7 +188,10 @@ class Watcher:
         """
         year, week, _ = self.belay.now().isocalendar()
         this_week, shown = f"{_LIST}{year}-W{week:02}", list[str]()
-        waiting = [known.id for known in waiting_for_judgement(state)]
+        if waits := waiting_for_judgement(state):
+            self._measure(this_week, {known.capability for known in waits})
+            state = self.belay.ledger.state()
+        waiting = [known.id for known in waits]
         said = sum(len(known.results.judgements) for known in state.optimizations.values())
 
         def show() -> None:
@@ -232,6 +237,15 @@ class Watcher:
     def _tell(self, name: str, matter: News, where: _Lookup) -> None:
         if where(name) is None:
             self.channel.show(name, news_message(matter, self.belay.roster(), pages=self._pages), None)
+
+    def _measure(self, name: str, capabilities: set[str]) -> None:
+        """Read what data say of the proposals on the week's list, once a list."""
+        if self._measured == name:
+            return
+        self._measured = name
+        for policy in self.belay.policies().capabilities.values():
+            if policy.id in capabilities:
+                measure_shadows(self.belay, policy)
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:

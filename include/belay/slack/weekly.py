@@ -101,7 +101,7 @@ def _told(entry: Listed, pages: str) -> RichTextBlock:
     after: list[str] = [_said(said) for said in entry.said[-2:]]
     if not entry.closed:
         words.append(_text("\n" + harmless(_one_line(entry.hypothesis), 200)))
-        after.insert(0, entry.expects[:1].upper() + entry.expects[1:] + ".")
+        after.insert(0, " ".join(_sentence(told) for told in (entry.expects, entry.shadow) if told))
     elif not any(said.counted for said in entry.said):
         after.append(harmless(f"Nobody is asked any more: it {entry.closed}.", 300))
     return RichTextBlock(
@@ -111,6 +111,10 @@ def _told(entry: Listed, pages: str) -> RichTextBlock:
             RichTextSectionElement(elements=[_text("\n".join(after))]),
         ]
     )
+
+
+def _sentence(told: str) -> str:
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def _said(said: Said) -> str:

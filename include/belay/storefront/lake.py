@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
 
-TABLES = ("exposures", "outcomes", "units")
+TABLES = ("exposures", "outcomes", "units", "decisions")
 
 CATALOGUE = "warehouse.duckdb"
 
@@ -55,6 +55,18 @@ def schemas() -> dict[str, pa.Schema]:
             }
         ),
         "units": pa.schema({"unit_id": pa.string(), "pre_revenue": pa.float64(), "pre_visits": pa.int32()}),
+        "decisions": pa.schema(
+            {
+                "event_id": pa.string(),
+                "unit_id": pa.string(),
+                "surface": pa.string(),
+                "item": pa.string(),
+                "propensity": pa.float64(),
+                "event_time": moment,
+                "ingested_at": moment,
+                "is_bot": pa.bool_(),
+            }
+        ),
     }
 
 

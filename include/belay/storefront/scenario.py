@@ -40,11 +40,28 @@ class Faults(_Strict):
     """Share of outcomes that never arrive; 1 is a feed that stopped."""
 
 
+class Exploration(_Strict):
+    """What a surface tries by chance on those who see no optimization, and logs as decisions.
+
+    A ``share`` of the visits gets any of the items, each as likely; the others get the first, the usual one.
+    """
+
+    items: Annotated[dict[str, Annotated[float, Field(gt=-1)]], Field(min_length=2)]
+    """Item to its relative effect on conversion."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+    def propensity(self, item: str) -> float:
+        """Return the probability with which a visit gets ``item``."""
+        by_chance = self.share / len(self.items)
+        return by_chance + (1.0 - self.share) * (item == next(iter(self.items)))
+
+
 class Surface(_Strict):
     """One place of the shop."""
 
     visitors_per_day: Annotated[int, Field(gt=0)]
     behaviour: Behaviour
+    exploration: Exploration | None = None
     faults: Faults | None = None
 
 
@@ -73,6 +90,14 @@ class Scenario(_Strict):
     surfaces: dict[str, Surface]
     effects: dict[str, list[Effect]] = {}
     """The truth about optimizations, by id; one that is not named here changes nothing."""
+
+    @property
+    def order(self) -> list[str]:
+        """The surfaces in the order that numbers their draws.
+
+        Those that explore come last: a surface that is added to try things moves no other's visitors.
+        """
+        return sorted(self.surfaces, key=lambda name: (self.surfaces[name].exploration is not None, name))
 
     @property
     def begins(self) -> datetime:

@@ -20,7 +20,7 @@ from belay.clock import data_now, set_data_now
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.storefront.assign import Assigner
 from belay.storefront.lake import Lake, naive, schemas
-from belay.storefront.scenario import Behaviour, Effect, Faults, Scenario, Surface
+from belay.storefront.scenario import Behaviour, Effect, Exploration, Faults, Scenario, Surface
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,22 +102,20 @@ class Storefront:
     def write(self, since: datetime, until: datetime) -> None:
         """Write the visits of ``[since, until)`` on every surface as one part of each table."""
         live = self.assigner.live()
-        exposures, outcomes, units = [], [], []
+        written: dict[str, list[pa.Table]] = {"units": [], "outcomes": [], "decisions": [], "exposures": []}
         for name, surface in sorted(self.scenario.surfaces.items()):
             hour = since
             while hour < until:
                 visits = self._visits(name, surface, hour)
-                tables = self._record(name, surface, hour, visits, live)
-                exposures.append(tables["exposures"])
-                outcomes.append(tables["outcomes"])
-                units.append(tables["units"])
+                for table, rows in self._record(name, surface, hour, visits, live).items():
+                    written[table].append(rows)
                 hour += TICK
         import pyarrow as pa
 
         part = f"{naive(since):%Y%m%dT%H}"
-        self.lake.write("units", part, pa.concat_tables(units))
-        self.lake.write("outcomes", part, pa.concat_tables(outcomes))
-        self.lake.write("exposures", part, pa.concat_tables(exposures))
+        for table, parts in written.items():
+            if parts:
+                self.lake.write(table, part, pa.concat_tables(parts))
 
     def close(self) -> None:
         """Release the flag provider and the home; closing twice does nothing."""
@@ -146,8 +144,8 @@ class Storefront:
     def _visits(self, name: str, surface: Surface, hour: datetime) -> dict[str, Any]:
         """Draw an hour's visitors: who comes, when, and with which attributes."""
         number = int((hour - self.scenario.begins).total_seconds() // 3600)
-        surfaces = sorted(self.scenario.surfaces)
-        rng = np.random.default_rng([self.scenario.seed, surfaces.index(name), number])
+        drawn_by = [self.scenario.seed, self.scenario.order.index(name), number]
+        rng = np.random.default_rng(drawn_by)
         count = int(rng.poisson(surface.visitors_per_day / 24 * rhythm(hour)))
         fresh = rng.random(count) >= _RETURNING
         serial = np.arange(count)
@@ -162,6 +160,7 @@ class Storefront:
         offsets = np.sort(rng.random(count) * TICK.total_seconds() * 1e6).astype("timedelta64[us]")
         return {
             "rng": rng,
+            "drawn_by": drawn_by,
             "number": number,
             "count": count,
             "units": units,
@@ -187,7 +186,13 @@ class Storefront:
         rng, count, units = visits["rng"], visits["count"], visits["units"]
         age = (hour - self.scenario.begins) / timedelta(days=1)
         shown = self._shown(live.get(name, ()), visits)
-        acts = _acts(rng, surface.behaviour, self._together(shown, age), visits)
+        treated = [_treated(variants) for variants in shown.values()]
+        lifts, untouched = self._together(shown, age), ~np.logical_or.reduce(treated)
+        tried = _tried(surface.exploration, visits) if surface.exploration else None
+        if surface.exploration and tried is not None:
+            effects = np.array([surface.exploration.items[item] for item in tried])
+            lifts["conversion"] *= np.where(untouched, 1.0 + effects, 1.0)
+        acts = _acts(rng, surface.behaviour, lifts, visits)
         ids = np.array([f"{name}-{visits['number']}-{i}" for i in range(count)], dtype=object)
         faults = surface.faults if surface.faults and age >= surface.faults.since else None
         arrival = visits["times"] + np.timedelta64(30, "s")
@@ -223,8 +228,7 @@ class Storefront:
             schema=schemas()["outcomes"],
         )
         if faults is not None:
-            treated = np.concatenate([_treated(variants) for variants in shown.values()])
-            exposures, outcomes = _break(rng, faults, exposures, outcomes, treated)
+            exposures, outcomes = _break(rng, faults, exposures, outcomes, np.concatenate(treated))
         newcomers = np.flatnonzero(visits["fresh"])
         people = pa.table(
             {
@@ -234,7 +238,10 @@ class Storefront:
             },
             schema=schemas()["units"],
         )
-        return {"exposures": exposures, "outcomes": outcomes, "units": people}
+        tables = {"exposures": exposures, "outcomes": outcomes, "units": people}
+        if surface.exploration and tried is not None:
+            tables["decisions"] = _decided(name, surface.exploration, visits, tried, ids, untouched)
+        return tables
 
     def _shown(self, flags: tuple[str, ...], visits: dict[str, Any]) -> dict[str, Any]:
         """Return each visitor's variant of every flag; where nothing is shown, of a flag without a name."""
@@ -292,6 +299,36 @@ def _lifts(effects: list[Effect], variants: Any, age: float) -> dict[str, Any]:
 
 def _treated(variants: Any) -> Any:
     return (variants != CONTROL) & (variants != HOLDOUT)
+
+
+def _tried(exploration: Exploration, visits: dict[str, Any]) -> list[str]:
+    """Draw what each visitor gets by chance, from draws of its own: nothing else in the shop moves."""
+    rng, items = np.random.default_rng([*visits["drawn_by"], 1]), list(exploration.items)
+    explores = rng.random(visits["count"]) < exploration.share
+    drawn = rng.integers(0, len(items), visits["count"])
+    return [items[place] for place in np.where(explores, drawn, 0)]
+
+
+def _decided(
+    name: str, exploration: Exploration, visits: dict[str, Any], tried: list[str], ids: Any, here: Any
+) -> pa.Table:
+    """Return the log of what was chosen, with its probability; who sees an optimization was given that."""
+    import pyarrow as pa
+
+    decisions = pa.table(
+        {
+            "event_id": [f"d-{i}" for i in ids],
+            "unit_id": visits["units"],
+            "surface": [name] * visits["count"],
+            "item": tried,
+            "propensity": [exploration.propensity(item) for item in tried],
+            "event_time": visits["times"],
+            "ingested_at": visits["times"] + np.timedelta64(30, "s"),
+            "is_bot": visits["bot"],
+        },
+        schema=schemas()["decisions"],
+    )
+    return decisions.filter(pa.array(here))
 
 
 def _effect_at(effects: list[Effect], age: float) -> Effect:
