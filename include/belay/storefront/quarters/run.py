@@ -185,7 +185,11 @@ class Quarters:
     def _climb(self, name: str) -> None:
         """Take an optimization as far as it goes today."""
         known = self._known(name)
-        if known.step is None or known.scope >= known.step.to_scope or not known.step.passed(Gate.ADMIT):
+        moved = (
+            known.step is None or known.scope != known.step.from_scope
+        )  # it widened, or a demotion narrowed it
+        if moved or not known.step.passed(Gate.ADMIT):
+            self.window = None
             self.world.do(c.StartStep(name, f"{name}-{self.day}", self.policy), "admit")
             known = self._known(name)
             if known.step is None or not known.step.passed(Gate.ADMIT):
@@ -290,7 +294,6 @@ class Quarters:
         self._judge(self._known(name), Gate.APPROVAL, Verdict.PASS)
         self.world.do(c.IntendWidening(name, number), "flag-writer")
         self._settle_scopes()
-        self.window = None
         if self._known(name).status.ended:
             self._drop()
 
