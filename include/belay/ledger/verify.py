@@ -134,7 +134,7 @@ def _check_entry(row: Sequence[Any], expected: int, prev: str) -> Fault | None:
         return Fault("entries", str(seq), "it does not follow the row before it")
     try:
         found = hash_of(*row[:-1])
-    except TypeError:  # a column that holds something else than text
+    except (TypeError, UnicodeEncodeError):  # a column that holds something else than text
         found = ""
     if found != row[-1]:
         return Fault("entries", str(seq), "its content does not match its hash")
