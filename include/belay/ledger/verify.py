@@ -185,7 +185,7 @@ def _check_evidence(connection: sa.Connection, named: Mapping[str, int]) -> Faul
 
 def _check_projections(connection: sa.Connection, draft: Draft) -> Fault | None:
     expected = {
-        (table, key): codec.encode(entity)
+        (table, key): codec.encode_entity(entity)
         for table in codec.ENTITIES
         for key, entity in getattr(draft, table).items()
     }
