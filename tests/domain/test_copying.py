@@ -1,4 +1,4 @@
-"""A copy with changes is what dataclasses.replace gives."""
+"""A copy with changes is what dataclasses.replace gives; in place, the same fields change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from belay.domain.copying import replace
+from belay.domain.copying import amend, replace
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, Results, Step
 
 
@@ -28,6 +28,15 @@ def test_a_copy_with_changes(one: int, other: str, new: int) -> None:
 def test_a_field_that_is_not_there() -> None:
     with pytest.raises(KeyError, match="third"):
         replace(Small(1), third=3)
+    with pytest.raises(KeyError, match="third"):
+        amend(Small(1), {"third": 3})
+
+
+def test_in_place() -> None:
+    thing = Small(1, "y")
+    copy = replace(thing)
+    amend(thing, {"one": 2})
+    assert (thing, copy) == (Small(2, "y"), Small(1, "y"))
 
 
 @pytest.mark.parametrize("kind", [CapabilityState, OptimizationState, RequestState, Results, Step])

@@ -1,7 +1,8 @@
-"""Copies of frozen dataclasses with some fields changed: folding a ledger does little else."""
+"""Frozen dataclasses with some fields changed, as copies or in place: folding a ledger does little else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -21,13 +22,26 @@ def replace(thing: _T, **changes: Any) -> _T:
         When the class has no such field.
     """
     kind: type[Any] = type(thing)
-    slots, writers = _SLOTS.get(kind) or _remembered(kind)
+    slots, _ = _SLOTS.get(kind) or _remembered(kind)
     copy: _T = object.__new__(kind)
     for read, write in slots:
         write(copy, read(thing))
-    for name, value in changes.items():
-        writers[name](copy, value)
+    amend(copy, changes)
     return copy
+
+
+def amend(thing: Any, changes: Mapping[str, Any]) -> None:
+    """Change fields of a frozen, slotted dataclass in place: for whoever made it and has not shown it yet.
+
+    Raises
+    ------
+    KeyError
+        When the class has no such field.
+    """
+    kind = type(thing)
+    _, writers = _SLOTS.get(kind) or _remembered(kind)
+    for name, value in changes.items():
+        writers[name](thing, value)
 
 
 def _remembered(kind: type) -> tuple[list[tuple[Any, Any]], dict[str, Any]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.copying import replace
+from belay.domain.copying import amend, replace
 from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import Decision, find
@@ -48,8 +47,7 @@ HARM = frozenset({"harm", "rolled_back", GUARD})
 """Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event as the ledger keeps it: numbered, dated, and with its actor."""
 
     seq: int
@@ -59,7 +57,10 @@ class Recorded:
 
 
 class Draft:
-    """A state being folded. It remembers which entities changed, so that projections follow cheaply."""
+    """A state being folded. It remembers which entities changed, so that projections follow cheaply.
+
+    An entity is copied at its first change; from then on the draft changes its own copy, until it is shown.
+    """
 
     def __init__(self, state: State) -> None:
         self.seq = state.seq
@@ -71,24 +72,46 @@ class Draft:
         self.blind = dict(state.blind)
         self.lifted = dict(state.lifted)
         self.touched: set[tuple[str, str]] = set()
+        self._own: dict[tuple[str, str], Any] = {}
 
     def put(self, table: str, key: str, entity: Any) -> None:
-        """Store ``entity`` under ``key`` of ``table``."""
+        """Store ``entity``, made for this draft alone, under ``key`` of ``table``."""
         getattr(self, table)[key] = entity
         self.touched.add((table, key))
+        self._own[table, key] = entity
 
     def drop(self, table: str, key: str) -> None:
         """Remove ``key`` from ``table``."""
         getattr(self, table).pop(key, None)
         self.touched.add((table, key))
+        self._own.pop((table, key), None)
+
+    def change(self, table: str, key: str, **changes: Any) -> None:
+        """Replace fields of one entity."""
+        amend(self._owned(table, key), changes)
 
     def change_optimization(self, key: str, **changes: Any) -> None:
         """Replace fields of one optimization."""
-        self.put("optimizations", key, replace(self.optimizations[key], **changes))
+        amend(self._owned("optimizations", key), changes)
+
+    def change_step(self, key: str, **changes: Any) -> None:
+        """Replace fields of the step that one optimization is at."""
+        amend(self._owned("optimizations", key).step, changes)
 
     def add_results(self, key: str, **changes: Any) -> None:
         """Replace fields of what one optimization adds to its capability's record."""
-        self.change_optimization(key, results=replace(self.optimizations[key].results, **changes))
+        amend(self._owned("optimizations", key).results, changes)
+
+    def _owned(self, table: str, key: str) -> Any:
+        """Return the draft's own copy of an entity, and of the parts of it that are changed in place."""
+        entity = self._own.get((table, key))
+        if entity is None:
+            entity = replace(getattr(self, table)[key])
+            if isinstance(entity, OptimizationState):
+                step = None if entity.step is None else replace(entity.step)
+                amend(entity, {"step": step, "results": replace(entity.results)})
+            self.put(table, key, entity)
+        return entity
 
     def apply(self, recorded: Recorded) -> None:
         """Fold one recorded event."""
@@ -96,7 +119,8 @@ class Draft:
         self.seq = recorded.seq
 
     def state(self) -> State:
-        """Return the folded state."""
+        """Return the folded state: from now on its entities are never changed in place."""
+        self._own.clear()
         return State(
             self.seq,
             self.capabilities,
@@ -214,9 +238,8 @@ def _lease_end(capability: CapabilityState, at: datetime) -> datetime | None:
 
 @_folds(e.PromotionStarted)
 def _(event: e.PromotionStarted, draft: Draft, recorded: Recorded) -> None:
-    known = draft.capabilities[event.capability]
     promotion = Promotion(event.run, event.from_stage, event.to_stage, event.policy, recorded.at)
-    draft.put("capabilities", event.capability, replace(known, promotion=promotion, grant=None))
+    draft.change("capabilities", event.capability, promotion=promotion, grant=None)
 
 
 @_folds(e.PromotionJudged)
@@ -227,7 +250,7 @@ def _(event: e.PromotionJudged, draft: Draft, recorded: Recorded) -> None:
         return
     result = GateResult(event.verdict, event.sentence, event.evidence, recorded.seq)
     promotion = replace(promotion, gates={**promotion.gates, event.gate: result})
-    draft.put("capabilities", event.capability, replace(known, promotion=promotion))
+    draft.change("capabilities", event.capability, promotion=promotion)
 
 
 @_folds(e.ProposalJudged)
@@ -244,20 +267,20 @@ def _(event: e.ShadowMeasured, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.OecMeasured)
 def _(event: e.OecMeasured, draft: Draft, recorded: Recorded) -> None:
-    known = draft.capabilities[event.capability]
     found = Estimate(event.effect, event.low, event.high)
     reading = OecReading(found, event.since, event.until, recorded.at, event.evidence)
-    draft.put("capabilities", event.capability, replace(known, oec=reading))
+    draft.change("capabilities", event.capability, oec=reading)
 
 
 def _void_unused_grants(draft: Draft, capability: str, reason: str) -> None:
     """Take back what was granted under less oversight than the steps may need now (I2)."""
     for known in [o for o in draft.optimizations.values() if o.capability == capability]:
-        if known.grant is None or known.grant.used:
+        grant = known.grant
+        if grant is None or grant.used:
             continue
         draft.change_optimization(known.id, grant=None)
-        if request := draft.requests.get(known.grant.id):
-            draft.put("requests", request.id, replace(request, status=RequestStatus.VOID, outcome=reason))
+        if request := draft.requests.get(grant.id):
+            draft.change("requests", request.id, status=RequestStatus.VOID, outcome=reason)
 
 
 @_folds(e.Frozen)
@@ -308,7 +331,7 @@ def _(event: e.StepStarted, draft: Draft, recorded: Recorded) -> None:
     phase = len(optimization.phases)
     if event.level is not None and find(known.decisions, optimization.id, phase) is None:
         begun = (*known.decisions, Decision(optimization.id, phase, event.level))
-        draft.put("capabilities", known.id, replace(known, decisions=begun))
+        draft.change("capabilities", known.id, decisions=begun)
 
 
 @_folds(e.GateJudged)
@@ -318,15 +341,15 @@ def _(event: e.GateJudged, draft: Draft, recorded: Recorded) -> None:
     if step is None or step.number != event.step:
         return
     result = GateResult(event.verdict, event.sentence, event.evidence, recorded.seq)
-    step = replace(step, gates={**step.gates, event.gate: result})
-    changes: dict[str, Any] = {"step": step}
+    gates = {**step.gates, event.gate: result}
+    draft.change_step(event.optimization, gates=gates)
     if event.verdict is not Verdict.PASS and not optimization.status.ended:
-        changes |= {"status": Status.HELD, "reason": event.sentence}
-    elif optimization.status is Status.HELD and step.passed(*step.gates):
-        changes |= {"status": Status.CLIMBING, "reason": ""}
+        draft.change_optimization(event.optimization, status=Status.HELD, reason=event.sentence)
+    elif optimization.status is Status.HELD and all(gate.verdict is Verdict.PASS for gate in gates.values()):
+        draft.change_optimization(event.optimization, status=Status.CLIMBING, reason="")
     if event.gate is Gate.REVIEW and event.verdict is Verdict.PASS:
-        changes["shown_harmless"] = max(optimization.shown_harmless, optimization.scope)
-    draft.change_optimization(event.optimization, **changes)
+        harmless = max(optimization.shown_harmless, optimization.scope)
+        draft.change_optimization(event.optimization, shown_harmless=harmless)
     if event.gate is Gate.REVIEW and step.level is not None:
         _decided(draft, optimization, shown=event.verdict is Verdict.PASS)
     if event.found is not None:
@@ -344,14 +367,14 @@ def _decided(draft: Draft, optimization: OptimizationState, *, shown: bool) -> N
         return
     decided = replace(known.decisions[at], shown_at=len(known.decisions) if shown else None)
     decisions = (*known.decisions[:at], decided, *known.decisions[at + 1 :])
-    draft.put("capabilities", known.id, replace(known, decisions=decisions))
+    draft.change("capabilities", known.id, decisions=decisions)
 
 
 @_folds(e.LookTaken)
 def _(event: e.LookTaken, draft: Draft, recorded: Recorded) -> None:
     step = draft.optimizations[event.optimization].step
     if step is not None and step.number == event.step:
-        draft.change_optimization(event.optimization, step=replace(step, looks=event.look))
+        draft.change_step(event.optimization, looks=event.look)
 
 
 @_folds(e.OversightRequested)
@@ -388,10 +411,9 @@ def _(event: e.OversightRequested, draft: Draft, recorded: Recorded) -> None:
         known = draft.capabilities[event.capability]
         if known.promotion is not None:
             promotion = replace(known.promotion, request=event.request)
-            draft.put("capabilities", known.id, replace(known, promotion=promotion))
+            draft.change("capabilities", known.id, promotion=promotion)
     elif optimization.step is not None:
-        step = replace(optimization.step, request=event.request)
-        draft.change_optimization(event.optimization, step=step)
+        draft.change_step(event.optimization, request=event.request)
 
 
 @_folds(e.VoteCast)
@@ -407,7 +429,7 @@ def _(event: e.VoteCast, draft: Draft, recorded: Recorded) -> None:
         event.counted,
         event.on_behalf_of,
     )
-    draft.put("requests", event.request, replace(request, votes=(*request.votes, vote)))
+    draft.change("requests", event.request, votes=(*request.votes, vote))
 
 
 @_folds(e.DelegationGiven)
@@ -431,32 +453,30 @@ def _(event: e.DelegationEnded, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.RequestReminded)
 def _(event: e.RequestReminded, draft: Draft, recorded: Recorded) -> None:
-    draft.put("requests", event.request, replace(draft.requests[event.request], reminded=True))
+    draft.change("requests", event.request, reminded=True)
 
 
 @_folds(e.RequestEscalated)
 def _(event: e.RequestEscalated, draft: Draft, recorded: Recorded) -> None:
-    request = draft.requests[event.request]
-    draft.put("requests", event.request, replace(request, escalated=True, escalate_to=event.roles))
+    draft.change("requests", event.request, escalated=True, escalate_to=event.roles)
 
 
 @_folds(e.ReviewOpened)
 def _(event: e.ReviewOpened, draft: Draft, recorded: Recorded) -> None:
     request = draft.requests[event.request]
     opened = tuple(dict.fromkeys((*request.opened_by, recorded.by.id)))
-    draft.put("requests", event.request, replace(request, opened_by=opened))
+    draft.change("requests", event.request, opened_by=opened)
 
 
 @_folds(e.RequestClosed)
 def _(event: e.RequestClosed, draft: Draft, recorded: Recorded) -> None:
     request = draft.requests[event.request]
     status = RequestStatus(event.outcome)
-    closed = replace(request, status=status, outcome=event.reason, settled_at=recorded.at)
-    draft.put("requests", event.request, closed)
+    draft.change("requests", event.request, status=status, outcome=event.reason, settled_at=recorded.at)
     if request.promotes:
         known = draft.capabilities[request.capability]
         if known.grant is not None and known.grant.id == request.id:
-            draft.put("capabilities", known.id, replace(known, grant=None))
+            draft.change("capabilities", known.id, grant=None)
     elif status is RequestStatus.REJECTED:
         draft.add_results(request.optimization, decided_at=recorded.at, overridden_at=recorded.at)
 
@@ -464,15 +484,13 @@ def _(event: e.RequestClosed, draft: Draft, recorded: Recorded) -> None:
 @_folds(e.OversightGranted)
 def _(event: e.OversightGranted, draft: Draft, recorded: Recorded) -> None:
     if event.request is not None:
-        request = draft.requests[event.request]
-        granted = replace(request, status=RequestStatus.GRANTED, settled_at=recorded.at)
-        draft.put("requests", event.request, granted)
+        draft.change("requests", event.request, status=RequestStatus.GRANTED, settled_at=recorded.at)
     if event.to_stage is not None and event.from_stage is not None:
         known = draft.capabilities[event.capability]
         promotes = StageGrant(
             event.grant, event.from_stage, event.to_stage, known.policy, event.digest, recorded.seq
         )
-        draft.put("capabilities", known.id, replace(known, grant=promotes))
+        draft.change("capabilities", known.id, grant=promotes)
         return
     grant = Grant(
         id=event.grant,
@@ -614,7 +632,7 @@ def _(event: e.ScopeConfirmed, draft: Draft, recorded: Recorded) -> None:
         )
         capability = draft.capabilities[optimization.capability]
         recent = tuple(at for at in capability.widened_at if at > recorded.at - _A_DAY)
-        draft.put("capabilities", capability.id, replace(capability, widened_at=(*recent, recorded.at)))
+        draft.change("capabilities", capability.id, widened_at=(*recent, recorded.at))
 
 
 @_folds(e.OptimizationEnded)

@@ -270,7 +270,7 @@ class OptimizationState:
     reason: str = ""
     approved_scope: int = 0
     holdout: int = 0
-    results: Results = Results()
+    results: Results = field(default_factory=Results)
     interacts_with: tuple[str, ...] = ()
     holdback: int = 0
     rotation: int = 0

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from json.encoder import encode_basestring
 from typing import NamedTuple
+
+import msgspec
 
 GENESIS = "0" * 64
 """What the first entry follows."""
+
+_canonical = msgspec.json.Encoder().encode
+"""JSON without white space: of texts and whole numbers the same as json.dumps makes, several times faster."""
 
 
 class Entry(NamedTuple):
@@ -45,24 +49,17 @@ class Entry(NamedTuple):
     hash: str
 
 
-def hash_of(
-    seq: int,
-    at: str,
-    kind: str,
-    actor: str,
-    capability: str,
-    optimization: str,
-    key: str,
-    body: str,
-    prev: str,
-) -> str:
+def hash_of(seq: int, *texts: str) -> str:
     """Return the SHA-256 (FIPS 180-4) of an entry's columns, written as one canonical JSON array.
+
+    ``texts`` are the columns from ``at`` to ``prev``.
 
     Raises
     ------
     TypeError
         When a column holds something else than text.
+    UnicodeEncodeError
+        When a column holds what is no text any more.
     """
-    texts = (at, kind, actor, capability, optimization, key, body, prev)
-    columns = f"[{seq},{','.join(map(encode_basestring, texts))}]"  # json.dumps, several times faster
-    return hashlib.sha256(columns.encode(errors="surrogateescape")).hexdigest()
+    "".join(texts)  # bytes are no text: the encoder would take them, and write another text in their place
+    return hashlib.sha256(_canonical((seq, *texts))).hexdigest()

@@ -49,6 +49,7 @@ class Batch:
         for event in events:
             seq = self._draft.seq + 1
             optimization, capability = _about(event, self._draft)
+            body = codec.encode(event)
             columns = (
                 seq,
                 at.isoformat(timespec="microseconds"),
@@ -57,11 +58,12 @@ class Batch:
                 capability,
                 optimization,
                 key,
-                codec.encode(event),
+                body,
                 self._prev,
             )
             self._prev = hash_of(*columns)
-            self._draft.apply(Recorded(seq, at, by, event))
+            # What is folded is what was written: a whole number in a field of floats is read back as a float.
+            self._draft.apply(Recorded(seq, at, by, codec.decode_event(event.kind, body)))
             self._rows.append(dict(zip(_COLUMNS, (*columns, self._prev), strict=True)))
 
     def write(self, connection: sa.Connection) -> None:
@@ -91,7 +93,7 @@ def project(connection: sa.Connection, draft: Draft) -> None:
         if entity is None:
             gone.append((table, key))
         else:
-            rows.append(dict(zip(_PROJECTED, (table, key, codec.encode(entity)), strict=True)))
+            rows.append(dict(zip(_PROJECTED, (table, key, codec.encode_entity(entity)), strict=True)))
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     insert = dialect.insert(projections)
     connection.execute(
