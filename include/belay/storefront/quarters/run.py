@@ -185,10 +185,9 @@ class Quarters:
     def _climb(self, name: str) -> None:
         """Take an optimization as far as it goes today."""
         known = self._known(name)
-        moved = (
-            known.step is None or known.scope != known.step.from_scope
-        )  # it widened, or a demotion narrowed it
-        if moved or not known.step.passed(Gate.ADMIT):
+        step = known.step
+        # The scope moved since the step began: it widened, or a demotion narrowed it.
+        if step is None or known.scope != step.from_scope or not step.passed(Gate.ADMIT):
             self.window = None
             self.world.do(c.StartStep(name, f"{name}-{self.day}", self.policy), "admit")
             known = self._known(name)
