@@ -22,12 +22,18 @@ from belay.ledger.schema import MARK, entries, projections
 
 def recorded(entry: Entry) -> Recorded:
     """Return a stored entry as the event that state is folded from."""
-    return Recorded(
-        entry.seq,
-        datetime.fromisoformat(entry.at),
-        _actor(entry.actor),
-        codec.decode_event(entry.kind, entry.body),
-    )
+    return recorded_from(entry.seq, entry.at, entry.kind, entry.actor, entry.body)
+
+
+def recorded_from(seq: int, at: str, kind: str, actor: str, body: str) -> Recorded:
+    """Return the event that these columns of an entry hold.
+
+    Raises
+    ------
+    ValueError
+        When one of them holds no time, no actor, or no event that this Belay knows.
+    """
+    return Recorded(seq, datetime.fromisoformat(at), _actor(actor), codec.decode_event(kind, body))
 
 
 @lru_cache(maxsize=1024)

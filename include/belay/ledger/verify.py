@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from belay.domain.evolve import Draft
 from belay.domain.state import State
 from belay.ledger import codec
-from belay.ledger.chain import GENESIS, Entry, hash_of
+from belay.ledger.chain import GENESIS, hash_of
 from belay.ledger.errors import explained
-from belay.ledger.reading import recorded
+from belay.ledger.reading import recorded_from
 from belay.ledger.schema import MARK, entries, evidence, head, projections
 from belay.ledger.store import Ledger
+
+_Row = sa.Row[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _verify(
         documents, changed = _check_evidence(connection)
         reading = _Reading(documents, since, draft)
         for rows in _parts(connection, sa.select(entries).order_by(entries.c.seq)):
-            fault = reading.go_on([Entry._make(row) for row in rows])
+            fault = reading.go_on(rows)
             if fault is not None:
                 return Verification(reading.count, reading.head, fault)
         fault = _check_head(connection, reading.count, reading.head, since)
@@ -98,6 +100,8 @@ def _verify(
 
 class _Reading:
     """The entries, read in order, part by part, as far as they are sound.
+
+    Rows are taken apart where they are needed: naming the columns of each would cost as much as hashing it.
 
     Attributes
     ----------
@@ -114,52 +118,54 @@ class _Reading:
         self.unfounded: Fault | None = None
         self._documents, self._since, self._draft = documents, since, draft
 
-    def go_on(self, part: Sequence[Entry]) -> Fault | None:
+    def go_on(self, part: Sequence[_Row]) -> Fault | None:
         """Read the next entries; return what is wrong with the first that is not sound."""
         chained, broken = _check_chain(part, self.count, self.head)
         folded, fault = self._check_events(part[:chained])
         if folded:
-            self.count, self.head = part[folded - 1].seq, part[folded - 1].hash
+            self.count, *_, self.head = part[folded - 1]
         return fault or broken
 
-    def _check_events(self, part: Sequence[Entry]) -> tuple[int, Fault | None]:
+    def _check_events(self, part: Sequence[_Row]) -> tuple[int, Fault | None]:
         """Fold entries; return how many can be, and what is wrong with the one after them."""
         draft, documents = self._draft, self._documents
         anchored, anchor = self._since or (0, "")
-        for count, entry in enumerate(part):
+        for count, row in enumerate(part):
+            seq, at, kind, actor, _, _, _, body, _, own = row
             try:
-                told = recorded(entry)
+                told = recorded_from(seq, at, kind, actor, body)
                 if draft is not None:
                     draft.apply(told)
             except (ValueError, KeyError, TypeError) as error:
-                return count, Fault("entries", str(entry.seq), f"it cannot be folded: {error}")
-            if entry.seq == anchored and entry.hash != anchor:
+                return count, Fault("entries", str(seq), f"it cannot be folded: {error}")
+            if seq == anchored and own != anchor:
                 return count, Fault("entries", str(anchored), f"its hash is not the anchor's {anchor[:12]}…")
             rests_on = getattr(told.event, "evidence", None)
             if rests_on and rests_on not in documents and self.unfounded is None:
-                self.unfounded = Fault("evidence", rests_on, f"missing: entry {entry.seq} rests on it")
+                self.unfounded = Fault("evidence", rests_on, f"missing: entry {seq} rests on it")
         return len(part), None
 
 
-def _check_chain(part: Sequence[Entry], after: int, prev: str) -> tuple[int, Fault | None]:
+def _check_chain(part: Sequence[_Row], after: int, prev: str) -> tuple[int, Fault | None]:
     """Return how many entries follow ``after`` and one another, and what is wrong with the one after them."""
-    for count, entry in enumerate(part):
-        seq = after + count + 1
-        if entry.seq != seq:
-            return count, Fault("entries", str(seq), f"missing: the next row that is there is {entry.seq!r}")
-        if entry.prev != prev:
+    for count, row in enumerate(part):
+        seq, at, kind, actor, capability, optimization, key, body, before, own = row
+        expected = after + count + 1
+        if seq != expected:
+            return count, Fault("entries", str(expected), f"missing: the next row that is there is {seq!r}")
+        if before != prev:
             return count, Fault("entries", str(seq), "it does not follow the row before it")
-        prev = entry.hash
+        prev = own
         try:
-            found = hash_of(*entry[:-1])
+            found = hash_of(seq, at, kind, actor, capability, optimization, key, body, before)
         except (TypeError, UnicodeEncodeError):  # a column that holds something else than text
             found = ""
-        if found != prev:
+        if found != own:
             return count, Fault("entries", str(seq), "its content does not match its hash")
     return len(part), None
 
 
-def _parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[sa.Row[Any]]]:
+def _parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[_Row]]:
     """Yield the rows of a large answer in parts that stay in the processor's cache while they are read."""
     return connection.execution_options(yield_per=250).execute(query).partitions()
 
