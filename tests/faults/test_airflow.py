@@ -149,6 +149,9 @@ class Faults:
                     self.lower(stage)
             if stage == "window":
                 self.shop(signal.SIGCONT)
+            if stage == "review" and victim is not None:
+                # Nothing waits for its time any more, and the warehouse grows with it.
+                self.shop(signal.SIGSTOP)
             if stage == "approval":
                 for point in POINTS if victim is not None else ():
                     self.raise_(point)

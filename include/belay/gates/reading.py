@@ -77,13 +77,13 @@ def read(
         When the warehouse does not answer, has no data yet, or its data is older than the policy allows.
     """
     since = live_since(known, belay.settings.flag_settle)
+    now = belay.data_now()  # before the warehouse is asked: what arrives while it answers is not missing
     try:
         until = watermark(belay.warehouse, known.surface)
     except Exception as error:  # every driver has its own errors; whatever it is, we are blind
         raise BlindError(f"the warehouse does not answer: {error}") from error
     if until is None:
         raise BlindError(f"the warehouse holds nothing yet about surface {known.surface}")
-    now = belay.data_now()
     until = min(until.replace(tzinfo=UTC), now)
     age = now - until
     if age.total_seconds() > policy.max_data_age_seconds:
