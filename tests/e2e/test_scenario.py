@@ -271,8 +271,8 @@ def test_getting_back_takes_fresh_evidence(course: AtWork) -> None:
 def test_whoever_asks_is_told_why_and_by_whom(course: AtWork) -> None:
     history = list(course.world.belay.ledger.history())
     for kind, told in (
-        (StagePromoted, ("nora", "omar", "from suggest to supervised")),
-        (StageDemoted, ("drifting-3", "harm-rate", "from supervised to suggest")),
+        (StagePromoted, ("nora", "omar", "from “suggest” to “supervised”")),
+        (StageDemoted, ("drifting-3", "harm-rate", "from “supervised” to “suggest”")),
     ):
         (entry,) = [entry for entry in history if isinstance(entry.event, kind)]
         text = explain(history, entry.seq).to_text()

@@ -58,7 +58,11 @@ class Ledger:
             When the database cannot be reached, a server's ledger was not migrated, or there is none and
             none is to be made.
         """
-        return cls(opened(url, patience=patience, create=create))
+        engine, migrated = opened(url, patience=patience, create=create)
+        ledger = cls(engine)
+        if migrated:  # what an older Belay derived from the entries is not what this one derives
+            ledger.rebuild()
+        return ledger
 
     def close(self) -> None:
         """Release the database connections."""
