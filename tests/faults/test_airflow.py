@@ -59,7 +59,7 @@ def policies(folder: Path) -> Path:
         "ramp": RAMP,
         "primary": {"metric": "conversion", "rule": "non_inferior", "minimum_effect": 0.8, "margin": 0.8},
         "guardrails": {"support_tickets": 9.0},
-        "window": {"minimum": "6h", "maximum": "14d", "minimum_units": 20, "looks": 4, "poll": "1s"},
+        "window": {"minimum": "6h", "maximum": "14d", "minimum_units": 200, "looks": 4, "poll": "1s"},
         "approval": {"notice": "1s"},
         "limits": {"changes_per_day": 1000},
         # Whoever answers here answers at once, as nobody may for long.
