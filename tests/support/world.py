@@ -78,6 +78,11 @@ class World:
         flag = FlagdFile(self.home / "flags" / "flags.flagd.json").read(name)
         return flag.scope if flag else 0
 
+    def veto(self, name: str) -> None:
+        """Take an optimization down over HTTP, as nora, whatever Airflow's scheduler does."""
+        answer = self.call("nora", "POST", f"/belay/api/vetoes/{name}", {"reason": "customers complain"})
+        assert answer.ok, answer.text
+
     def until(
         self, what: str, condition: Callable[[], Any], patience: float = 420.0, *, every: float = 0.3
     ) -> Any:
