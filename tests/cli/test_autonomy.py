@@ -31,7 +31,7 @@ def test_people_judge_what_nobody_sees(belay, services: Services, easy: None, pr
     assert belay("propose", proposal, "--no-start").exit_code == 0
     digest = belay("autonomy", "digest").output
     assert "1 proposal waits for a judgement" in digest
-    assert "it expects +8.0 % (+2.0 to +14.0 %) on the primary metric" in digest
+    assert "it expects +8.0 % (+2.0 % to +14.0 %) on the primary metric" in digest
     said = belay("judge", "checkout-delivery-date", "yes", "--as", "nora", "-r", "I would too")
     assert said.exit_code == 0, said.output
     assert "nora would have done checkout-delivery-date." in said.output

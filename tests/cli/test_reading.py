@@ -132,7 +132,7 @@ def test_rebuild_and_upgrade_change_nothing_on_a_good_ledger(belay, services, re
 def test_scenarios_say_what_held_and_fail_when_it_did_not(belay) -> None:
     held = belay("scenarios", "--seeds", 1, "--kind", "human-only", "--quarters", 1, "--workers", 1)
     assert held.exit_code == 0
-    assert "human-only: never passes suggest in 100.0% of 1 (at least 100%): held" in held.output
+    assert "human-only: never passes suggest in 100.0 % of 1 (at least 100 %): held" in held.output
     failed = belay("scenarios", "--seeds", 1, "--kind", "helpful", "--quarters", 1, "--workers", 1, "--json")
     assert failed.exit_code == 1
     assert json.loads(failed.stdout)["expectations"][0]["held"] is False

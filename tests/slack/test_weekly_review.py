@@ -354,5 +354,5 @@ def test_what_data_say_is_read_once_before_the_list_is_posted(slack, belay, sett
     watcher = watcher_of(belay, settings)
     assert watcher.tick()
     assert watcher.tick() == []
-    assert "Data say +3.0 % (+1.0 to +5.0 %)." in words(list_of(slack))
+    assert "Data say +3.0 % (+1.0 % to +5.0 %)." in words(list_of(slack))
     assert read == ["checkout_wording"]

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from belay.domain.events import Choice
+from belay.domain.figures import in_percent, signed_percent, with_interval
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
 from belay.domain.rules.requests import missing_for_quorum
@@ -205,19 +206,15 @@ def _effect(line: Mapping[str, Any]) -> EffectLine:
         title=str(line.get("title", "")),
         role=str(line.get("role", "")),
         effect=relative(line.get("effect"), line.get("low"), line.get("high")),
-        margin="" if line.get("margin") is None else f"margin {abs(line['margin']):.1%}",
+        margin="" if line.get("margin") is None else f"margin {in_percent(abs(line['margin']), 1)}",
         finding=str(line.get("finding", "unknown")),
     )
 
 
 def relative(effect: float | None, low: float | None, high: float | None) -> str:
-    """Return a relative effect with its interval: ``+3.1 % (−0.4 to +6.6 %)``."""
+    """Return a relative effect with its interval: ``+3.1 % (−0.4 % to +6.6 %)``."""
     if effect is None:
         return "unknown"
     if low is None or high is None:
-        return f"{_signed(effect)} %"
-    return f"{_signed(effect)} % ({_signed(low)} to {_signed(high)} %)"
-
-
-def _signed(value: float) -> str:
-    return f"{value * 100:+.1f}".replace("-", "−")
+        return signed_percent(effect)
+    return with_interval(effect, low, high)

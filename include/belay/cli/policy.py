@@ -11,6 +11,7 @@ from belay.cli.exits import NO, BadInputError
 from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say, table, warn
 from belay.cli.parts import opened
+from belay.domain.figures import in_percent
 
 app = typer.Typer(help="What the capability files say.", no_args_is_help=True)
 
@@ -56,7 +57,7 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         return
     from belay.domain.scope import percent
 
-    errors = policy.errors
+    errors, primary = policy.errors, policy.primary
     say(f"{policy.id}: {policy.title} (policy {policy.digest[:12]})", style="bold")
     say(policy.description)
     rows = [
@@ -66,8 +67,8 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         ("initial stage", policy.initial_stage),
         ("ramp", " → ".join(percent(step) for step in policy.ramp.steps)),
         ("free scope", percent(policy.free_scope)),
-        ("primary", f"{policy.primary.metric.id}, {policy.primary.rule}, margin {policy.primary.margin:.1%}"),
-        *(("guardrail", f"{g.metric.id}, margin {g.margin:.1%}") for g in policy.guardrails),
+        ("primary", f"{primary.metric.id}, {primary.rule}, margin {in_percent(primary.margin, 1)}"),
+        *(("guardrail", f"{g.metric.id}, margin {in_percent(g.margin, 1)}") for g in policy.guardrails),
         (
             "errors",
             f"alpha {errors.alpha:g}, power {errors.power:g}, fdr {errors.fdr:g}",

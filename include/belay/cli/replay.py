@@ -10,6 +10,7 @@ import typer
 
 from belay.cli.exits import NO, BadInputError
 from belay.cli.output import Json, print_json, say, table
+from belay.domain.figures import in_percent
 
 if TYPE_CHECKING:
     from belay.storefront.recorded import HeadlineTest
@@ -134,7 +135,7 @@ def _splits(tests: list[HeadlineTest], *, as_json: bool) -> None:
     if as_json:
         print_json(counted)
         return
-    rows = [(where, c["flagged"], c["tests"], f"{c['share']:.2%}") for where, c in counted.items()]
+    rows = [(where, c["flagged"], c["tests"], in_percent(c["share"], 2)) for where, c in counted.items()]
     table(
         "Upworthy: splits that are not the ones asked for (p < .001)",
         ("weeks", "flagged", "tests", "share"),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from belay.domain.autonomy import Criteria
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import in_percent, signed_percent, with_interval
 from belay.domain.record import Record, Share
 from belay.domain.stages import Stage
 
@@ -71,16 +72,15 @@ def _count(name: str, seen: float, needed: float, what: str) -> Criterion:
 
 def _below(name: str, share: Share, limit: float, what: str) -> Criterion:
     if share.rate is None or share.high is None:
-        return Criterion(
-            name, Standing.UNKNOWN, f"nothing was decided yet; at most {limit:.0%} may have {_past(what)}"
-        )
+        sentence = f"nothing was decided yet; at most {in_percent(limit)} may have {_past(what)}"
+        return Criterion(name, Standing.UNKNOWN, sentence)
     standing = Standing.UNKNOWN
     if share.high <= limit:
         standing = Standing.MET
     elif share.rate > limit:
         standing = Standing.NOT_MET
-    seen = f"{share.rate:.0%} of {share.count} {what}"
-    sentence = f"{seen}, at most {share.high:.0%} with confidence; limit {limit:.0%}"
+    seen = f"{in_percent(share.rate)} of {share.count} {what}"
+    sentence = f"{seen}, at most {in_percent(share.high)} with confidence; limit {in_percent(limit)}"
     return Criterion(name, standing, sentence)
 
 
@@ -90,16 +90,15 @@ def _past(what: str) -> str:
 
 def _above(name: str, share: Share, limit: float, what: str) -> Criterion:
     if share.rate is None or share.low is None:
-        return Criterion(
-            name, Standing.UNKNOWN, f"people answered nothing yet; at least {limit:.0%} must be {what}"
-        )
+        sentence = f"people answered nothing yet; at least {in_percent(limit)} must be {what}"
+        return Criterion(name, Standing.UNKNOWN, sentence)
     standing = Standing.UNKNOWN
     if share.low >= limit:
         standing = Standing.MET
     elif share.rate < limit:
         standing = Standing.NOT_MET
-    seen = f"{share.rate:.0%} of {share.count} {what}"
-    sentence = f"{seen}, at least {share.low:.0%} with confidence; needed {limit:.0%}"
+    seen = f"{in_percent(share.rate)} of {share.count} {what}"
+    sentence = f"{seen}, at least {in_percent(share.low)} with confidence; needed {in_percent(limit)}"
     return Criterion(name, standing, sentence)
 
 
@@ -111,7 +110,7 @@ def _quality(record: Record, limit: float) -> Criterion:
     return Criterion(
         "data_quality",
         standing,
-        f"{share.rate:.0%} of {share.count} quality verdicts passed; needed {limit:.0%}",
+        f"{in_percent(share.rate)} of {share.count} quality verdicts passed; needed {in_percent(limit)}",
     )
 
 
@@ -122,7 +121,7 @@ def _calibration(record: Record, limit: float) -> Criterion:
     standing = Standing.MET if scored.ratio <= limit else Standing.NOT_MET
     sentence = (
         f"{scored.predictions} predictions score {scored.ratio:.2g} times “no effect” (smaller is better; "
-        f"limit {limit:g}), {scored.covered:.0%} of the intervals hold what was found"
+        f"limit {limit:g}), {in_percent(scored.covered)} of the intervals hold what was found"
     )
     return Criterion("calibration", standing, sentence)
 
@@ -137,10 +136,10 @@ def _oec(record: Record, margin: float) -> Criterion:
     elif found.high < -margin:
         standing = Standing.NOT_MET
     sentence = (
-        f"{found.effect:+.1%} against the holdout ({found.low:+.1%} to {found.high:+.1%}); "
-        f"may lose {margin:.1%}; claimed lifts add up to {record.claimed_lift:+.1%}"
+        f"{with_interval(found.effect, found.low, found.high)} against the holdout; "
+        f"may lose {in_percent(margin, 1)}; claimed lifts add up to {signed_percent(record.claimed_lift)}"
     )
-    return Criterion("oec", standing, sentence.replace("-", "−"))
+    return Criterion("oec", standing, sentence)
 
 
 def _supervision(record: Record, policy: CapabilityPolicy) -> Criterion:
@@ -150,6 +149,6 @@ def _supervision(record: Record, policy: CapabilityPolicy) -> Criterion:
     healthy = record.open_requests < policy.limits.max_open_requests and expired <= limit
     sentence = (
         f"{record.open_requests} open requests of fewer than {policy.limits.max_open_requests}, "
-        f"{answers.expired} of {answers.asked} ran out unanswered (at most {limit:.0%})"
+        f"{answers.expired} of {answers.asked} ran out unanswered (at most {in_percent(limit)})"
     )
     return Criterion("supervision", Standing.MET if healthy else Standing.NOT_MET, sentence)

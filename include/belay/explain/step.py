@@ -8,6 +8,7 @@ from typing import Any
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.evolve import Recorded
+from belay.domain.figures import with_interval
 from belay.domain.gates import Gate, Verdict
 from belay.domain.scope import percent
 from belay.explain import words
@@ -66,7 +67,7 @@ def proposal(book: Chronicle, optimization: str) -> Iterator[Claim]:
         yield book.claim(f"The reason, in the {whose} words: “{hypothesis}”", entry)
     if put.prediction is not None:
         effect, low, high = put.prediction.effect, put.prediction.low, put.prediction.high
-        told = f"It was predicted to change the primary metric by {effect:+.1%} ({low:+.1%} to {high:+.1%})"
+        told = f"It was predicted to change the primary metric by {with_interval(effect, low, high)}"
         yield book.claim(told, entry)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from belay.domain import commands as c
 from belay.domain.evolve import GUARD
+from belay.domain.figures import signed_percent, with_interval
 from belay.domain.gates import Estimate
 from belay.domain.rules.guarding import blind_sentence, due_turn
 from belay.domain.state import BlindState, OptimizationState, State
@@ -169,13 +170,14 @@ def realised(one: Live, effects: Sequence[Effect], data_time: datetime) -> c.Rec
 
 def realised_sentence(known: OptimizationState, title: str, found: Estimate) -> str:
     """Return what a turn showed, against the claim and against the first turn (novelty wears off)."""
-    told = f"{title} {found.effect:+.1%} ({found.low:+.1%} to {found.high:+.1%}) in turn {known.rotation + 1}"
+    told = f"{title} {with_interval(found.effect, found.low, found.high)} in turn {known.rotation + 1}"
     claimed = known.results.found
     if claimed is not None:
         kept = "as claimed" if found.low <= claimed.effect <= found.high else "not what was claimed"
-        told += f"; claimed was {claimed.effect:+.1%}: {kept}"
+        told += f"; claimed was {signed_percent(claimed.effect)}: {kept}"
     if known.realised:
         first = known.realised[0].found
         worn = found.high < first.low
-        told += f"; turn 1 was {first.effect:+.1%}" + (": its novelty has worn off" if worn else "")
+        told += f"; turn 1 was {signed_percent(first.effect)}"
+        told += ": its novelty has worn off" if worn else ""
     return told

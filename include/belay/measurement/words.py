@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from belay.domain.figures import signed_percent
 from belay.domain.metrics import Metric
 
 _PER_MANY = re.compile(r"\bper (1,?0[0,]*)\b")
@@ -31,7 +32,7 @@ def relative(value: float | None) -> str:
     """Return a relative effect: ``+5.2 %``, ``−0.4 %``."""
     if value is None or not math.isfinite(value):
         return "unbounded"
-    return f"{'−' if value < 0 else '+'}{abs(100 * value):.1f} %"
+    return signed_percent(value)
 
 
 def interval(low: float | None, high: float | None) -> str:

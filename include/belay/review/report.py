@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from belay.domain.digest import canonical_json
+from belay.domain.figures import signed_percent
 from belay.domain.scope import percent
 from belay.measurement.words import scale_of
 from belay.review.charts import effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
@@ -144,7 +145,7 @@ def environment() -> Environment:
 
 def relative(value: float | None) -> str:
     """Return a relative effect as people read it: ``+3.1 %``."""
-    return "unknown" if value is None else f"{value * 100:+.1f} %".replace("-", "−")
+    return "unknown" if value is None else signed_percent(value)
 
 
 def limit(line: Mapping[str, Any]) -> str:

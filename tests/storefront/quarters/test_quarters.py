@@ -113,7 +113,7 @@ def test_the_survey_says_what_held(policy: CapabilityPolicy) -> None:
     ]
     found = expectations(courses, policy)
     assert [one.held for one in found] == [True, True]
-    assert "human-only: never passes suggest in 100.0% of 2 (at least 100%): held" in map(str, found)
+    assert "human-only: never passes suggest in 100.0 % of 2 (at least 100 %): held" in map(str, found)
     assert [row["courses"] for row in summary(courses)] == [2, 2]
     helpful = expectations(list(survey([KINDS["helpful"]], 1, policy, days=10, workers=1)), policy)
     assert not helpful[0].held, "ten days are not enough, and it says so"
@@ -126,7 +126,7 @@ def test_the_pictures(policy: CapabilityPolicy) -> None:
     skills = (-0.05, 0.05)
     courses = list(survey(of_skill(skills), 2, policy, days=30, workers=1))
     assert "suggest" in to_svg(skill_chart(courses, skills))
-    assert "skill +5.0%" in to_svg(course_chart(courses))
+    assert "skill +5.0 %" in to_svg(course_chart(courses))
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.commands import Demote
+from belay.domain.figures import in_percent
 from belay.domain.record import recent_harm
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, State
@@ -68,12 +69,12 @@ def _just_demoted(known: CapabilityState, policy: CapabilityPolicy, rule: str, n
 
 def _harm(state: State, known: CapabilityState, policy: CapabilityPolicy, now: datetime) -> str:
     share, limit = recent_harm(state, known, policy, now), policy.autonomy.demotion.harm_rate
-    if share.low is None or share.low <= limit:
+    if share.rate is None or share.low is None or share.low <= limit:
         return ""
     days = policy.autonomy.demotion.within_seconds / 86_400
     return (
-        f"{share.rate:.0%} of {share.count} optimizations did harm within {days:g} days, at least "
-        f"{share.low:.0%} with confidence; the limit is {limit:.0%}"
+        f"{in_percent(share.rate)} of {share.count} optimizations did harm within {days:g} days, at least "
+        f"{in_percent(share.low)} with confidence; the limit is {in_percent(limit)}"
     )
 
 

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import in_percent, signed_percent
 from belay.domain.stages import Stage
 from belay.storefront.quarters.agents import KINDS, AgentKind, Skill
 from belay.storefront.quarters.people import People
@@ -52,8 +53,8 @@ class Expectation:
 
     def __str__(self) -> str:
         return (
-            f"{self.kind}: {self.sentence} in {self.share:.1%} of {self.of} "
-            f"(at least {self.least:.0%}): {'held' if self.held else 'NOT held'}"
+            f"{self.kind}: {self.sentence} in {in_percent(self.share, 1)} of {self.of} "
+            f"(at least {in_percent(self.least)}): {'held' if self.held else 'NOT held'}"
         )
 
 
@@ -84,7 +85,7 @@ def survey(
 
 def of_skill(skills: Sequence[float]) -> list[AgentKind]:
     """Return an honest agent for each true skill: the mean effect of its changes, here and overall."""
-    return [AgentKind(f"skill {skill:+.1%}", "", Skill(skill, _SPREAD)) for skill in skills]
+    return [AgentKind(f"skill {signed_percent(skill)}", "", Skill(skill, _SPREAD)) for skill in skills]
 
 
 def expectations(courses: Sequence[Course], policy: CapabilityPolicy) -> list[Expectation]:
