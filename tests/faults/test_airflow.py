@@ -2,7 +2,8 @@
 
 One optimization climbs a ramp of small steps; in each step one victim is killed at each of the eight stages.
 What the ledger holds in the end must be what it holds without a kill: every step taken once, in order, and
-nothing lost.
+nothing lost. The shop's time goes on by a day in each window and stands otherwise, so that a review covers
+the same visitors on any machine.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,17 +24,20 @@ from tests.faults.dying import TIMES
 from tests.faults.paused import POINTS, barrier
 from tests.support.world import World, running
 
+from belay.clock import data_now, set_data_now
 from belay.domain.events import Choice, OversightGranted, ScopeConfirmed, WideningIntended
 from belay.domain.state import Status
 from belay.flags.flagd import FlagdFile
 from belay.gates import people
 from belay.gates.reconcile import reconcile
 from belay.ledger.verify import verify
-from belay.orchestration.background import Background
+from belay.storefront.scenario import load_scenario
+from belay.storefront.simulate import Storefront
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(4 * 3600)]
 
 REPOSITORY = Path(__file__).parents[2]
+SHOP = REPOSITORY / "tests" / "e2e" / "shop.yaml"
 NAME, DAG = "checkout-delivery-date", "rollout__checkout_wording"
 VICTIMS = ("scheduler", "triggerer", "dag-processor", "api-server", "task") * TIMES
 STAGES = ("admit", "quality", "window", "review", "approval", *POINTS)
@@ -48,10 +53,12 @@ PROPOSAL = {
 }
 WAITS = {"window": "deferred", "approval": "awaiting_input"}
 """In which state a stage waits for long; the others are hit while their task runs."""
+DAY = timedelta(days=1)
+"""How far the shop's time goes on in each window: an hour in which the flags settle, and the window."""
 
 
 def policies(folder: Path) -> Path:
-    """Return policies whose windows take seconds, so that what is waited for is Airflow."""
+    """Return policies whose windows take the day that the test lets pass, so that Airflow is waited for."""
     shutil.copytree(REPOSITORY / "include" / "capabilities", folder)
     file = folder / "checkout_wording.yaml"
     policy = yaml.safe_load(file.read_text())
@@ -59,7 +66,7 @@ def policies(folder: Path) -> Path:
         "ramp": RAMP,
         "primary": {"metric": "conversion", "rule": "non_inferior", "minimum_effect": 0.8, "margin": 0.8},
         "guardrails": {"support_tickets": 9.0},
-        "window": {"minimum": "6h", "maximum": "14d", "minimum_units": 200, "looks": 4, "poll": "1s"},
+        "window": {"minimum": "23h", "maximum": "14d", "minimum_units": 200, "looks": 4, "poll": "1s"},
         "approval": {"notice": "1s"},
         "limits": {"changes_per_day": 1000},
         # Whoever answers here answers at once, as nobody may for long.
@@ -70,10 +77,11 @@ def policies(folder: Path) -> Path:
 
 
 class Faults:
-    """The world, its clock, and what was killed when."""
+    """The world, its shop, and what was killed when."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, shop: Storefront) -> None:
         self.world = world
+        self.shop = shop
         self.flags = world.home / "flags" / "flags.flagd.json"
         self.killed: list[tuple[str, str]] = []
         self.anchors: list[tuple[int, str]] = []
@@ -147,17 +155,11 @@ class Faults:
                 self.kill(victim, stage, step)
                 if stage in POINTS:
                     self.lower(stage)
-            if stage == "window":
-                self.shop(signal.SIGCONT)
-            if stage == "review" and victim is not None:
-                # Nothing waits for its time any more, and the warehouse grows with it.
-                self.shop(signal.SIGSTOP)
+                if stage == "window":
+                    self.advance()
             if stage == "approval":
                 for point in POINTS if victim is not None else ():
                     self.raise_(point)
-                # Its time stands until the next window is hit: seconds between write and confirmation
-                # would be days of data otherwise, and a window would end before it could be hit.
-                self.shop(signal.SIGSTOP)
                 self.vote(step)
         self.until(
             f"step {step} is confirmed",
@@ -165,10 +167,11 @@ class Faults:
         )
         print(f"step {step}, {victim or 'nothing'} killed: {time.monotonic() - began:.0f} s", flush=True)
 
-    def shop(self, number: signal.Signals) -> None:
-        """Let the shop's time stand (SIGSTOP), or go on (SIGCONT)."""
-        for process in Background(self.world.home / "storefront.pid", Path()).processes():
-            os.kill(process, number)
+    def advance(self) -> None:
+        """Let a day of data arrive at once: no look sees a part of it, however slow the machine is."""
+        now = data_now(self.world.home)
+        self.shop.write(now, now + DAY)
+        set_data_now(self.world.home, now + DAY)
 
     def raise_(self, point: str) -> None:
         up = barrier(self.flags, point)
@@ -183,10 +186,11 @@ class Faults:
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     home = tmp_path_factory.mktemp("faults")
+    flags = home / "flags" / "flags.flagd.json"
     environment = {
         "BELAY_POLICIES": str(policies(home / "capabilities")),
         "BELAY_EXPECTATIONS": str(REPOSITORY / "expectations"),
-        "BELAY_FLAGS": f"python:tests.faults.paused:open_paused:{home / 'flags' / 'flags.flagd.json'}",
+        "BELAY_FLAGS": f"python:tests.faults.paused:open_paused:{flags}",
         "BELAY_APPROVAL_RECHECK_SECONDS": "10",
         "BELAY_FLAG_SETTLE_SECONDS": "3600",
         "BELAY_RECONCILE_SECONDS": "86400",  # what goes wrong here has to come right without them
@@ -200,10 +204,10 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     }
-    with running(home, **environment) as world:
-        made = Faults(world)
-        yield made
-        made.shop(signal.SIGCONT)
+    with closing(Storefront(home, load_scenario(str(SHOP)), flags)) as shop:
+        shop.open()
+        with running(home, with_shop=False, **environment) as world:
+            yield Faults(world, shop)
 
 
 def test_every_kill_at_every_stage_changes_nothing(faults: Faults) -> None:
