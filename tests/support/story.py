@@ -19,7 +19,7 @@ from tests.support.builders import (
 )
 
 from belay.domain import commands as c
-from belay.domain.actors import Actor
+from belay.domain.actors import Actor, service
 from belay.domain.events import (
     Choice,
     DelegationGiven,
@@ -99,7 +99,7 @@ def a_story(ledger: Ledger) -> None:
     do(c.SettleRequest(vote(Choice.REJECT).request))
     do(vote(Choice.REJECT), NORA)
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
-    do(c.Freeze("surface:checkout", "sale"), OLIVE)
+    do(c.Freeze("surface:checkout", "sale"), service("guard"))
     do(c.Unfreeze("surface:checkout", "sale is over"), OLIVE)
     # What takes two live changes, or a complete one, is written down as it would be.
     batch = Batch(ledger.state(), ledger.head()[1])

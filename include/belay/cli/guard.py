@@ -76,7 +76,7 @@ def _other(belay: Services, me: str) -> str:
 
     for beat in Watch(belay.ledger.engine).beats():
         age = (belay.now() - beat.at).total_seconds()
-        if beat.guard != me and age <= _PATIENCE * belay.settings.guard_every.total_seconds():
+        if beat.guard != me and abs(age) <= _PATIENCE * belay.settings.guard_every.total_seconds():
             return f"{beat.guard} looked {age:.0f} seconds ago"
     return ""
 

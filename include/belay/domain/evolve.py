@@ -42,6 +42,8 @@ DEMOTION = "demotion"
 IMPERSONAL = frozenset({DEMOTION, "freeze", "policy"})
 """Causes of a narrowing by which a person says nothing about the change itself."""
 GUARD, BLIND = "guard", "blind"
+_GUARD_SET = f"service:{GUARD}"
+"""Who sets the freeze of a harm budget that is spent: lifting that one is what people answer for."""
 """Causes of the guard's narrowings: harm that it saw, and what it could not see for too long."""
 HARM = frozenset({"harm", "rolled_back", GUARD})
 """Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
@@ -197,8 +199,7 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
         if known.stage is stage:
             # A policy can end a lease earlier, never prolong it: that takes evidence and people.
             ends = [end for end in (known.lease_until, fresh.lease_until) if end is not None]
-            lease_until = min(ends) if fresh.lease_until else None
-            fresh = replace(fresh, stage_since=known.stage_since, lease_until=lease_until)
+            fresh = replace(fresh, stage_since=known.stage_since, lease_until=min(ends, default=None))
     draft.put("capabilities", event.capability, fresh)
     _void_unused_grants(draft, event.capability, "the policy changed")
 
@@ -291,9 +292,11 @@ def _(event: e.Frozen, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.Unfrozen)
 def _(event: e.Unfrozen, draft: Draft, recorded: Recorded) -> None:
+    freeze = draft.freezes.get(event.target)
     draft.drop("freezes", event.target)
-    lifted = FreezeState(event.target, event.reason, str(recorded.by), recorded.at)
-    draft.put("lifted", event.target, lifted)
+    if freeze is not None and freeze.by == _GUARD_SET:
+        lifted = FreezeState(event.target, event.reason, str(recorded.by), recorded.at)
+        draft.put("lifted", event.target, lifted)
 
 
 @_folds(e.Proposed)

@@ -415,7 +415,7 @@ class State:
 
     @property
     def budget_from(self) -> datetime | None:
-        """When people last lifted a freeze of everything: harm before it has been answered for."""
+        """When people last lifted the freeze of a spent harm budget: harm before it is answered for."""
         lifted = self.lifted.get("all")
         return None if lifted is None else lifted.since
 

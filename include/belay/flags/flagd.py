@@ -268,7 +268,7 @@ def _read_back(key: str, definition: Any) -> ServedFlag | None:
     try:
         flag = _from_definition(key, definition, metadata)
         intact = definition == to_definition(flag)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise _ChangedByHandError(key, flag or _least(key, definition, metadata)) from error
     if not intact:
         raise _ChangedByHandError(key, flag)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from belay.domain.commands import Demote
 from belay.domain.rules.due import Facts, due_demotions
+from belay.gates.in_force import policies_in_force
 from belay.gates.outcome import execute
-from belay.gates.widen import settle_scope
+from belay.gates.widen import settle_narrowings
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -34,7 +35,10 @@ def check_autonomy(
         When the flags cannot be written; the demotion stands, and asking again narrows.
     """
     done = []
-    policies = belay.policies().capabilities
+    policies = dict(belay.policies().capabilities)
+    state = belay.ledger.state()
+    # A broken file keeps no stage: what it cannot say, the policy in force does.
+    policies |= policies_in_force(belay, state, state.capabilities.keys() - policies.keys())[0]
     for name, policy in policies.items():
         if only not in (None, name):
             continue
@@ -44,18 +48,6 @@ def check_autonomy(
             done.append(demotion)
     settle_narrowings(belay)
     return done
-
-
-def settle_narrowings(belay: Services) -> list[str]:
-    """Make the flags show every narrowing that the ledger intends; return the optimizations concerned."""
-    pending = [
-        known.id
-        for known in belay.ledger.state().optimizations.values()
-        if known.pending is not None and not known.pending.widening
-    ]
-    for optimization in pending:
-        settle_scope(belay, optimization)
-    return pending
 
 
 def ledger_facts(belay: Services) -> dict[str, Facts]:

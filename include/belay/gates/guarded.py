@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from belay.gates.outcome import in_words
@@ -27,8 +28,13 @@ def missing_guard(belay: Services) -> str | None:
     if last is None:
         return None
     age = belay.now() - last.at
-    if age <= MISSED * belay.settings.guard_every:
+    if abs(age) <= MISSED * belay.settings.guard_every:
         return None
+    if age < timedelta(0):
+        return (
+            f"the guard looked {in_words(-age)} from now: one of two clocks is wrong; "
+            "once they agree, `belay guard --once` looks again"
+        )
     return (
         f"the guard has not looked for {in_words(age)}: is the DAG `guard` running? "
         "`belay guard --once` does its work"

@@ -20,6 +20,7 @@ from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
+from belay.gates.guarded import GuardMissing
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.stop import Stopped, complete_all
 from belay.gates.widen import settle_narrowings, settle_scope
@@ -129,7 +130,7 @@ def reconcile(belay: Services, *, accept: Actor | None = None) -> Reconciliation
     def trying(act: Callable[[], Any]) -> Any:
         try:
             return act()
-        except (FlagsUnavailable, StaleEpoch, OSError, ValueError) as error:
+        except (FlagsUnavailable, StaleEpoch, GuardMissing, OSError, ValueError) as error:
             problems.append(str(error))
             return None
 

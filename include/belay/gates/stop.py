@@ -121,8 +121,8 @@ def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
     if not note.flags and not note.ledger:
         try:
             served = take_down(belay, note.target)
-            taken = _with(note.taken_down, (key for key, was in served.items() if was.scope))
-            epochs = {key: was.epoch + bool(was.scope) for key, was in served.items()}
+            taken = _with(note.taken_down, (key for key, was in served.items() if _shown(was)))
+            epochs = {key: was.epoch + _shown(was) for key, was in served.items()}
             note = replace(note, flags=True, taken_down=taken, epochs={**note.epochs, **epochs})
         except (FlagsUnavailable, ValueError) as error:
             problems.append(str(error))
@@ -157,13 +157,18 @@ def take_down(belay: Services, target: str) -> Mapping[str, ServedFlag]:
             for flag in belay.flags.read_all().values()
             if covers(target, flag.capability, flag.surface)
         }
-        shown = [flag for flag in served.values() if flag.scope > 0]
+        shown = [flag for flag in served.values() if _shown(flag)]
         try:
             belay.flags.apply_all(replace(flag, scope=0, epoch=flag.epoch + 1) for flag in shown)
         except StaleEpoch:
             continue  # a writer came between; whatever it wrote is taken down too
         return served
     raise FlagsUnavailable(f"{belay.flags.name} is written by somebody else all the time: stop again")
+
+
+def _shown(flag: ServedFlag) -> bool:
+    """Whether anybody may see it: what was changed by hand may show anything, whatever scope it names."""
+    return flag.scope > 0 or not flag.intact
 
 
 def _record(belay: Services, note: Note) -> None:

@@ -56,6 +56,8 @@ def settle_scope(belay: Services, optimization: str) -> OptimizationState:
     ------
     RefusedError
         When a widening has lost: a freeze, a stop, a newer epoch came between. It is turned back.
+    GuardMissing
+        As in ``widen``: a widening waits, a narrowing does not.
     FlagsUnavailable
         As in ``widen``.
     """
@@ -68,6 +70,7 @@ def settle_scope(belay: Services, optimization: str) -> OptimizationState:
 
 
 def _settle_widening(belay: Services, known: OptimizationState, scope: int, epoch: int) -> None:
+    require_guard(belay)
     wanted = served_flag(known, scope, epoch)
     try:
         belay.flags.apply(wanted, ask=lambda served: _last_door(belay, wanted, served))
@@ -123,11 +126,33 @@ def _state_soon(belay: Services) -> State:
     return answer
 
 
+def confirm_served(belay: Services) -> list[str]:
+    """Confirm the widenings that are served already, to the epoch; return which.
+
+    Whoever wrote them may have died before the confirmation, and what is not confirmed is not guarded.
+
+    Raises
+    ------
+    FlagsUnavailable
+        When the flag system cannot be read.
+    """
+    pending = [
+        served_flag(known, known.pending.to_scope, known.pending.epoch)
+        for known in belay.ledger.state().optimizations.values()
+        if known.pending is not None and known.pending.widening
+    ]
+    served = belay.flags.read_all() if pending and belay.flags.remembers else {}
+    shown = [flag for flag in pending if _shows(served.get(flag.key), flag)]
+    if shown:
+        _confirm(belay, shown)
+    return [flag.key for flag in shown]
+
+
 def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> list[str]:
     """Carry out the narrowings that the ledger intends (all, or ``only`` some), in one write; return which.
 
     What is served narrower, or under a higher epoch, than was intended is not widened for that: the
-    ledger follows it down.
+    ledger follows it down. What was changed by hand goes to zero.
 
     Raises
     ------
@@ -150,7 +175,10 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
         except StaleEpoch:
             continue  # somebody wrote meanwhile: look again
         _read_back(belay, ready)
-        _confirm(belay, ready)
+        try:
+            _confirm(belay, ready)
+        except RefusedError:
+            continue  # narrowed further between write and confirmation: that is carried out next
         done += [flag.key for flag in ready]
     if left := _narrowings(belay.ledger.state(), only):
         raise FlagsUnavailable(
@@ -173,12 +201,17 @@ def _behind(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> b
     if served is None:
         return wanted.scope > 0 and belay.flags.remembers
     if not served.intact:
-        return False
+        return wanted.scope > 0
     return served.scope < wanted.scope or served.epoch > wanted.epoch
 
 
 def _follow_down(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> None:
     scope, epoch = (served.scope, served.epoch) if served else (0, 0)
+    if served is not None and not served.intact:
+        detail = f"the flag of {wanted.key} is not what Belay wrote: what it shows is unknown"
+        contain = c.Contain(wanted.key, scope, epoch, belay.flags.name, detail, by_hand=True)
+        execute(belay, contain, by="flag-writer")
+        return
     reason = f"{belay.flags.name} shows {percent(scope)} under epoch {epoch} already"
     command = c.RollBack(wanted.key, "served-narrower", reason, min(scope, wanted.scope), above=epoch)
     execute(belay, command, by="flag-writer")

@@ -19,7 +19,7 @@ from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.gates.autonomy import check_autonomy
 from belay.gates.guarded import MISSED
-from belay.gates.widen import settle_narrowings
+from belay.gates.widen import confirm_served, settle_narrowings
 from belay.guard import judge
 from belay.guard.budget import weekly_limit
 from belay.guard.judge import Look, Problem
@@ -109,9 +109,10 @@ def guard(belay: Services, name: str) -> Cycle:
     """
     began = time.monotonic()
     watch, cycle = Watch(belay.ledger.engine), Cycle()
-    state = belay.ledger.state()
-    # What earlier cycles decided and could not carry out comes first.
+    # First what earlier cycles could not carry out, and what is served without a confirmation.
     _settle(belay, cycle, None)
+    _confirm(belay, cycle)
+    state = belay.ledger.state()
     live, unruled = everything_live(belay, state)
     cycle.live = len(live) + len(unruled)
     data_time = belay.data_now()
@@ -131,16 +132,18 @@ def guard(belay: Services, name: str) -> Cycle:
     _turn(belay, cycle, live, looks, data_time)
     _budget(belay, cycle, live)
     watch.put_monitors(states)
-    _autonomy(belay, cycle)
+    _autonomy(belay, cycle, data_time)
     cycle.seconds = round(time.monotonic() - began, 3)
     watch.beat(Beat(name, belay.now(), data_time, cycle.to_document()))
     return cycle
 
 
-def _autonomy(belay: Services, cycle: Cycle) -> None:
+def _autonomy(belay: Services, cycle: Cycle, data_time: datetime) -> None:
     """A stage that has to be lost is lost at the next look, and not at the capability's next review."""
+    state = belay.ledger.state()
+    live, _ = everything_live(belay, state)
     try:
-        lost = check_autonomy(belay)
+        lost = check_autonomy(belay, judge.too_long_unseen(state, live, data_time))
     except FlagsUnavailable as error:
         cycle.problems.append(str(error))
         return
@@ -150,7 +153,7 @@ def _autonomy(belay: Services, cycle: Cycle) -> None:
 def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem | None:
     """Return that no guard has looked for too long, if so: until this cycle nobody saw anything."""
     last = watch.last()
-    if last is None or not live or belay.now() - last.at <= MISSED * belay.settings.guard_every:
+    if last is None or not live or abs(belay.now() - last.at) <= MISSED * belay.settings.guard_every:
         return None
     reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
     return Problem(judge.ITSELF, "all", reason, last.data_time)
@@ -286,6 +289,13 @@ def _settle(belay: Services, cycle: Cycle, only: Sequence[str] | None) -> None:
     try:
         settle_narrowings(belay, only)
     except (FlagsUnavailable, OSError) as error:
+        cycle.problems.append(str(error))
+
+
+def _confirm(belay: Services, cycle: Cycle) -> None:
+    try:
+        confirm_served(belay)
+    except (FlagsUnavailable, OSError, ValueError) as error:
         cycle.problems.append(str(error))
 
 

@@ -10,6 +10,7 @@ from belay.domain import commands as c
 from belay.domain.evolve import GUARD
 from belay.domain.figures import signed_percent, with_interval
 from belay.domain.gates import Estimate
+from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import blind_sentence, due_turn
 from belay.domain.state import BlindState, OptimizationState, State
 from belay.guard.sight import Live
@@ -20,6 +21,8 @@ from belay.measurement.screen import Screened
 WAREHOUSE, ITSELF = "warehouse", "guard"
 """The sources that hide everything: the data's, and the guard when it has not looked."""
 
+STAGE_LOST = 2
+"""Blindness budgets after which a blind guard costs the stage itself."""
 MOST_SHRINKS = 100
 """Optimizations that shrink in one cycle: when everything is blind, it is not everything at one blow."""
 
@@ -113,6 +116,23 @@ def shrinks(state: State, live: Iterable[Live], data_time: datetime) -> list[c.S
             found.append((known, oldest))
     found.sort(key=lambda pair: (-pair[0].scope, pair[0].id))
     return [_shrink(known, blind, data_time) for known, blind in found[:MOST_SHRINKS]]
+
+
+def too_long_unseen(state: State, live: Iterable[Live], data_time: datetime) -> dict[str, Facts]:
+    """Return by capability what could not be seen for so long that its stage is lost: twice the budget.
+
+    After one budget what is live shrinks to what was shown harmless; a stage below would take even that.
+    """
+    found: dict[str, Facts] = {}
+    for one in live:
+        known = one.known
+        budget = timedelta(seconds=one.policy.blindness_budget(state.capabilities[known.capability].stage))
+        for blind in state.blind_to(known.capability, known.surface):
+            if data_time - blind.since >= STAGE_LOST * budget:
+                hours = (data_time - blind.since) / timedelta(hours=1)
+                why = f"{known.id} was not seen for {hours:.3g} hours of data time: {blind.reason}"
+                found.setdefault(known.capability, Facts(blind=why))
+    return found
 
 
 def _shrink(known: OptimizationState, blind: BlindState, data_time: datetime) -> c.Shrink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -22,12 +23,18 @@ def pairs_of(live: list[Live]) -> list[tuple[Live, Live]]:
     """Return the pairs of climbing changes whose audiences do not exclude each other, first live first."""
     climbing = [one for one in live if one.known.status is not Status.COMPLETED]
     climbing.sort(key=lambda one: (_exposed(one.known), one.known.id))
-    found = [
+    return [
         (first, later)
         for first, later in combinations(climbing, 2)
         if first.known.id not in later.known.interacts_with and _may_share(first.known, later.known)
     ]
-    return found[:MOST_PAIRS]
+
+
+def _drawn(pairs: list[tuple[Live, Live]], at: datetime) -> list[tuple[Live, Live]]:
+    """Return those that a cycle asks about: all, or as many as it may, others at another data time."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    return random.Random(at.isoformat()).sample(pairs, MOST_PAIRS)  # noqa: S311 - nothing is guarded by it
 
 
 def _exposed(known: OptimizationState) -> datetime:
@@ -45,8 +52,9 @@ def interactions(
     """Return the interactions shown, and how many statements it took to ask."""
     readable = [one for one in live if one.known.surface in until and one.comparable]
     pairs = pairs_of(readable)
+    asked = _drawn(pairs, max(until.values())) if pairs else []
     found = []
-    for first, later in pairs:
+    for first, later in asked:
         other_sight, later_sight = sights_of(belay, [first, later], until)
         shown = read_interaction(belay.warehouse, other_sight, later_sight, pairs=len(pairs))
         if shown.found:
@@ -66,4 +74,4 @@ def interactions(
                 }
             )
             found.append(c.RecordInteraction(later.known.id, first.known.id, sentence, evidence))
-    return found, len(pairs)
+    return found, len(asked)

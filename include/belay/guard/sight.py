@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.proposal import CONTROL
 from belay.domain.state import OptimizationState, State, Status
+from belay.gates.in_force import Unruled, policies_in_force
 from belay.gates.reading import live_since, shares
-from belay.ledger.policies import policy_of
 from belay.measurement.fleet import Sight
 from belay.measurement.plan import Phase, plan_for
 
@@ -38,14 +38,6 @@ class Live:
         return len(self.known.phases) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Unruled:
-    """A capability with something live and no policy that could be read; ``why`` says what is wrong."""
-
-    capability: str
-    why: str
-
-
 def everything_live(belay: Services, state: State) -> tuple[list[Live], list[Unruled]]:
     """Return what is live with its policy, and the capabilities whose policy nobody has kept.
 
@@ -55,23 +47,6 @@ def everything_live(belay: Services, state: State) -> tuple[list[Live], list[Unr
     shown = [o for o in state.optimizations.values() if o.scope > 0 and o.phases]
     policies, unruled = policies_in_force(belay, state, {o.capability for o in shown})
     return [Live(o, policies[o.capability]) for o in shown if o.capability in policies], unruled
-
-
-def policies_in_force(
-    belay: Services, state: State, names: Collection[str]
-) -> tuple[dict[str, CapabilityPolicy], list[Unruled]]:
-    """Return the policies of capabilities, and those whose policy nobody has kept."""
-    capabilities = {name: state.capabilities[name] for name in sorted(names)}
-    documents = belay.ledger.evidence_of({c.document for c in capabilities.values() if c.document})
-    policies: dict[str, CapabilityPolicy] = {}
-    unruled = []
-    for name, capability in capabilities.items():
-        try:
-            document = documents.get(capability.document or "")
-            policies[name] = belay.policy(name) if document is None else policy_of(document)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one policy, the others are watched
-            unruled.append(Unruled(name, str(error).strip().splitlines()[0]))
-    return policies, unruled
 
 
 def sights_of(belay: Services, live: list[Live], until: Mapping[str, datetime]) -> list[Sight]:

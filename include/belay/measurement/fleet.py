@@ -67,16 +67,53 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     for places in shapes.values():
         for begin in range(0, len(places), CHUNK):
             chunk = places[begin : begin + CHUNK]
-            asked = [sights[place] for place in chunk]
-            try:
-                with engine.connect() as connection:
-                    chunk_cells, count = _read_chunk(connection, asked)
-            except DBAPIError as error:
-                problem, count = f"the warehouse cannot be read: {first_line(error)}", 1
-                chunk_cells = [no_cells(s.plan, naive_utc(s.until), problem) for s in asked]
+            chunk_cells, count = _read_apart(engine, [sights[place] for place in chunk])
             statements += count
             found.update(zip(chunk, chunk_cells, strict=True))
     return FleetReading(tuple(found[place] for place in range(len(sights))), statements)
+
+
+class _UnreadableError(Exception):
+    """Why the optimizations of a chunk cannot be read together."""
+
+
+def _read_apart(engine: Engine, sights: Sequence[Sight]) -> tuple[list[Cells], int]:
+    """Read a chunk at once; where that is refused, each surface and set of metrics for itself.
+
+    A column that one capability lacks, or a value that cannot be computed with, hides nobody else's harm.
+    """
+    try:
+        with engine.connect() as connection:
+            try:
+                return _read_chunk(connection, sights)
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                problem = _problem(error)
+            except _UnreadableError as error:
+                problem = str(error)
+    except DBAPIError as error:  # it does not answer at all: asking once more for each would only take longer
+        return _hidden(sights, _problem(error)), 1
+    apart: dict[Any, list[int]] = defaultdict(list)
+    for place, sight in enumerate(sights):
+        apart[sight.plan.surface, tuple(planned.metric.id for planned in sight.plan.metrics)].append(place)
+    if len(apart) == 1:
+        return _hidden(sights, problem), 1
+    found: dict[int, Cells] = {}
+    statements = 1
+    for places in apart.values():
+        cells, count = _read_apart(engine, [sights[place] for place in places])
+        found.update(zip(places, cells, strict=True))
+        statements += count
+    return [found[place] for place in range(len(sights))], statements
+
+
+def _problem(error: DBAPIError) -> str:
+    return f"the warehouse cannot be read: {first_line(error)}"
+
+
+def _hidden(sights: Sequence[Sight], problem: str) -> list[Cells]:
+    return [no_cells(sight.plan, naive_utc(sight.until), problem) for sight in sights]
 
 
 def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[Cells], int]:
@@ -84,10 +121,9 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     surveyed = read_rows(connection, survey(sights))
     labels = sorted({tuple(str(row[f"g_{name}"]) for name in sights[0].plan.segments) for row in surveyed})
     if len(labels) > LABELS:
-        problem = (
+        raise _UnreadableError(
             f"the segments have {len(labels):,} combinations of values; at most {LABELS:,} can be judged"
         )
-        return [no_cells(s.plan, naive_utc(s.until), problem) for s in sights], 1
     rows = read_rows(connection, cells_of(sights, metrics, labels)) if labels else []
     sources = list(dict.fromkeys(metric.source for metric in metrics))
     audits = {source: audit(connection, sights, source, metrics) for source in sources}

@@ -9,9 +9,12 @@ from tests.support.builders import BOT, NORA, Rehearsal, a_proposal
 
 from belay.domain import commands as c
 from belay.domain import events as e
+from belay.domain.actors import service
 from belay.domain.rules.guarding import exposure_days
 
 DAY = 86_400
+
+GUARD = service("guard")
 
 
 def harmed(r: Rehearsal, days: float = 2.0) -> None:
@@ -72,8 +75,17 @@ def test_harm_is_forgotten_after_a_week() -> None:
 def test_people_lift_it_and_only_harm_since_counts() -> None:
     r = Rehearsal()
     harmed(r)
-    r.do(c.SpendHarm(0.01))
+    r.do(c.SpendHarm(0.01), GUARD)
     r.tick(60)
     r.do(c.Unfreeze("all", "looked into"), NORA)
-    assert r.do(c.SpendHarm(0.01)) == ()
+    assert r.do(c.SpendHarm(0.01), GUARD) == ()
     assert "all" not in r.state.freezes
+
+
+def test_lifting_another_freeze_answers_for_no_harm() -> None:
+    r = Rehearsal()
+    harmed(r)
+    r.tick(60)
+    r.do(c.Freeze("all", "a sale"), NORA)
+    r.do(c.Unfreeze("all", "it is over"), NORA)
+    assert isinstance(r.do(c.SpendHarm(0.01), GUARD)[0], e.Frozen)

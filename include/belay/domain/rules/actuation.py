@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
@@ -10,7 +12,14 @@ from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.domain.stages import Stage
-from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
+from belay.domain.state import (
+    CapabilityState,
+    OptimizationState,
+    RequestState,
+    RequestStatus,
+    State,
+    Status,
+)
 
 
 def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> Answer:
@@ -29,8 +38,8 @@ def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> An
     if step is None or step.number != command.step:
         return Refusal("no-such-step", f"{optimization.id} has no step {command.step} under way", kept=True)
     capability = state.capabilities[optimization.capability]
-    if frozen := _frozen(state, optimization, asked):
-        return frozen
+    if refusal := frozen(state, optimization, asked):
+        return refusal
     if optimization.pending and optimization.pending.widening:
         return ()  # intended already, by a writer that did not get to the end: go on and apply it
     if not step.passed(Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
@@ -93,7 +102,7 @@ def unseen(state: State, capability: str, surface: str) -> Refusal | None:
     return None
 
 
-def _frozen(state: State, optimization: OptimizationState, asked: Asked) -> Refusal | None:
+def frozen(state: State, optimization: OptimizationState, asked: Asked) -> Refusal | None:
     """Return what lets nothing widen now: a freeze that somebody set, blindness, or the calendar."""
     for freeze in state.freezes_of(optimization.capability, optimization.surface):
         return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
@@ -144,13 +153,8 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     capability = state.capabilities.get(capability_id or "")
     if capability is None:
         return Refusal("unknown-target", f"there is nothing called {command.target!r} to veto")
-    lent = [
-        frozenset(given.roles) & command.givers.get(given.giver, frozenset())
-        for given in state.delegated_to(asked.by.id, asked.at)
-    ]
-    if not command.roles.union(*lent) & set(capability.veto_roles):
-        roles = " or ".join(capability.veto_roles)
-        return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+    if (refusal := _no_veto(state, capability, command, asked)) is not None:
+        return refusal
     cast = e.Vetoed(command.target, command.reason, command.via)
     reason = f"veto by {asked.by.id}: {command.reason}"
     if optimization is not None:
@@ -159,7 +163,7 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
                 "ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
             )
         return (cast, *narrow(state, optimization, 0, "veto", reason, None, e.Outcome.VETOED))
-    events: list[e.Event] = [cast]
+    events: list[e.Event] = [cast, *unpromoted(state, capability, reason)]
     for live in [o for o in state.optimizations.values() if o.capability == capability.id]:
         if live.live or not live.status.ended:
             events += narrow(state, live, 0, "veto", reason, None, e.Outcome.VETOED)
@@ -169,12 +173,32 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     return tuple(events)
 
 
+def _no_veto(state: State, capability: CapabilityState, command: c.Veto, asked: Asked) -> Refusal | None:
+    """Refuse a veto of somebody who holds no role for it, of their own or lent."""
+    lent = [
+        frozenset(given.roles) & command.givers.get(given.giver, frozenset())
+        for given in state.delegated_to(asked.by.id, asked.at)
+    ]
+    if command.roles.union(*lent) & set(capability.veto_roles):
+        return None
+    roles = " or ".join(capability.veto_roles)
+    return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+
+
+def unpromoted(state: State, capability: CapabilityState, reason: str) -> Iterator[e.RequestClosed]:
+    """Yield the end of a capability's promotion: its question is void, and a grant not used yet (I3)."""
+    for request in state.requests.values():
+        unused = capability.grant is not None and capability.grant.id == request.id
+        is_open = request.status is RequestStatus.OPEN
+        if request.promotes and request.capability == capability.id and (is_open or unused):
+            yield e.RequestClosed(request.id, request.optimization, RequestStatus.VOID, reason)
+
+
 def _veto_promotion(state: State, request: RequestState, command: c.Veto, asked: Asked) -> Answer:
     """Stop a promotion, before or after it was granted, as long as the grant is not used (I3)."""
     capability = state.capabilities[request.capability]
-    if not command.roles & set(capability.veto_roles):
-        roles = " or ".join(capability.veto_roles)
-        return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+    if (refusal := _no_veto(state, capability, command, asked)) is not None:
+        return refusal
     unused = capability.grant is not None and capability.grant.id == request.id
     if request.status is not RequestStatus.OPEN and not unused:
         return Refusal(

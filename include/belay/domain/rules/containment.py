@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
-from belay.domain.rules.actuation import ends, narrow, narrowing
+from belay.domain.rules.actuation import ends, narrow, narrowing, unpromoted
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import Stage
@@ -44,8 +44,10 @@ def stop(state: State, command: c.Stop, asked: Asked) -> Answer:
         events += _taken_down(optimization, reason, command.epochs.get(optimization.id, 0))
     touched = {optimization.capability for optimization in known if optimization.live}
     for capability in state.capabilities.values():
-        covered = covers(command.target, capability.id, capability.surface) or capability.id in touched
-        if covered and capability.stage is not Stage.OBSERVE:
+        if not (covers(command.target, capability.id, capability.surface) or capability.id in touched):
+            continue
+        events += unpromoted(state, capability, reason)
+        if capability.stage is not Stage.OBSERVE:
             events.append(e.StageDemoted(capability.id, capability.stage, Stage.OBSERVE, RULE, reason))
     return tuple(events)
 
@@ -100,6 +102,8 @@ def contain(state: State, command: c.Contain, _asked: Asked) -> Answer:
         return ()
     above = max(command.served_epoch, optimization.epoch)
     if command.by_hand:
+        if optimization.scope == 0:
+            above += 1  # nothing is left to narrow, and still the flag has to be written anew
         if optimization.pending is not None and not optimization.pending.to_scope:
             return ()  # it is on its way to zero: whatever is shown is being taken down
         outcome = e.Outcome.ROLLED_BACK

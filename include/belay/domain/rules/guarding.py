@@ -8,7 +8,7 @@ from itertools import pairwise
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.evolve import BLIND
-from belay.domain.rules.actuation import narrow
+from belay.domain.rules.actuation import frozen, narrow
 from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
 from belay.domain.rules.containment import turned_back
 from belay.domain.scope import FULL_SCOPE, HoldbackRule, percent
@@ -91,16 +91,16 @@ def spend_harm(state: State, command: c.SpendHarm, asked: Asked) -> Answer:
     parts = ", ".join(f"{name} {days:.3g}" for name, days in sorted(each.items()))
     reason = (
         f"the harm budget is spent: {spent:.3g} of {command.limit:g} days of a surface's whole traffic "
-        f"met harm in the last 7 days ({parts})"
+        f"met harm that was found in the last 7 days ({parts})"
     )
     return (e.Frozen(ALL, reason), *turned_back(state, ALL, "freeze", reason))
 
 
-def turn_holdback(state: State, command: c.TurnHoldback, _asked: Asked) -> Answer:
+def turn_holdback(state: State, command: c.TurnHoldback, asked: Asked) -> Answer:
     """Take the next turn of the hold-back when it is due; at the horizon nobody is held back any more.
 
     Showing it to the last units is a widening that was granted already; like any other it waits while
-    something is frozen or cannot be seen.
+    something is frozen, closed by the calendar, or cannot be seen.
     """
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
@@ -109,9 +109,7 @@ def turn_holdback(state: State, command: c.TurnHoldback, _asked: Asked) -> Answe
     due = due_turn(optimization, rule, command.data_time)
     if due is None or optimization.pending is not None:
         return ()
-    if list(state.freezes_of(optimization.capability, optimization.surface)):
-        return ()
-    if state.blind_to(optimization.capability, optimization.surface):
+    if frozen(state, optimization, asked):
         return ()
     share, rotation, reason = due
     return (e.HoldbackIntended(optimization.id, share, rotation, optimization.epoch + 1, reason),)
