@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.events import ServedWider, WideningIntended
 from belay.domain.state import Status
+from belay.gates.guarded import missing_guard
 from belay.gates.outcome import execute
 from belay.gates.reconcile import Kind, reconcile
-from belay.gates.widen import served_flag
+from belay.gates.widen import roll_back, served_flag
 from belay.ledger.store import LedgerError
 from belay.ledger.verify import verify
+from belay.ledger.watch import Beat, Watch
 from belay.services import Services
 from belay.settings import Settings
 
@@ -223,3 +226,37 @@ def test_without_a_ledger_there_is_nothing_to_compare_with(belay: Services) -> N
     with pytest.raises(LedgerError):
         reconcile(Services(belay.settings))
     assert served(belay) == 500
+
+
+def test_what_was_taken_down_and_changed_by_hand_is_written_anew(belay: Services) -> None:
+    roll_back(belay, NAME, cause="harm", reason="it hurts")
+    edit(belay, lambda every: every[NAME].update(targeting={}, defaultVariant="treatment"))
+    reconcile(belay)
+    assert json.loads(flags(belay).read_text())["flags"][NAME]["defaultVariant"] == "control"
+    assert len(incidents(belay)) == 1
+    as_decided(belay)
+
+
+@pytest.mark.parametrize("key", ["belay_scope", "belay_epoch"])
+def test_a_number_beyond_all_numbers_stops_nobody(belay: Services, key: str) -> None:
+    edit(belay, lambda every: every[NAME]["metadata"].update({key: "@"}))
+    flags(belay).write_text(flags(belay).read_text().replace('"@"', "1e999"))
+    assert [(d.kind, d.mended) for d in reconcile(belay).differences] == [(Kind.BY_HAND, True)]
+    as_decided(belay)
+
+
+def test_a_widening_waits_while_no_guard_looks(belay: Services) -> None:
+    long_ago = belay.now() - timedelta(days=2)
+    Watch(belay.ledger.engine).beat(Beat("airflow", long_ago, long_ago))
+    on_its_way(belay)
+    found = reconcile(belay)
+    assert (found.widened, served(belay)) == ((), 500)
+    assert "guard has not looked" in found.problems[0]
+    Watch(belay.ledger.engine).beat(Beat("airflow", belay.now(), belay.now()))
+    assert reconcile(belay).widened == (NAME,)
+
+
+def test_a_guard_from_the_future_is_none(belay: Services) -> None:
+    later = belay.now() + timedelta(hours=1)
+    Watch(belay.ledger.engine).beat(Beat("airflow", later, later))
+    assert "clocks" in str(missing_guard(belay))
