@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 import yaml
 from tests.gates.test_promotion import expose
+from tests.gates.test_promotion import write as promotable
 
-from belay.domain.gates import Gate
+from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.gates.admit import admit
 from belay.gates.oec import measure_oec
+from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
+from belay.measurement import cells
 
 NAME = "checkout_wording"
 HELD = 1500
@@ -54,11 +57,12 @@ def test_the_holdout_through_the_shop(world) -> None:
     assert shares(known, 5000) == {CONTROL: 0.5, "treatment": 0.5}, "the holdout is no arm"
 
     # All of it against the holdout.
-    sentence = measure_oec(world.belay, world.belay.policy(NAME))
+    found, sentence = measure_oec(world.belay, world.belay.policy(NAME))
+    assert found is not None
     reading = world.belay.ledger.state().capabilities[NAME].oec
     assert reading is not None, sentence
     assert reading.found.low < reading.found.effect < reading.found.high
-    assert measure_oec(world.belay, world.belay.policy(NAME)), "read again, it is recorded once"
+    assert measure_oec(world.belay, world.belay.policy(NAME))[0] == found, "read again, it is recorded once"
     kinds = [entry.kind for entry in world.belay.ledger.entries()]
     assert kinds.count("oec.measured") == 1
     document = world.belay.ledger.get_evidence(reading.evidence)
@@ -83,7 +87,7 @@ def test_a_new_share_moves_nobody_out_of_treatment(world) -> None:
     world.propose("checkout-good")
     expose(world, "checkout-good")
     write(world, holdout=HELD)
-    assert "no holdout" in measure_oec(world.belay, world.belay.policy(NAME))
+    assert "no holdout" in measure_oec(world.belay, world.belay.policy(NAME))[1]
     world.propose("checkout-later")  # brings the new policy into force
     expose(world, "checkout-good")
     assert world.known("checkout-good").scope == 5000
@@ -119,3 +123,26 @@ def test_admission_counts_the_units_that_take_part(world) -> None:
     write(world, holdout=0)
     world.propose("checkout-last")
     assert admitted(world, "checkout-good")["power"]["holdout"] == 5000
+
+
+def test_an_earlier_reading_is_not_known_to_hold_where_none_can_be_had_today(world, monkeypatch) -> None:
+    promotable(world, autonomy={"holdout": HELD})
+    ladder = world.policies / "_ladder.yaml"
+    document = yaml.safe_load(ladder.read_text())
+    document["promotion"]["suggest"] = {"oec_margin": 0.9}
+    ladder.write_text(yaml.safe_dump(document))
+    world.propose("checkout-good")
+    expose(world, "checkout-good", steps=2)
+    world.run(30)
+    assert measure_oec(world.belay, world.belay.policy(NAME))[0] is not None
+
+    def gone(*_args, **_options):
+        raise OSError("the warehouse is gone")
+
+    monkeypatch.setattr(cells, "read_cells", gone)
+    admit_promotion(world.belay, NAME, "run-1", asked=True)
+    judge_quality(world.belay, NAME, "run-1")
+    judged = judge_the_record(world.belay, NAME, "run-1")
+    assert judged.verdict is Verdict.HOLD
+    assert "oec (unknown" in judged.sentence
+    assert "the warehouse is gone" in world.belay.ledger.get_evidence(judged.evidence)["overall"]

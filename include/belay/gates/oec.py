@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 
-def measure_oec(belay: Services, policy: CapabilityPolicy) -> str:
-    """Read the overall criterion, keep it in the ledger, and say what it shows (or why it shows nothing).
+def measure_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate | None, str]:
+    """Read the overall criterion, keep it in the ledger, and return it (or None) with a sentence about it.
 
     It is read at every promotion, so its interval is the one that stays valid under looking.
     """
@@ -34,10 +34,10 @@ def measure_oec(belay: Services, policy: CapabilityPolicy) -> str:
     state = belay.ledger.state()
     known = state.capabilities[policy.id]
     if not known.holdout:
-        return f"{policy.id} has no holdout: its overall criterion is unknown"
+        return None, f"{policy.id} has no holdout: its overall criterion is unknown"
     pooled = _pooled(state, known)
     if not pooled:
-        return f"nothing was shown at stage {known.stage} yet: the overall criterion is unknown"
+        return None, f"nothing was shown at stage {known.stage} yet: the overall criterion is unknown"
     since = min(phase.start for o in pooled for phase in o.phases if phase.scope) + belay.settings.flag_settle
     until = belay.data_now()
     names = [o.id for o in pooled]
@@ -47,10 +47,10 @@ def measure_oec(belay: Services, policy: CapabilityPolicy) -> str:
     try:
         findings = decide_effects(read_cells(belay.warehouse, plan, _naive(until)), plan, extended=True)
     except Exception as error:  # noqa: BLE001 - every driver has its own errors; whatever it is, it is unknown
-        return f"the overall criterion cannot be read: {error}"
+        return None, f"the overall criterion cannot be read: {error}"
     found, sentence = _found(findings, policy)
     if found is None:
-        return sentence
+        return None, sentence
     document: dict[str, Any] = {
         "kind": "oec",
         "capability": policy.id,
@@ -62,7 +62,7 @@ def measure_oec(belay: Services, policy: CapabilityPolicy) -> str:
     }
     evidence = belay.ledger.put_evidence(document)
     execute(belay, c.RecordOec(policy.id, found, since, until, sentence, evidence), by="oec")
-    return sentence
+    return found, sentence
 
 
 def _pooled(state: State, known: CapabilityState) -> list[OptimizationState]:

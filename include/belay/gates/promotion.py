@@ -7,7 +7,7 @@ same. People decide, always: the gates only prepare what they are asked about.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +113,11 @@ def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOut
     if PromotionGate.RECORD in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.RECORD)
     policy = belay.policy(capability)
-    measure_oec(belay, policy)
+    overall, told = measure_oec(belay, policy)
     measure_shadows(belay, policy)
     record = record_of(belay.ledger.state(), policy, belay.now())
+    if overall is None:  # what an earlier reading showed is not known to hold today
+        record = replace(record, oec=None)
     criteria = judge_record(record, policy, promotion.to_stage)
     lacking = [criterion for criterion in criteria if criterion.standing is not Standing.MET]
     sentence = _summary(criteria, lacking)
@@ -127,6 +129,7 @@ def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOut
         "policy": promotion.policy,
         "sentence": sentence,
         "criteria": [_plain(criterion) for criterion in criteria],
+        "overall": told,
         "record": record.to_document(),
     }
     evidence = belay.ledger.put_evidence(document)
