@@ -77,6 +77,6 @@ def test_what_data_say_stands_beside_what_the_agent_expects() -> None:
     rehearsal.proposed("untold")
     rehearsal.do(c.RecordShadow("told", Estimate(-0.02, -0.05, 0.01), "would hurt", None))
     text = digest_text(rehearsal.state)
-    assert "it expects +5.0 % (+1.0 % to +9.0 %) on the primary metric" in text
-    assert "data say −2.0 % (−5.0 % to +1.0 %)" in text
+    expects = "it expects +5.0 % (+1.0 % to +9.0 %) on the primary metric"
+    assert f"{expects}; data say −2.0 % (−5.0 % to +1.0 %)" in text
     assert "it does not say what it expects; no data tell what it would have done" in text

@@ -99,6 +99,7 @@ def a_story(ledger: Ledger) -> None:
     do(c.SettleRequest(vote(Choice.REJECT).request))
     do(vote(Choice.REJECT), NORA)
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
+    # By the guard, as when a budget is spent: only who lifts such a freeze is remembered.
     do(c.Freeze("surface:checkout", "sale"), service("guard"))
     do(c.Unfreeze("surface:checkout", "sale is over"), OLIVE)
     # What takes two live changes, or a complete one, is written down as it would be.

@@ -72,11 +72,12 @@ def _look(belay: Services, *, force: bool, json: bool, goes_on: bool) -> int:
 
 def _other(belay: Services, me: str) -> str:
     """Return which other guard has looked lately, in words; empty when none has."""
+    from belay.gates.guarded import is_recent
     from belay.ledger.watch import Watch
 
     for beat in Watch(belay.ledger.engine).beats():
-        age = (belay.now() - beat.at).total_seconds()
-        if beat.guard != me and abs(age) <= _PATIENCE * belay.settings.guard_every.total_seconds():
+        if beat.guard != me and is_recent(belay, beat, _PATIENCE):
+            age = (belay.now() - beat.at).total_seconds()
             return f"{beat.guard} looked {age:.0f} seconds ago"
     return ""
 

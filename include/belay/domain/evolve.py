@@ -42,9 +42,9 @@ DEMOTION = "demotion"
 IMPERSONAL = frozenset({DEMOTION, "freeze", "policy"})
 """Causes of a narrowing by which a person says nothing about the change itself."""
 GUARD, BLIND = "guard", "blind"
+"""Causes of the guard's narrowings: harm that it saw, and what it could not see for too long."""
 _GUARD_SET = f"service:{GUARD}"
 """Who sets the freeze of a harm budget that is spent: lifting that one is what people answer for."""
-"""Causes of the guard's narrowings: harm that it saw, and what it could not see for too long."""
 HARM = frozenset({"harm", "rolled_back", GUARD})
 """Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from belay.gates.outcome import in_words
-from belay.ledger.watch import Watch
+from belay.ledger.watch import Beat, Watch
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -19,6 +19,11 @@ class GuardMissing(Exception):  # noqa: N818 - it is a state of the world, not a
     """The guard has not looked for too long; the message says since when, and what to do."""
 
 
+def is_recent(belay: Services, beat: Beat, missed: int = MISSED) -> bool:
+    """Whether a guard looked at most so many intervals ago; a look in the future is none."""
+    return abs(belay.now() - beat.at) <= missed * belay.settings.guard_every
+
+
 def missing_guard(belay: Services) -> str | None:
     """Return since when no guard has looked, in words; None while one does.
 
@@ -27,9 +32,9 @@ def missing_guard(belay: Services) -> str | None:
     last = Watch(belay.ledger.engine).last()
     if last is None:
         return None
-    age = belay.now() - last.at
-    if abs(age) <= MISSED * belay.settings.guard_every:
+    if is_recent(belay, last):
         return None
+    age = belay.now() - last.at
     if age < timedelta(0):
         return (
             f"the guard looked {in_words(-age)} from now: one of two clocks is wrong; "

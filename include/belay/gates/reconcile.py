@@ -23,7 +23,7 @@ from belay.gates import outbox
 from belay.gates.guarded import GuardMissing
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.stop import Stopped, complete_all
-from belay.gates.widen import settle_narrowings, settle_scope
+from belay.gates.widen import changed_by_hand, settle_narrowings, settle_scope
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -203,8 +203,7 @@ def _difference(
     shown = f"{known.id} is served at {percent(scope)} (epoch {epoch})"
     decided = f"{percent(known.scope)} was decided (epoch {known.epoch})"
     if by_hand:
-        detail = f"the flag of {known.id} is not what Belay wrote: what it shows is unknown"
-        return _contain(belay, known, scope, epoch, detail, by_hand=True)
+        return _contain(belay, known, scope, epoch, changed_by_hand(known.id), by_hand=True)
     if scope > known.scope:
         return _contain(belay, known, scope, epoch, f"{shown}, and {decided}", by_hand=False)
     if scope < known.scope and accept is None:

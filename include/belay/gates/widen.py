@@ -136,11 +136,7 @@ def confirm_served(belay: Services) -> list[str]:
     FlagsUnavailable
         When the flag system cannot be read.
     """
-    pending = [
-        served_flag(known, known.pending.to_scope, known.pending.epoch)
-        for known in belay.ledger.state().optimizations.values()
-        if known.pending is not None and known.pending.widening
-    ]
+    pending = _pending(belay.ledger.state(), widening=True)
     served = belay.flags.read_all() if pending and belay.flags.remembers else {}
     shown = [flag for flag in pending if _shows(served.get(flag.key), flag)]
     if shown:
@@ -162,7 +158,7 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
     """
     done: list[str] = []
     for _ in range(_ROUNDS):
-        pending = _narrowings(belay.ledger.state(), only)
+        pending = _pending(belay.ledger.state(), only, widening=False)
         if not pending:
             return done
         served = belay.flags.read_all()
@@ -180,7 +176,7 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
         except RefusedError:
             continue  # narrowed further between write and confirmation: that is carried out next
         done += [flag.key for flag in ready]
-    if left := _narrowings(belay.ledger.state(), only):
+    if left := _pending(belay.ledger.state(), only, widening=False):
         raise FlagsUnavailable(
             f"{belay.flags.name} is written by somebody else all the time: "
             f"{', '.join(flag.key for flag in left)} still wait to be narrowed; run `belay reconcile --once`"
@@ -188,11 +184,14 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
     return done
 
 
-def _narrowings(state: State, only: Collection[str] | None) -> list[ServedFlag]:
+def _pending(state: State, only: Collection[str] | None = None, *, widening: bool) -> list[ServedFlag]:
+    """Return the flags that the ledger intends and has not confirmed, wider or narrower ones."""
     return [
         served_flag(known, known.pending.to_scope, known.pending.epoch)
         for known in state.optimizations.values()
-        if known.pending is not None and not known.pending.widening and (only is None or known.id in only)
+        if known.pending is not None
+        and known.pending.widening is widening
+        and (only is None or known.id in only)
     ]
 
 
@@ -208,13 +207,19 @@ def _behind(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> b
 def _follow_down(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> None:
     scope, epoch = (served.scope, served.epoch) if served else (0, 0)
     if served is not None and not served.intact:
-        detail = f"the flag of {wanted.key} is not what Belay wrote: what it shows is unknown"
-        contain = c.Contain(wanted.key, scope, epoch, belay.flags.name, detail, by_hand=True)
+        contain = c.Contain(
+            wanted.key, scope, epoch, belay.flags.name, changed_by_hand(wanted.key), by_hand=True
+        )
         execute(belay, contain, by="flag-writer")
         return
     reason = f"{belay.flags.name} shows {percent(scope)} under epoch {epoch} already"
     command = c.RollBack(wanted.key, "served-narrower", reason, min(scope, wanted.scope), above=epoch)
     execute(belay, command, by="flag-writer")
+
+
+def changed_by_hand(key: str) -> str:
+    """Return why a flag that somebody else wrote is an incident."""
+    return f"the flag of {key} is not what Belay wrote: what it shows is unknown"
 
 
 def _shows(served: ServedFlag | None, wanted: ServedFlag) -> bool:

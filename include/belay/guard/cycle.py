@@ -18,7 +18,7 @@ from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.gates.autonomy import check_autonomy
-from belay.gates.guarded import MISSED
+from belay.gates.guarded import is_recent
 from belay.gates.widen import confirm_served, settle_narrowings
 from belay.guard import judge
 from belay.guard.budget import weekly_limit
@@ -132,18 +132,18 @@ def guard(belay: Services, name: str) -> Cycle:
     _turn(belay, cycle, live, looks, data_time)
     _budget(belay, cycle, live)
     watch.put_monitors(states)
-    _autonomy(belay, cycle, data_time)
+    _autonomy(belay, cycle, live, data_time)
     cycle.seconds = round(time.monotonic() - began, 3)
     watch.beat(Beat(name, belay.now(), data_time, cycle.to_document()))
     return cycle
 
 
-def _autonomy(belay: Services, cycle: Cycle, data_time: datetime) -> None:
+def _autonomy(belay: Services, cycle: Cycle, live: Sequence[Live], data_time: datetime) -> None:
     """A stage that has to be lost is lost at the next look, and not at the capability's next review."""
     state = belay.ledger.state()
-    live, _ = everything_live(belay, state)
+    still = [one for one in live if state.optimizations[one.known.id].scope > 0]
     try:
-        lost = check_autonomy(belay, judge.too_long_unseen(state, live, data_time))
+        lost = check_autonomy(belay, judge.too_long_unseen(state, still, data_time))
     except FlagsUnavailable as error:
         cycle.problems.append(str(error))
         return
@@ -153,7 +153,7 @@ def _autonomy(belay: Services, cycle: Cycle, data_time: datetime) -> None:
 def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem | None:
     """Return that no guard has looked for too long, if so: until this cycle nobody saw anything."""
     last = watch.last()
-    if last is None or not live or abs(belay.now() - last.at) <= MISSED * belay.settings.guard_every:
+    if last is None or not live or is_recent(belay, last):
         return None
     reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
     return Problem(judge.ITSELF, "all", reason, last.data_time)

@@ -105,15 +105,10 @@ def shrinks(state: State, live: Iterable[Live], data_time: datetime) -> list[c.S
     """Return what was not seen for longer than its stage's budget; the widest first, not all at one blow."""
     found = []
     for one in live:
-        known = one.known
-        if known.scope <= known.shown_harmless:
+        if one.known.scope <= one.known.shown_harmless:
             continue
-        stage = state.capabilities[known.capability].stage
-        budget = timedelta(seconds=one.policy.blindness_budget(stage))
-        blinds = state.blind_to(known.capability, known.surface)
-        oldest = min(blinds, key=lambda blind: blind.since, default=None)
-        if oldest is not None and data_time - oldest.since >= budget:
-            found.append((known, oldest))
+        if (blind := _hidden(state, one, data_time)) is not None:
+            found.append((one.known, blind))
     found.sort(key=lambda pair: (-pair[0].scope, pair[0].id))
     return [_shrink(known, blind, data_time) for known, blind in found[:MOST_SHRINKS]]
 
@@ -125,14 +120,20 @@ def too_long_unseen(state: State, live: Iterable[Live], data_time: datetime) -> 
     """
     found: dict[str, Facts] = {}
     for one in live:
-        known = one.known
-        budget = timedelta(seconds=one.policy.blindness_budget(state.capabilities[known.capability].stage))
-        for blind in state.blind_to(known.capability, known.surface):
-            if data_time - blind.since >= STAGE_LOST * budget:
-                hours = (data_time - blind.since) / timedelta(hours=1)
-                why = f"{known.id} was not seen for {hours:.3g} hours of data time: {blind.reason}"
-                found.setdefault(known.capability, Facts(blind=why))
+        if (blind := _hidden(state, one, data_time, STAGE_LOST)) is not None:
+            hours = (data_time - blind.since) / timedelta(hours=1)
+            why = f"{one.known.id} was not seen for {hours:.3g} hours of data time: {blind.reason}"
+            found.setdefault(one.known.capability, Facts(blind=why))
     return found
+
+
+def _hidden(state: State, one: Live, data_time: datetime, budgets: int = 1) -> BlindState | None:
+    """Return what has hidden it for the longest, where that is so many of its stage's budgets or more."""
+    known = one.known
+    budget = timedelta(seconds=one.policy.blindness_budget(state.capabilities[known.capability].stage))
+    blinds = state.blind_to(known.capability, known.surface)
+    oldest = min(blinds, key=lambda blind: blind.since, default=None)
+    return oldest if oldest is not None and data_time - oldest.since >= budgets * budget else None
 
 
 def _shrink(known: OptimizationState, blind: BlindState, data_time: datetime) -> c.Shrink:
