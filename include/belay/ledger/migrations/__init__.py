@@ -8,13 +8,16 @@ import sqlalchemy as sa
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the ledger's tables to ``revision``; running it again changes nothing."""
+    """Bring the ledger's tables to ``revision``; running it again changes nothing.
+
+    In one transaction that has the write lock before it looks where the tables are: of processes that open an
+    older ledger at once, one migrates it, and the others find that done.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    with engine.connect().execution_options(belay_writes=True) as connection:
+    with engine.execution_options(belay_writes=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        connection.commit()
