@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.builders import BOT, GATE, NOW, OLIVE, VERA, VETO, a_policy, a_proposal
+from tests.support.builders import BOT, GATE, NOW, VERA, VETO, a_policy, a_proposal
 from tests.support.story import a_story
 
 from belay.approval.news import News, news
@@ -90,6 +91,22 @@ def test_what_one_act_sets_off_is_one_matter(ledger: Ledger) -> None:
     assert len(matter.sentences) == 2, "the veto and the stage that it took"
 
 
+def test_a_policy_that_a_person_changed_is_told_with_what_it_takes_down(ledger: Ledger) -> None:
+    first = a_policy(initial_stage=Stage.AUTONOMOUS)
+    ledger.execute(c.AdoptPolicy(first, "as its file says"), by=GATE, at=NOW)
+    assert told(ledger) == [], "the first comes by itself"
+    other = replace(first, title="Other words", digest="e" * 64)
+    ledger.execute(c.AdoptPolicy(other, "clearer"), by=VERA, at=NOW + A_SECOND)
+    less = replace(first, ceiling=Stage.SUGGEST, digest="f" * 64)
+    ledger.execute(c.AdoptPolicy(less, "too fast for us"), by=VERA, at=NOW + 2 * A_SECOND)
+    changed, lowered = told(ledger)
+    assert changed.title == "The policy of wording changed"
+    assert changed.sentences == (f"vera brought policy {'e' * 12} of wording into force: clearer [#2]",)
+    assert lowered.title == "wording fell from autonomous to suggest"
+    assert [sentence[-4:] for sentence in lowered.sentences] == ["[#3]", "[#4]"]
+    assert lowered.owners == ("olive",)
+
+
 def test_a_dark_source_is_one_matter_however_many_changes_it_narrows() -> None:
     entries, state = narrowings(("one", "blind", 0 * A_SECOND), ("two", "blind", 3 * A_SECOND))
     (matter,) = news(entries, state, ROSTER)
@@ -114,6 +131,6 @@ def test_what_is_not_one_matter_is_told_apart(which: Sequence[tuple[str, str, ti
 def test_questions_and_answers_are_not_news(ledger: Ledger) -> None:
     """They have messages of their own."""
     policy = a_policy()
-    for command, by in ((c.AdoptPolicy(policy, "start"), OLIVE), (c.Propose(a_proposal(), policy), BOT)):
+    for command, by in ((c.AdoptPolicy(policy, "start"), GATE), (c.Propose(a_proposal(), policy), BOT)):
         assert ledger.execute(command, by=by, at=NOW).refusal is None
     assert told(ledger) == []

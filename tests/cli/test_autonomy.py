@@ -70,7 +70,7 @@ def test_a_lapsed_lease_is_taken_back(belay, services: Services) -> None:
 def test_what_cannot_be_promoted_says_why(belay, services: Services, proposal) -> None:
     belay("propose", proposal, "--no-start")
     for to, said in (("autonomous", "one-stage-at-a-time"), ("sky", "is no stage")):
-        refused = belay("promote", NAME, "--to", to)
+        refused = belay("promote", NAME, "--to", to, "--as", "priya")
         assert refused.exit_code in {1, 2}
         assert said in refused.stderr
     assert belay("autonomy", "show", "nothing").exit_code == 2

@@ -9,6 +9,9 @@ import pytest
 from tests.cli.conftest import PROPOSALS
 
 from belay.domain.actors import human
+from belay.domain.gates import Verdict
+from belay.domain.stages import DecisionClass
+from belay.gates.admit import admit
 from belay.services import Services
 
 
@@ -56,7 +59,7 @@ def test_policy_check_show_and_adopt(belay, services: Services, policies: Path) 
     )
 
 
-def test_only_a_person_loosens_human_only(belay, policies: Path, tmp_path: Path) -> None:
+def test_only_a_person_loosens_human_only(belay, services: Services, policies: Path, tmp_path: Path) -> None:
     """I8 at the command line: the file alone does not do it."""
     assert belay("policy", "adopt", "brand_voice", "--as", "bruno", "-r", "first").exit_code == 0
     file = policies / "brand_voice.yaml"
@@ -64,8 +67,21 @@ def test_only_a_person_loosens_human_only(belay, policies: Path, tmp_path: Path)
     proposal = tmp_path / "p.yaml"
     text = (PROPOSALS / "checkout-delivery-date.yaml").read_text().replace("checkout_wording", "brand_voice")
     proposal.write_text(text)
-    refused = belay("propose", proposal)
-    assert refused.exit_code == 1
-    assert "belay policy adopt brand_voice" in refused.stderr
-    assert belay("policy", "adopt", "brand_voice", "--as", "bruno", "-r", "the board agreed").exit_code == 0
-    assert belay("propose", proposal).exit_code == 0
+    assert belay("propose", proposal, "--no-start").exit_code == 0
+    capability = services.ledger.state().capabilities["brand_voice"]
+    assert capability.decision_class is DecisionClass.HUMAN_ONLY, "as it was adopted"
+    held = admit(services, "checkout-delivery-date", "run-1")
+    assert held.verdict is Verdict.HOLD
+    assert "the policy file of brand_voice no longer says human_only" in held.sentence
+    assert "belay policy adopt brand_voice" in held.sentence
+    doctor = belay("doctor").output
+    assert "changed since it came into force: brand_voice" in " ".join(doctor.split())
+    adopted = belay("policy", "adopt", "--all", "--as", "bruno", "-r", "the board agreed")
+    assert adopted.exit_code == 0
+    assert "decision class: was human_only, is reversible" in adopted.output
+    assert services.ledger.state().capabilities["brand_voice"].decision_class is DecisionClass.REVERSIBLE
+    assert (
+        "every policy file is in force already"
+        in belay("policy", "adopt", "--all", "--as", "bruno", "-r", "again").output
+    )
+    assert belay("policy", "adopt", "--as", "bruno", "-r", "neither").exit_code == 2

@@ -239,6 +239,8 @@ def test_the_winners_curse_is_what_was_claimed_less_what_the_holdout_shows() -> 
     assert record(r).claimed_lift == pytest.approx(0.07)
     r.do(c.RecordOec("wording", Estimate(0.02, -0.01, 0.05), r.now, r.now, "so it is", None))
     assert record(r).curse == pytest.approx(0.05)
+    r.do(c.Demote("wording", Stage.SUGGEST, "lease", "lapsed"))
+    assert record(r).claimed_lift == pytest.approx(0.07), "the holdout goes without it still"
 
 
 def test_unknown_is_not_met_and_a_doubt_is_unknown() -> None:

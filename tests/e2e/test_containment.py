@@ -27,7 +27,7 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.state import Status
-from belay.gates.admit import adopt_policy
+from belay.gates.in_force import adopt_first_policy
 from belay.gates.widen import served_flag
 from belay.guard.sight import everything_live, sights_of
 from belay.ledger.verify import verify
@@ -102,7 +102,7 @@ def write_dags(folder: Path) -> Path:
 def went_live(belay, state: str) -> None:
     """Write the ledger and the flags as if the change had climbed to where it is."""
     policy, name, full = belay.policy(state), f"{state}-change", state == "complete"
-    adopt_policy(belay, policy)
+    adopt_first_policy(belay, policy)
     scope = 10_000 if full else 2500
     proposal = Proposal(
         name,

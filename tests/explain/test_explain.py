@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from belay.domain.stages import Stage
 from belay.explain import words
 from belay.explain.explain import explain
 from belay.explain.telling import Claim, Question
+from belay.ledger.policies import policy_document
 from belay.ledger.store import Ledger
 
 NAMES = {"nora": "Nora Novak", "vera": "Vera Vidal", "olive": "Olive Okoro", "anna": "Anna Auer"}
@@ -124,14 +126,18 @@ def test_a_policy_that_changed_says_what_changed(tmp_path: Path) -> None:
     from belay.domain import commands as c
 
     ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
-    ledger.execute(c.AdoptPolicy(a_policy(), "start"), by=GATE, at=NOW)
-    stricter = a_policy(owner="vera", digest="f" * 64)
-    ledger.execute(c.AdoptPolicy(stricter, "Vera takes over"), by=ANNA, at=NOW)
-    text = explain(tuple(ledger.history()), 2, NAMES).to_text()
-    assert "Anna Auer adopted it: Vera takes over. [#2]" in text
-    assert "owner (was " in text
-    assert ", is vera)" in text
+    first, window = a_policy(), replace(a_policy().window, minimum_seconds=5400.0)
+    second = a_policy(owner="vera", window=window, digest="f" * 64)
+    for policy, reason, by in ((first, "start", GATE), (second, "Vera takes over", ANNA)):
+        kept = ledger.put_evidence(policy_document(policy))
+        ledger.execute(c.AdoptPolicy(policy, reason, kept), by=by, at=NOW)
+    history = tuple(ledger.history())
+    text = explain(history, 2, NAMES, ledger.get_evidence).to_text()
+    assert "Anna Auer adopted it: Vera takes over. [#2" in text
+    told = f"What changed: owner: was {first.owner}, is vera; window, minimum: was 1 hour, is 90 minutes."
+    assert told in text
     assert "Vera Vidal owns “" in text
+    assert "the text of one of them is not at hand" in explain(history, 2, NAMES).to_text()
 
 
 def test_a_demotion_for_harm_names_what_did_it() -> None:

@@ -7,9 +7,11 @@ import yaml
 from tests.gates.test_promotion import expose
 from tests.gates.test_promotion import write as promotable
 
+from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.gates.admit import admit
+from belay.gates.in_force import adopt_policy
 from belay.gates.oec import measure_oec
 from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
@@ -24,6 +26,10 @@ def write(world, **autonomy) -> None:
     file = world.policies / f"{NAME}.yaml"
     policy = yaml.safe_load(file.read_text()) | {"initial_stage": "suggest", "autonomy": autonomy}
     file.write_text(yaml.safe_dump(policy))
+
+
+def adopt(world) -> None:
+    adopt_policy(world.belay, world.belay.policy(NAME), human("carla"), "another share")
 
 
 def exposures(world, optimization: str) -> list[tuple[str, str]]:
@@ -88,7 +94,8 @@ def test_a_new_share_moves_nobody_out_of_treatment(world) -> None:
     expose(world, "checkout-good")
     write(world, holdout=HELD)
     assert "no holdout" in measure_oec(world.belay, world.belay.policy(NAME))[1]
-    world.propose("checkout-later")  # brings the new policy into force
+    adopt(world)
+    world.propose("checkout-later")
     expose(world, "checkout-good")
     assert world.known("checkout-good").scope == 5000
     assert world.belay.flags.read("checkout-good").holdout == 0, "fixed at its first exposure"
@@ -109,7 +116,8 @@ def test_admission_counts_the_units_that_take_part(world) -> None:
     world.propose("checkout-good")
     everybody = admitted(world, "checkout-good")
     write(world, holdout=5000)
-    world.propose("checkout-later")  # brings the new policy into force
+    adopt(world)
+    world.propose("checkout-later")
     half = admitted(world, "checkout-later")
     assert (everybody["power"]["holdout"], half["power"]["holdout"]) == (0, 5000)
     assert half["power"]["units_needed"] == pytest.approx(everybody["power"]["units_needed"])
@@ -121,7 +129,7 @@ def test_admission_counts_the_units_that_take_part(world) -> None:
     expose(world, "checkout-good")
     assert world.belay.ledger.state().holdout_of(world.known("checkout-good")) == 5000
     write(world, holdout=0)
-    world.propose("checkout-last")
+    adopt(world)
     assert admitted(world, "checkout-good")["power"]["holdout"] == 5000
 
 
@@ -140,7 +148,7 @@ def test_an_earlier_reading_is_not_known_to_hold_where_none_can_be_had_today(wor
         raise OSError("the warehouse is gone")
 
     monkeypatch.setattr(cells, "read_cells", gone)
-    admit_promotion(world.belay, NAME, "run-1", asked=True)
+    admit_promotion(world.belay, NAME, "run-1", asked_by="priya")
     judge_quality(world.belay, NAME, "run-1")
     judged = judge_the_record(world.belay, NAME, "run-1")
     assert judged.verdict is Verdict.HOLD

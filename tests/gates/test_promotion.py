@@ -6,13 +6,14 @@ import pytest
 import yaml
 
 from belay.domain import commands as c
-from belay.domain.actors import service
+from belay.domain.actors import human, service
 from belay.domain.events import Choice
 from belay.domain.gates import Gate, PromotionGate, Verdict
 from belay.domain.rules.due import Facts
 from belay.domain.stages import Stage
 from belay.gates import people
 from belay.gates.autonomy import check_autonomy, ledger_facts
+from belay.gates.in_force import adopt_policy
 from belay.gates.outcome import RefusedError
 from belay.gates.promotion import _can_answer, go_through, promote
 from belay.gates.widen import settle_scope
@@ -39,6 +40,10 @@ def person(world, name):
     found = world.belay.roster().person(name)
     assert found is not None
     return found
+
+
+def asked(world, run: str):
+    return go_through(world.belay, NAME, run, asked_by="priya")
 
 
 def vote(world, request, *names, choice=Choice.APPROVE):
@@ -80,7 +85,7 @@ def test_from_suggest_to_supervised_with_two_roles(world) -> None:
         c.RollBack("checkout-good", "caution", "seen enough"), by=service("gate"), at=world.belay.now()
     )
     settle_scope(world.belay, "checkout-good")
-    said, status = go_through(world.belay, NAME, "run-1")
+    said, status = asked(world, "run-1")
     assert [(outcome.gate, outcome.verdict) for outcome in said] == [
         (gate, Verdict.PASS) for gate in list(PromotionGate)[:4]
     ], [outcome.sentence for outcome in said]
@@ -88,9 +93,9 @@ def test_from_suggest_to_supervised_with_two_roles(world) -> None:
     assert status.outcome is None
     assert status.missing == ("a cx_owner", "a risk_owner", "2 of 2 approvals")
     vote(world, status.request.id, "nora")
-    assert go_through(world.belay, NAME, "run-1")[1].outcome is None, "one of two"
+    assert asked(world, "run-1")[1].outcome is None, "one of two"
     vote(world, status.request.id, "omar")
-    said, status = go_through(world.belay, NAME, "run-1")
+    said, status = asked(world, "run-1")
     assert said[-1].sentence == "it goes to supervised, approved by nora, omar"
     assert stage(world) == "supervised"
     known = world.belay.ledger.state().capabilities[NAME]
@@ -98,16 +103,23 @@ def test_from_suggest_to_supervised_with_two_roles(world) -> None:
     document = world.belay.ledger.get_evidence(said[-1].evidence)
     assert {line["standing"] for line in document["criteria"]} == {"met"}
     assert document["ledger"]["ok"]
+    started = next(e for e in world.belay.ledger.history() if e.event.kind == "promotion.started")
+    assert started.event.asked_by == "priya"
+    # Airflow runs a task again whose worker died, and people clear whole runs: all say what they said.
+    before = world.belay.ledger.head()
+    again, _ = asked(world, "run-1")
+    assert [outcome.sentence for outcome in again] == [outcome.sentence for outcome in said]
+    assert world.belay.ledger.head() == before
 
 
 def test_an_unknown_criterion_holds_and_says_so(world) -> None:
     write(world)
     world.propose("checkout-good")
-    said, status = go_through(world.belay, NAME, "run-1")
+    said, status = asked(world, "run-1")
     assert status is None
     assert (said[-1].gate, said[-1].verdict) == (PromotionGate.RECORD, Verdict.HOLD)
     assert "harm rate (unknown, which is not met): nothing was decided yet" in said[-1].sentence
-    assert go_through(world.belay, NAME, "run-1")[0][-1] == said[-1], "asked again it says the same"
+    assert asked(world, "run-1")[0][-1] == said[-1], "asked again it says the same"
 
 
 def test_a_schedule_asks_only_when_it_is_time_and_not_again_after_a_no(world) -> None:
@@ -117,20 +129,23 @@ def test_a_schedule_asks_only_when_it_is_time_and_not_again_after_a_no(world) ->
     document = yaml.safe_load(ladder.read_text())
     document["promotion"]["suggest"] = {"completed": 5}
     ladder.write_text(yaml.safe_dump(document))
-    (early,), _ = go_through(world.belay, NAME, "run-1", asked=False)
+    (early,), _ = go_through(world.belay, NAME, "run-1")
     assert early.verdict is Verdict.HOLD
     assert "too early to ask for supervised" in early.sentence
     document["promotion"]["suggest"] = {"days": 0}
     ladder.write_text(
         yaml.safe_dump({**document, "promotion": {**document["promotion"], "suggest": {"judged": 0}}})
     )
-    _, status = go_through(world.belay, NAME, "run-2", asked=False)
+    (held,), _ = go_through(world.belay, NAME, "run-2")
+    assert f"belay policy adopt {NAME}" in held.sentence
+    adopt_policy(world.belay, world.belay.policy(NAME), human("carla"), "sooner")
+    _, status = go_through(world.belay, NAME, "run-2b")
     vote(world, status.request.id, "nora", choice=Choice.REJECT)
-    _, status = go_through(world.belay, NAME, "run-2", asked=False)
+    _, status = go_through(world.belay, NAME, "run-2b")
     assert status.outcome.verdict is Verdict.HOLD
-    (again,), _ = go_through(world.belay, NAME, "run-3", asked=False)
+    (again,), _ = go_through(world.belay, NAME, "run-3")
     assert "people did not agree" in again.sentence
-    assert go_through(world.belay, NAME, "run-4")[1].outcome is None, "a person may ask at any time"
+    assert asked(world, "run-4")[1].outcome is None, "a person may ask at any time"
 
 
 def test_nobody_left_to_answer(world) -> None:
@@ -177,7 +192,7 @@ def test_promote_without_people_is_refused(world) -> None:
         c.RollBack("checkout-good", "caution", "seen enough"), by=service("gate"), at=world.belay.now()
     )
     settle_scope(world.belay, "checkout-good")
-    go_through(world.belay, NAME, "run-1")
+    asked(world, "run-1")
     with pytest.raises(RefusedError, match="no unused grant of people"):
         promote(world.belay, NAME, "run-1")
     assert stage(world) == Stage.SUGGEST

@@ -188,7 +188,7 @@ def easy(world: World) -> None:
 def test_the_record_reads_it(shop: World) -> None:
     easy(shop)
     shop.propose("warm", **says("by_name"))
-    said, status = go_through(shop.belay, NAME, "run-1")
+    said, status = go_through(shop.belay, NAME, "run-1", asked_by="priya")
     assert said[-1].gate is PromotionGate.REVIEW, said[-1].sentence
     assert status is not None
     record = shop.belay.ledger.get_evidence(said[2].evidence)["record"]
@@ -200,5 +200,5 @@ def test_no_gate_fails_where_the_log_cannot_be_read(world: World) -> None:
     write(world, shadow=SHADOW | {"choice": "units.pre_visits", "propensity": "units.pre_revenue"})
     world.propose("warm", **says("by_name"))
     assert "cannot be read" in measure_shadows(world.belay, world.belay.policy(NAME))[0]
-    said, _ = go_through(world.belay, NAME, "run-1")
+    said, _ = go_through(world.belay, NAME, "run-1", asked_by="priya")
     assert said[-1].gate is PromotionGate.REVIEW, said[-1].sentence

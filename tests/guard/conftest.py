@@ -17,7 +17,7 @@ from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
-from belay.gates.admit import adopt_policy
+from belay.gates.in_force import adopt_first_policy
 from belay.gates.widen import served_flag
 from belay.guard.cycle import Cycle, guard
 from belay.services import Services
@@ -69,7 +69,7 @@ class Watched:
     ) -> None:
         """Make an optimization live at ``scope``, as if it had climbed there; ``harmless`` was shown."""
         policy = self.belay.policy(capability)
-        adopt_policy(self.belay, policy)
+        adopt_first_policy(self.belay, policy)
         proposal = Proposal(
             optimization=name,
             capability=capability,

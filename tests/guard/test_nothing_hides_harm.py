@@ -16,7 +16,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.flags.target import FlagsUnavailable
-from belay.gates.admit import adopt_policy
+from belay.gates.in_force import adopt_first_policy
 from belay.gates.stop import stop
 from belay.gates.widen import roll_back, served_flag
 
@@ -83,7 +83,7 @@ def test_a_flag_changed_by_hand_keeps_no_other_from_being_taken_down(world) -> N
 
 def test_what_is_served_and_was_not_confirmed_is_watched(world) -> None:
     policy, scope = world.belay.policy("checkout_wording"), 5000
-    adopt_policy(world.belay, policy)
+    adopt_first_policy(world.belay, policy)
     variants, rollback = (Variant("treatment", {"label": "new"}),), {"label": "old"}
     proposal = Proposal(
         "bad", policy.id, "A change", "It helps.", variants, rollback, agent("copywriter"), "dana"

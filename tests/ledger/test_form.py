@@ -15,7 +15,7 @@ from belay.ledger.schema import REVISION, projections
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
 
-FORM = ("0003", "f34ced0664e1b10c92f0ecaf8a48bb1c58b4b42eabe99e67164937d2696962c3")
+FORM = ("0003", "1f999475d10f2f4fdfac83b156feb172295dabf413daefe0ce02d457e166d573")
 """The newest migration, and the digest of the state's form at it."""
 
 

@@ -152,13 +152,14 @@ def test_a_veto_ends_it_in_red(reviewed, sensor, pages, belay):
 def test_a_policy_that_changed_meanwhile_stops_the_step(reviewed, sensor, pages, belay, policies):
     from airflow.sdk.exceptions import AirflowFailException
 
-    from belay.gates.admit import adopt_policy
+    from belay.domain.actors import human
+    from belay.gates.in_force import adopt_policy
 
     task = Task(reviewed(tags=["brand"]))
     parked(lambda: sensor.execute(task.context()))
     file = policies / "checkout_wording.yaml"
     file.write_text(file.read_text().replace("margin: 0.2", "margin: 0.1"))
-    adopt_policy(belay, belay.policy("checkout_wording"))
+    adopt_policy(belay, belay.policy("checkout_wording"), human("carla"), "a smaller margin")
     with pytest.raises(AirflowFailException, match="start the step again"):
         sensor.execute_complete(task.context(), answered("nora", "Approve"))
 

@@ -9,7 +9,7 @@ import pytest
 from tests.slack.conftest import NORA, OMAR, PRIYA, STRANGER, TIMO, ask
 
 from belay.domain import commands as c
-from belay.domain.actors import service
+from belay.domain.actors import human, service
 from belay.domain.events import Choice
 from belay.domain.state import RequestStatus, Status
 from belay.gates import people
@@ -213,7 +213,7 @@ def test_a_vote_on_what_was_shown_before_does_not_count(slack, belay, request_id
     slack.click(NORA, APPROVE, ts)
     slack.until("the modal is open", lambda: slack.state()["views"])
     policy = replace(belay.policy("checkout_wording"), digest="another")
-    belay.ledger.execute(c.AdoptPolicy(policy, "changed"), by=service("policy"), at=belay.now())
+    belay.ledger.execute(c.AdoptPolicy(policy, "changed"), by=human("carla"), at=belay.now())
     slack.submit(NORA, "worth it")
     assert "Not counted" in slack.until("nora is told", slack.told)[0]
     assert request_of(belay, request_id).votes == ()

@@ -170,7 +170,7 @@ class Approvers:
 
     def change_policy(self) -> None:
         self.policy = self.chance.choice(self.versions)
-        self.ask(c.AdoptPolicy(self.policy, "changed"))
+        self.ask(c.AdoptPolicy(self.policy, "changed"), OLIVE)
 
     def proposal(self) -> None:
         """The proposal is edited, under its old name."""

@@ -144,7 +144,7 @@ class Rehearsal:
         (request,) = self.state.open_requests()
         return request
 
-    def adopt(self, policy: CapabilityPolicy | None = None, by: Actor = GATE) -> Rehearsal:
+    def adopt(self, policy: CapabilityPolicy | None = None, by: Actor = OLIVE) -> Rehearsal:
         """Bring a policy (the rehearsal's own by default) into force."""
         self.do(c.AdoptPolicy(policy or self.policy, "test"), by)
         return self

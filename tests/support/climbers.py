@@ -202,7 +202,7 @@ class Climbers(RuleBasedStateMachine):
                 break
             self.next_of(name)
         for command in self.attack_of(name, attack, amount):
-            self.ask(command, by)
+            self.ask(command, OLIVE if isinstance(command, c.AdoptPolicy) else by)
         state = self.state()
         known = state.optimizations[name]
         if known.step is not None:
@@ -353,7 +353,7 @@ class Climbers(RuleBasedStateMachine):
             "lease": list(due_demotions(state, self.policy(name), self.now)),
         }
         for command in commands[attack]:
-            self.ask(command, by)
+            self.ask(command, OLIVE if isinstance(command, c.AdoptPolicy) else by)
         for who in (by, GATE):
             self.ask(c.Promote(name, above, "earned"), who)
             self.ask(c.Promote(name, known.stage, "renewed"), who)

@@ -10,7 +10,7 @@ from belay.domain.actors import agent, service
 from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
-from belay.gates.admit import adopt_policy
+from belay.gates.in_force import adopt_first_policy
 from belay.gates.widen import served_flag
 from belay.ledger.writing import Batch
 from belay.services import Services
@@ -21,7 +21,7 @@ def make_live(
 ) -> list[str]:
     """Make ``count`` optimizations of one capability live at ``scope``, served and confirmed at epoch 2."""
     policy = belay.policy(capability)
-    adopt_policy(belay, policy)
+    adopt_first_policy(belay, policy)
     names = [f"{capability.replace('_', '-')}-{number}" for number in range(count)]
     events: list[e.Event] = []
     at = belay.data_now() - timedelta(days=2)

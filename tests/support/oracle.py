@@ -83,12 +83,14 @@ class Oracle:
 
     def _PolicyAdopted(self, event: e.PolicyAdopted, recorded: Recorded) -> None:  # noqa: N802
         before = self.policies.get(event.capability)
-        if before is not None and before.decision_class == "human_only":
-            by_person = recorded.by.kind == "human"
-            assert event.decision_class == "human_only" or by_person, "I8: only a person ends human_only"
         top = min(LADDER.index(event.ceiling), LADDER.index(CEILING[event.decision_class]))
-        stage = self.stages.get(event.capability, event.initial_stage)
-        self.stages[event.capability] = LADDER[min(top, LADDER.index(stage))]
+        if before is None:
+            self.stages[event.capability] = LADDER[min(top, LADDER.index(event.initial_stage))]
+        else:
+            changed = before.digest != event.digest
+            assert recorded.by.kind == "human" or not changed, "I8: only a person changes a policy"
+            assert event.reason or not changed, "a policy changed and nobody said why"
+            assert LADDER.index(self.stages[event.capability]) <= top, "I1: a stage above its ceiling"
         self.policies[event.capability] = event
         self.restricted[event.capability] = recorded.seq
 

@@ -1,4 +1,4 @@
-"""What people are told without being asked: what was taken down, stopped, went dark, or lost a stage.
+"""What people are told unasked: what was taken down, stopped, went dark, lost a stage, got other rules.
 
 Plain text, so that Slack, mail and a terminal show the same. Pure: entries of the ledger in, sentences out.
 """
@@ -25,6 +25,7 @@ _TOLD = (
     e.StageDemoted,
     e.ServedWider,
     e.Frozen,
+    e.PolicyAdopted,
     e.GuardBlinded,
     e.InteractionFound,
     e.NarrowingIntended,
@@ -67,7 +68,7 @@ def news(entries: Iterable[Recorded], state: State, roster: Roster) -> Iterator[
     teller = _Teller(state, roster)
     waiting: list[Recorded] = []
     for _, together in groupby(entries, key=lambda entry: (entry.at, str(entry.by))):
-        told = [entry for entry in together if isinstance(entry.event, _TOLD)]
+        told = [entry for entry in together if _is_told(entry)]
         if not told:
             continue
         if waiting and not (_for_blindness(told) and told[0].at - waiting[0].at <= _ONE_LOOK):
@@ -79,6 +80,12 @@ def news(entries: Iterable[Recorded], state: State, roster: Roster) -> Iterator[
             yield teller.tell(told)
     if waiting:
         yield teller.tell(waiting)
+
+
+def _is_told(entry: Recorded) -> bool:
+    """A capability's first policy, which comes into force by itself, is no news."""
+    changed = entry.by.kind is ActorKind.HUMAN or not isinstance(entry.event, e.PolicyAdopted)
+    return isinstance(entry.event, _TOLD) and changed
 
 
 def _for_blindness(told: list[Recorded]) -> bool:
@@ -108,6 +115,8 @@ class _Teller:
                 return f"{event.capability} fell from {event.from_stage} to {event.to_stage}"
             case e.ServedWider():
                 return f"Incident: {self._called(event.optimization)} was shown as nobody decided"
+            case e.PolicyAdopted():
+                return f"The policy of {event.capability} changed"
             case e.Frozen():
                 return f"Frozen: {event.target}"
             case e.GuardBlinded():

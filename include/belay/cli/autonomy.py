@@ -36,11 +36,12 @@ def register(main: typer.Typer) -> None:
     main.add_typer(app, name="autonomy")
 
 
-def promote(capability: Name, *, to: To = None, json: Json = False) -> None:
+def promote(capability: Name, *, to: To = None, who: As = None, json: Json = False) -> None:
     """Ask whether a capability has earned more autonomy (or its lease anew). People decide, always.
 
-    Where Airflow runs it takes the question through its gates there; else this does, and the same command
-    goes on once people have answered (belay approve).
+    Where Airflow runs it takes the question through its gates there, asked for by the Airflow user who starts
+    it; else this does, asked for by you, and the same command goes on once people have answered (belay
+    approve).
     """
     belay = opened(ledger=True)
     stage = _stage(to)
@@ -49,7 +50,8 @@ def promote(capability: Name, *, to: To = None, json: Json = False) -> None:
         return
     from belay.gates.promotion import go_through
 
-    said, status = go_through(belay, capability, _run(belay, capability), to_stage=stage)
+    person, run = identify(belay.roster(), who), _run(belay, capability)
+    said, status = go_through(belay, capability, run, asked_by=person.id, to_stage=stage)
     if json:
         waits = status.request if status and status.outcome is None else None
         print_json({"gates": [outcome.to_document() for outcome in said], "waits_for": waits})
@@ -243,7 +245,7 @@ def _in_airflow(belay: Services, capability: str, stage: Stage | None) -> str | 
     run = f"promotion-{belay.ledger.head()[0] + 1}"
     conf = {"to_stage": str(stage)} if stage else {}
     try:
-        airflow.start_promotion(capability, run, conf | {"asked_by": airflow.user})
+        airflow.start_promotion(capability, run, conf)
     except AirflowUnavailableError as error:
         raise UnavailableError(f"the promotion was not started: {error}") from error
     return run

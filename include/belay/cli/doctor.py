@@ -15,6 +15,7 @@ from belay.cli.output import Json, print_json, table
 from belay.cli.parts import opened
 
 if TYPE_CHECKING:
+    from belay.policy.load import Policies
     from belay.services import Services
 
 _SECONDS = 5
@@ -89,7 +90,24 @@ def _policies(belay: Services) -> tuple[Answers, str]:
     policies = belay.policies()
     if policies.errors:
         return Answers.NO, f"{len(policies.errors)} errors: run `belay policy check`"
+    if waiting := _not_adopted(belay, policies):
+        adopt = "read the change, then `belay policy adopt NAME --reason …`; until then no new step starts"
+        return Answers.NO, f"changed since it came into force: {', '.join(waiting)}; {adopt}"
     return Answers.YES, f"{len(policies.capabilities)} capabilities: {', '.join(policies.capabilities)}"
+
+
+def _not_adopted(belay: Services, policies: Policies) -> list[str]:
+    """Return the capabilities whose file is not what is in force; none where the ledger cannot say."""
+    from belay.cli.parts import is_there
+    from belay.gates.in_force import waiting_changes
+    from belay.ledger.errors import LedgerError
+
+    if not is_there(belay.settings.ledger_url):
+        return []
+    try:
+        return [name for name, policy in policies.capabilities.items() if waiting_changes(belay, policy)]
+    except LedgerError:
+        return []  # the ledger has a line of its own
 
 
 def _airflow(belay: Services) -> tuple[Answers, str]:

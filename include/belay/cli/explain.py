@@ -33,7 +33,9 @@ def explain(
     names = {person.id: person.name for person in belay.roster().people}
     bare = name.removeprefix("#")
     try:
-        told = explained(belay.ledger.history(), int(bare) if bare.isdecimal() else name, names)
+        told = explained(
+            belay.ledger.history(), int(bare) if bare.isdecimal() else name, names, belay.ledger.get_evidence
+        )
     except LookupError as error:
         raise BadInputError(
             f"{error.args[0]}; `belay status` and `belay ledger tail` list what it knows"

@@ -84,24 +84,43 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
 
 @app.command(epilog="Example: belay policy adopt brand_voice --reason 'decided on 3 March'")
 def adopt(
-    capability: Annotated[str, typer.Argument()],
+    capability: Annotated[
+        str, typer.Argument(help="The capability. With --all: leave it out.", show_default=False)
+    ] = "",
     *,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept in the ledger.")],
+    every: Annotated[
+        bool, typer.Option("--all", help="Every capability whose file is not what is in force.")
+    ] = False,
     who: As = None,
 ) -> None:
-    """Bring a capability's file into force, as a person; open requests under the old one are void."""
+    """Bring a capability's file into force, as a person; open requests under the old one are void.
+
+    A capability's first policy comes into force by itself. A file that changes later changes nothing until a
+    person says so here: no new step starts meanwhile, and what is under way goes on under the old policy.
+    """
     from belay.domain.actors import human
-    from belay.domain.commands import AdoptPolicy
-    from belay.gates.admit import keep_policy
-    from belay.gates.outcome import RefusedError
+    from belay.gates.in_force import adopt_policy, waiting_changes
 
     belay = opened()
     if not reason.strip():
         raise BadInputError("--reason is empty: say why")
-    person, policy = identify(belay.roster(), who), belay.policy(capability)
-    command = AdoptPolicy(policy, reason, keep_policy(belay, policy))
-    outcome = belay.ledger.execute(command, by=human(person.id), at=belay.now())
-    if outcome.refusal is not None:
-        raise RefusedError(outcome.refusal)
-    told = "is in force" if outcome.events else "was in force already"
-    say(f"policy {policy.digest[:12]} of {capability} {told}")
+    if bool(capability) is every:
+        raise BadInputError("name a capability, or give --all")
+    person = identify(belay.roster(), who)
+    if capability:
+        policies = [belay.policy(capability)]
+    else:
+        read = belay.policies()
+        if read.errors:
+            raise BadInputError(f"{len(read.errors)} errors in the files: run `belay policy check`")
+        policies = [policy for policy in read.capabilities.values() if waiting_changes(belay, policy) != ()]
+        if not policies:
+            say("every policy file is in force already")
+    for policy in policies:
+        changes = waiting_changes(belay, policy)
+        told = adopt_policy(belay, policy, human(person.id), reason)
+        state = "is in force" if told else "was in force already"
+        say(f"policy {policy.digest[:12]} of {policy.id} {state}")
+        for change in changes or ():
+            say(f"  {change}")

@@ -38,7 +38,8 @@ class AdoptPolicy:
 class StartPromotion:
     """Take up the question whether a capability may go to ``to_stage``; its own stage renews the lease.
 
-    ``findings`` hold what had to be looked up (is it due, are there people who could answer).
+    ``findings`` hold what had to be looked up (is it due, are there people who could answer); ``asked_by`` is
+    who asked for it, empty for a schedule.
     """
 
     capability: str
@@ -47,6 +48,7 @@ class StartPromotion:
     policy: CapabilityPolicy
     findings: tuple[Finding, ...] = ()
     evidence: str | None = None
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

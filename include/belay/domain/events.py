@@ -100,7 +100,10 @@ class StageDemoted:
 
 @dataclass(frozen=True, slots=True)
 class PromotionStarted:
-    """A run took up the question whether a capability may go up; the same stage twice renews its lease."""
+    """A run took up the question whether a capability may go up; the same stage twice renews its lease.
+
+    ``asked_by`` is the person who asked for it; empty where a schedule did.
+    """
 
     kind: ClassVar[str] = "promotion.started"
     capability: str
@@ -108,6 +111,7 @@ class PromotionStarted:
     from_stage: Stage
     to_stage: Stage
     policy: str
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,8 +192,8 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
             fresh,
             widened_at=known.widened_at,
             oec=known.oec,
-            demoted_at=known.demoted_at,
-            demoted_by=known.demoted_by,
+            demotions=known.demotions,
+            finished=known.finished,
             decisions=known.decisions,
         )
         if known.stage is stage:
@@ -206,15 +206,16 @@ def _(event: e.PolicyAdopted, draft: Draft, recorded: Recorded) -> None:
 
 @_folds(e.StagePromoted)
 def _(event: e.StagePromoted, draft: Draft, recorded: Recorded) -> None:
-    draft.put("capabilities", event.capability, _at_stage(draft, event.capability, event.to_stage, recorded))
+    promoted = _at_stage(draft, event.capability, event.to_stage, recorded)
+    finished = draft.capabilities[event.capability].promotion
+    draft.put("capabilities", event.capability, replace(promoted, finished=finished))
 
 
 @_folds(e.StageDemoted)
 def _(event: e.StageDemoted, draft: Draft, recorded: Recorded) -> None:
     lowered = _at_stage(draft, event.capability, event.to_stage, recorded)
-    draft.put(
-        "capabilities", event.capability, replace(lowered, demoted_at=recorded.at, demoted_by=event.rule)
-    )
+    demotions = {**lowered.demotions, event.rule: recorded.at}
+    draft.put("capabilities", event.capability, replace(lowered, demotions=demotions))
     _void_unused_grants(draft, event.capability, "the capability was demoted")
 
 
@@ -222,7 +223,7 @@ def _(event: e.StageDemoted, draft: Draft, recorded: Recorded) -> None:
 def _(event: e.LeaseRenewed, draft: Draft, recorded: Recorded) -> None:
     known = draft.capabilities[event.capability]
     renewed = replace(known, lease_until=_lease_end(known, recorded.at), promotion=None, grant=None)
-    draft.put("capabilities", event.capability, renewed)
+    draft.put("capabilities", event.capability, replace(renewed, finished=known.promotion))
 
 
 def _at_stage(draft: Draft, capability: str, stage: Stage, recorded: Recorded) -> CapabilityState:

@@ -129,7 +129,8 @@ class Record:
     answers : Answers
         How people answered.
     claimed_lift : float
-        Sum of the effects that were measured for the optimizations that completed; more is better.
+        Sum of the effects that were measured for what is complete, over all that the holdout goes without
+        (``shown_together``), so that the two can be compared; more is better.
     oec : OecReading | None
         The overall criterion against the holdout, when it was read at this stage; more is better.
     open_requests : int
@@ -225,13 +226,29 @@ def record_of(state: State, policy: CapabilityPolicy, at: datetime) -> Record:
         answers=_answers(asked),
         claimed_lift=sum(
             good * o.results.found.effect
-            for o in own
-            if o.status is Status.COMPLETED and _since(o.results.ended_at, since) and o.results.found
+            for o in shown_together(state, known)
+            if o.status is Status.COMPLETED and o.results.found
         ),
         oec=known.oec if known.oec is not None and known.oec.at >= since else None,
         open_requests=len(state.open_requests()),
         lease_until=known.lease_until,
     )
+
+
+def shown_together(state: State, capability: CapabilityState) -> list[OptimizationState]:
+    """Return what the holdout has gone without: shown at this stage or still, with today's holdout."""
+    return [
+        o
+        for o in state.optimizations.values()
+        if o.capability == capability.id
+        and o.phases
+        and o.holdout == capability.holdout
+        and (
+            o.results.ended_at is None
+            or o.results.ended_at >= capability.stage_since
+            or o.status is Status.COMPLETED
+        )
+    ]
 
 
 def recent_harm(state: State, capability: CapabilityState, policy: CapabilityPolicy, at: datetime) -> Share:

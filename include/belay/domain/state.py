@@ -101,7 +101,10 @@ class OecReading:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityState:
-    """A capability: the policy in force and the stage it has earned."""
+    """A capability: the policy in force and the stage it has earned.
+
+    ``demotions`` says when each rule took a stage last; ``finished`` is the promotion that was used last.
+    """
 
     id: str
     title: str
@@ -123,8 +126,8 @@ class CapabilityState:
     promotion: Promotion | None = None
     grant: StageGrant | None = None
     oec: OecReading | None = None
-    demoted_at: datetime | None = None
-    demoted_by: str = ""
+    demotions: Mapping[str, datetime] = field(default_factory=dict)
+    finished: Promotion | None = None
     calendar: Calendar = ALWAYS
     decisions: tuple[Decision, ...] = ()
     document: str | None = None

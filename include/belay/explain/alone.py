@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.changes import policy_changes
 from belay.domain.evolve import Recorded
 from belay.domain.scope import percent
 from belay.explain.chronicle import Chronicle, day, when
 from belay.explain.step import in_force, proposal, stage
 from belay.explain.telling import Claim, Matter, matter
+from belay.ledger.errors import LedgerError
 from belay.ledger.narrate import narrate
+from belay.ledger.policies import policy_of
 
 
 def policy(book: Chronicle, entry: Recorded, event: e.PolicyAdopted) -> Matter:
@@ -49,6 +52,8 @@ def lone(book: Chronicle, entry: Recorded) -> Matter:
     target = getattr(event, "target", "")
     if target.startswith("capability:"):
         capability = target.partition(":")[2]
+    elif asked := next(book.find(e.OversightRequested, request=target), None):
+        capability, optimization = asked[1].capability, asked[1].optimization
     elif not capability:
         capability = book.capability_of(target)
         optimization = target if capability else optimization
@@ -69,24 +74,24 @@ def lone(book: Chronicle, entry: Recorded) -> Matter:
 def _changes(
     book: Chronicle, before: tuple[Recorded, e.PolicyAdopted], after: tuple[Recorded, e.PolicyAdopted]
 ) -> Iterator[Claim]:
-    """Yield what the ledger itself knows to be different; the digest covers the rest."""
+    """Yield what is different, from the two policies as they were kept when they came into force."""
     (old_entry, old), (entry, new) = before, after
-    changed = [
-        f"{field.name.replace('_', ' ')} "
-        f"(was {_plain(getattr(old, field.name))}, is {_plain(getattr(new, field.name))})"
-        for field in fields(new)
-        if field.name not in {"reason", "digest"} and getattr(old, field.name) != getattr(new, field.name)
-    ]
-    told = "; ".join(changed) or "figures that only the file shows; the two digests differ"
-    yield book.claim(
-        f"It follows {old.digest[:12]} of {day(old_entry.at)}. What changed: {told}", old_entry, entry
-    )
+    was, now = _kept(book, old), _kept(book, new)
+    if old.digest == new.digest:
+        told = "Nothing changed: its text was kept"
+    elif was is None or now is None:
+        told = "What changed cannot be told: the text of one of them is not at hand"
+    else:
+        told = f"What changed: {'; '.join(policy_changes(was, now))}"
+    yield book.claim(f"It follows {old.digest[:12]} of {day(old_entry.at)}. {told}", old_entry, entry)
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "nobody"
-    return str(value) if isinstance(value, str | int | float | bool) else "another table"
+def _kept(book: Chronicle, event: e.PolicyAdopted) -> CapabilityPolicy | None:
+    """Return a policy as it was kept; None where it was not, or where this Belay does not understand it."""
+    try:
+        return policy_of(book.document(event.document)) if event.document else None
+    except (LedgerError, ValueError):
+        return None
 
 
 def _roles(roles: tuple[str, ...]) -> str:

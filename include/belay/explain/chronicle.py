@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,10 +16,24 @@ _E = TypeVar("_E")
 
 
 class Chronicle:
-    """All entries in order; ``names`` maps people's ids to what they are called."""
+    """All entries in order.
 
-    def __init__(self, history: Iterable[Recorded], names: Mapping[str, str]) -> None:
+    Parameters
+    ----------
+    names
+        What people are called, by id.
+    document
+        Returns the evidence of a digest, or None where it is not at hand.
+    """
+
+    def __init__(
+        self,
+        history: Iterable[Recorded],
+        names: Mapping[str, str],
+        document: Callable[[str], Any] = lambda _digest: None,
+    ) -> None:
         self.all: Sequence[Recorded] = tuple(history)
+        self.document = document
         self._names = names
         self._by_kind: dict[type, list[Recorded]] = defaultdict(list)
         for entry in self.all:

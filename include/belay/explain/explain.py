@@ -25,7 +25,10 @@ _MATTERS: dict[type, Callable[[Chronicle, Recorded, Any], Matter]] = {
 
 
 def explain(
-    history: Iterable[Recorded], subject: str | int, names: Mapping[str, str] | None = None
+    history: Iterable[Recorded],
+    subject: str | int,
+    names: Mapping[str, str] | None = None,
+    document: Callable[[str], Any] = lambda _digest: None,
 ) -> Explanation:
     """Return who answered for what in the matter of ``subject``.
 
@@ -37,13 +40,15 @@ def explain(
         The number of an entry, or the id of an optimization, a request or a capability.
     names
         What people are called, by id.
+    document
+        Returns the evidence of a digest: what a policy changed stands there. None where it is not at hand.
 
     Raises
     ------
     LookupError
         When the ledger knows nothing of that name.
     """
-    book = Chronicle(history, names or {})
+    book = Chronicle(history, names or {}, document)
     heads = {head.seq: head for head in (_head(book, entry) for entry in _about(book, subject))}
     if not heads:
         raise LookupError(f"the ledger knows nothing called {subject!r}")

@@ -41,7 +41,8 @@ def promotion(book: Chronicle, started: Recorded, event: e.PromotionStarted) -> 
         ],
         proposed=[
             book.claim(
-                f"{book.who(started.by)} put the question; no AI agent may, and no AI promotes itself",
+                f"{_asking(book, event)}, and {book.who(started.by)} put the question; no AI agent may, and "
+                "no AI promotes itself",
                 started,
             )
         ],
@@ -60,7 +61,9 @@ def promotion(book: Chronicle, started: Recorded, event: e.PromotionStarted) -> 
                 f"{words.PROMOTION_GATES[gate]} {words.VERDICTS[judged.verdict]}: {judged.sentence}", entry
             )
             for gate in PromotionGate
-            for entry, judged in book.find(e.PromotionJudged, capability=name, run=event.run, gate=gate)
+            for entry, judged in book.find(
+                e.PromotionJudged, capability=name, run=event.run, gate=gate, **span
+            )
         ],
         votes=[claim for found in questions for claim in asked(book, *found)],
         owner=[
@@ -68,6 +71,10 @@ def promotion(book: Chronicle, started: Recorded, event: e.PromotionStarted) -> 
             *(claim for _, question in questions for claim in answerable(book, question)),
         ],
     )
+
+
+def _asking(book: Chronicle, event: e.PromotionStarted) -> str:
+    return f"{book.person(event.asked_by)} asked for it" if event.asked_by else "It was due"
 
 
 def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:
@@ -93,7 +100,7 @@ def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:
             *(
                 book.claim(f"{book.who(one.by)} {narrate(one.event)}", one)
                 for one in with_it
-                if isinstance(one.event, e.Vetoed | e.KillSwitchPulled)
+                if isinstance(one.event, e.Vetoed | e.KillSwitchPulled | e.PolicyAdopted)
             ),
         ],
         served=_shrunk(book, with_it),

@@ -62,6 +62,7 @@ DEMOTIONS = {
     "saturated": "People who cannot keep up do not supervise, so a stage is lost",
     "blind-guard": "A guard that cannot see does not guard, so a stage is lost",
     "veto": "A veto on the whole capability costs it a stage",
+    "policy": "A person brought a policy into force that permits less",
     "kill-switch": "The kill switch drops what it covers to observe",
 }
 _RULE = re.compile(r"^(?P<name>[\w-]+): (?P<asks>inform|notice|approve|forbidden) \((?P<why>.*)\)$")

@@ -17,6 +17,7 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
 from belay.gates.guarded import missing_guard
+from belay.gates.in_force import adopt_first_policy, policy_in_force
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
 from belay.gates.registered import level_ahead, registered_before
 
@@ -36,9 +37,9 @@ def propose(belay: Services, proposal: Proposal) -> OptimizationState:
     RefusedError
         When the rules say no: the agent may not propose here, or the name is taken by another content.
     """
-    policy = belay.policy(proposal.capability)
     _require_true_owner(belay.roster(), proposal)
-    adopt_policy(belay, policy)
+    adopt_first_policy(belay, belay.policy(proposal.capability))
+    policy = policy_in_force(belay, proposal.capability)
     outcome = belay.ledger.execute(c.Propose(proposal, policy), by=proposal.proposed_by, at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
@@ -61,22 +62,6 @@ def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
         raise RefusedError(Refusal("agent-owner", message))
 
 
-def keep_policy(belay: Services, policy: CapabilityPolicy) -> str:
-    """Keep a policy whole, as evidence: the guard goes by the last good one when the file breaks."""
-    from belay.ledger.policies import policy_document
-
-    return belay.ledger.put_evidence(policy_document(policy))
-
-
-def adopt_policy(
-    belay: Services, policy: CapabilityPolicy, reason: str = "the policy file is in force"
-) -> None:
-    """Record that the policy file as it is now is in force; nothing happens when it already is."""
-    known = belay.ledger.state().capabilities.get(policy.id)
-    if known is None or known.policy != policy.digest or known.document is None:
-        execute(belay, c.AdoptPolicy(policy, reason, keep_policy(belay, policy)), by="policy")
-
-
 def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
     """Take up the next step for ``run``, or hold it and say why. Asked twice by one run it answers once.
 
@@ -93,7 +78,7 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
     if known.step and known.step.run == run and (spoken := recorded(known, Gate.ADMIT)):
         return spoken
     policy = belay.policy(known.capability)
-    adopt_policy(belay, policy)
+    adopt_first_policy(belay, policy)
     findings = tuple(_measured(belay, known, policy))
     document = {
         "kind": "admission",

@@ -11,6 +11,7 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.gates.in_force import policy_in_force
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def approval(belay: Services, optimization: str, step: int) -> ApprovalStatus:
         return ApprovalStatus(_ended(known), _request_of(belay, known))
     request = _request_of(belay, known)
     if request is None or request.status is RequestStatus.VOID:
-        policy = belay.policy(known.capability)
+        policy = policy_in_force(belay, known.capability)
         execute(belay, c.RequestOversight(optimization, step, policy), by="approval")
     elif request.status is RequestStatus.OPEN:
         execute(belay, c.SettleRequest(request.id), by="approval")

@@ -35,10 +35,9 @@ def check_autonomy(
         When the flags cannot be written; the demotion stands, and asking again narrows.
     """
     done = []
-    policies = dict(belay.policies().capabilities)
     state = belay.ledger.state()
-    # A broken file keeps no stage: what it cannot say, the policy in force does.
-    policies |= policies_in_force(belay, state, state.capabilities.keys() - policies.keys())[0]
+    # By the policies in force: neither a broken file nor an edited one keeps a stage.
+    policies, _ = policies_in_force(belay, state, state.capabilities)
     for name, policy in policies.items():
         if only not in (None, name):
             continue
@@ -58,5 +57,5 @@ def ledger_facts(belay: Services) -> dict[str, Facts]:
     if found.ok:
         return {}
     return dict.fromkeys(
-        belay.policies().capabilities, Facts(ledger_fault=f"the ledger does not verify: {found}")
+        belay.ledger.state().capabilities, Facts(ledger_fault=f"the ledger does not verify: {found}")
     )

@@ -13,8 +13,8 @@ from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Estimate
 from belay.domain.metrics import Direction
+from belay.domain.record import shown_together
 from belay.domain.scope import FULL_SCOPE, percent
-from belay.domain.state import CapabilityState, OptimizationState, State, Status
 from belay.gates.outcome import execute
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def measure_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate | N
     known = state.capabilities[policy.id]
     if not known.holdout:
         return None, f"{policy.id} has no holdout: its overall criterion is unknown"
-    pooled = _pooled(state, known)
+    pooled = shown_together(state, known)
     if not pooled:
         return None, f"nothing was shown at stage {known.stage} yet: the overall criterion is unknown"
     since = min(phase.start for o in pooled for phase in o.phases if phase.scope) + belay.settings.flag_settle
@@ -63,22 +63,6 @@ def measure_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate | N
     evidence = belay.ledger.put_evidence(document)
     execute(belay, c.RecordOec(policy.id, found, since, until, sentence, evidence), by="oec")
     return found, sentence
-
-
-def _pooled(state: State, known: CapabilityState) -> list[OptimizationState]:
-    """Return what was shown at this stage, all of it with the holdout that is served now."""
-    return [
-        o
-        for o in state.optimizations.values()
-        if o.capability == known.id
-        and o.phases
-        and o.holdout == known.holdout
-        and (
-            o.results.ended_at is None
-            or o.results.ended_at >= known.stage_since
-            or o.status is Status.COMPLETED
-        )
-    ]
 
 
 def _found(findings: Findings, policy: CapabilityPolicy) -> tuple[Estimate | None, str]:

@@ -22,7 +22,7 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
-from belay.gates.admit import adopt_policy
+from belay.gates.in_force import adopt_first_policy, policy_in_force
 from belay.gates.oec import measure_oec
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.shadow import measure_shadows
@@ -61,14 +61,14 @@ def next_stage(capability: CapabilityState, policy: CapabilityPolicy, now: datet
 
 
 def admit_promotion(
-    belay: Services, capability: str, run: str, *, asked: bool, to_stage: Stage | None = None
+    belay: Services, capability: str, run: str, *, asked_by: str = "", to_stage: Stage | None = None
 ) -> PromotionOutcome:
     """Take up the question for ``run``, or hold it and say why. Asked twice by one run it answers once.
 
     Parameters
     ----------
-    asked
-        Whether a person asked for it; a schedule takes it up only when it is due.
+    asked_by
+        The person who asked for it; a schedule, which is nobody, takes it up only when it is due.
     to_stage
         The stage asked for; by default what is next.
 
@@ -80,14 +80,14 @@ def admit_promotion(
         When the capability's policy cannot be used.
     """
     policy = belay.policy(capability)
-    adopt_policy(belay, policy)
+    adopt_first_policy(belay, policy)
     state, now = belay.ledger.state(), belay.now()
     known = state.capabilities[capability]
-    if known.promotion and known.promotion.run == run:
-        return _spoken(known.promotion, known.id, PromotionGate.ADMIT)
+    if (promotion := _promotion_of(known, run)) is not None:
+        return _spoken(promotion, known.id, PromotionGate.ADMIT)
     wanted = to_stage or next_stage(known, policy, now)
-    findings = tuple(_admission(state, known, policy, wanted, belay.roster(), now, asked=asked))
-    command = c.StartPromotion(capability, wanted, run, policy, findings)
+    findings = tuple(_admission(state, known, policy, wanted, belay.roster(), now, asked=bool(asked_by)))
+    command = c.StartPromotion(capability, wanted, run, policy, findings, asked_by=asked_by)
     known = execute(belay, command, by="admit").state.capabilities[capability]
     if known.promotion is None or known.promotion.run != run:
         message = f"another run took up {capability} meanwhile"
@@ -102,7 +102,7 @@ def judge_quality(belay: Services, capability: str, run: str) -> PromotionOutcom
     known, promotion = promotion_under_way(belay, capability, run)
     if PromotionGate.QUALITY in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.QUALITY)
-    report = check_surface(belay, belay.policy(capability))
+    report = check_surface(belay, policy_in_force(belay, capability))
     evidence = belay.ledger.put_evidence(report.to_document())
     return _judge(belay, known, promotion, PromotionGate.QUALITY, report.verdict, report.sentence, evidence)
 
@@ -112,7 +112,7 @@ def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOut
     known, promotion = promotion_under_way(belay, capability, run)
     if PromotionGate.RECORD in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.RECORD)
-    policy = belay.policy(capability)
+    policy = policy_in_force(belay, capability)
     overall, told = measure_oec(belay, policy)
     measure_shadows(belay, policy)
     record = record_of(belay.ledger.state(), policy, belay.now())
@@ -144,7 +144,7 @@ def review_promotion(belay: Services, capability: str, run: str) -> PromotionOut
     known, promotion = promotion_under_way(belay, capability, run)
     if PromotionGate.REVIEW in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.REVIEW)
-    policy, told = belay.policy(capability), promotion.gates[PromotionGate.RECORD]
+    policy, told = policy_in_force(belay, capability), promotion.gates[PromotionGate.RECORD]
     record = belay.ledger.get_evidence(told.evidence) if told.evidence else {}
     traced = verify(belay.ledger)
     changes = _changes(policy, promotion)
@@ -204,7 +204,7 @@ def promotion_approval(belay: Services, capability: str, run: str) -> PromotionS
     if PromotionGate.APPROVAL in promotion.gates:
         return PromotionStatus(_spoken(promotion, known.id, PromotionGate.APPROVAL), request)
     if request is None or request.status is RequestStatus.VOID:
-        command: c.Command = c.RequestPromotion(capability, run, belay.policy(capability))
+        command: c.Command = c.RequestPromotion(capability, run, policy_in_force(belay, capability))
         execute(belay, command, by="approval")
     elif request.status is RequestStatus.OPEN:
         execute(belay, c.SettleRequest(request.id), by="approval")
@@ -224,35 +224,36 @@ def promotion_approval(belay: Services, capability: str, run: str) -> PromotionS
 
 
 def promote(belay: Services, capability: str, run: str) -> PromotionOutcome:
-    """Use the grant of people; asked again after it was used, it says so.
+    """Use the grant of people; asked again after it was used, it says the same.
 
     Raises
     ------
     RefusedError
         When the ledger holds no grant for exactly this promotion; the attempt is recorded.
     """
-    _, promotion = promotion_under_way(belay, capability, run)
+    known, promotion = promotion_under_way(belay, capability, run)
     request = _request_of(belay, promotion)
     names = ", ".join(vote.voter for vote in request.votes if vote.counted) if request else "nobody"
     what = "its lease is renewed" if promotion.renews else f"it goes to {promotion.to_stage}"
     sentence = f"{what}, approved by {names}"
     review = promotion.gates.get(PromotionGate.REVIEW)
     evidence = review.evidence if review else None
-    execute(belay, c.Promote(capability, promotion.to_stage, sentence, evidence), by="promoter")
+    if promotion is not known.finished:
+        execute(belay, c.Promote(capability, promotion.to_stage, sentence, evidence), by="promoter")
     return PromotionOutcome(
         PromotionGate.APPROVAL, Verdict.PASS, sentence, capability, run, promotion.to_stage, evidence
     )
 
 
 def go_through(
-    belay: Services, capability: str, run: str, *, asked: bool = True, to_stage: Stage | None = None
+    belay: Services, capability: str, run: str, *, asked_by: str = "", to_stage: Stage | None = None
 ) -> tuple[list[PromotionOutcome], PromotionStatus | None]:
     """Take a promotion as far as it goes now, without Airflow: through the gates, to people, and on.
 
     Returns what the gates said, and where the answer of people stands once they were asked. Called again with
     the same run it goes on where it stopped.
     """
-    said = [admit_promotion(belay, capability, run, asked=asked, to_stage=to_stage)]
+    said = [admit_promotion(belay, capability, run, asked_by=asked_by, to_stage=to_stage)]
     for gate in (judge_quality, judge_the_record, review_promotion):
         if said[-1].verdict is not Verdict.PASS:
             return said, None
@@ -268,22 +269,28 @@ def go_through(
 
 
 def promotion_under_way(belay: Services, capability: str, run: str) -> tuple[CapabilityState, Promotion]:
-    """Return a capability and the promotion that ``run`` takes through the gates.
+    """Return a capability and the promotion that ``run`` takes, or took, through the gates.
 
     Raises
     ------
     RefusedError
-        When it is not the one under way: it is over, the capability changed stage or policy, or another run
-        took over.
+        When it is neither under way nor the one that was used last: the capability changed stage or policy,
+        or another run took over.
     """
     known = belay.ledger.state().capabilities.get(capability)
-    if known is None or known.promotion is None or known.promotion.run != run:
-        message = (
-            f"{capability} has no promotion by run {run} under way: it is over, another run took it up, "
-            "or the capability's stage or policy changed meanwhile"
-        )
-        raise RefusedError(Refusal("no-such-promotion", message))
-    return known, known.promotion
+    if known is not None and (promotion := _promotion_of(known, run)) is not None:
+        return known, promotion
+    message = (
+        f"{capability} has no promotion by run {run} under way: it is over, another run took it up, "
+        "or the capability's stage or policy changed meanwhile"
+    )
+    raise RefusedError(Refusal("no-such-promotion", message))
+
+
+def _promotion_of(known: CapabilityState, run: str) -> Promotion | None:
+    """Return the promotion of ``run``: under way, or used, where a task that is run again says the same."""
+    of_run = (one for one in (known.promotion, known.finished) if one is not None and one.run == run)
+    return next(of_run, None)
 
 
 # -- what the gates ask ---------------------------------------------------------------------------

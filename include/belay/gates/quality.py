@@ -10,6 +10,7 @@ from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.state import OptimizationState
+from belay.gates.in_force import policy_in_force
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.reading import logged_shares
 from belay.quality.run import QualityReport, run_suites
@@ -37,7 +38,7 @@ def quality(belay: Services, optimization: str, step: int) -> GateOutcome:
     known, _ = step_under_way(belay, optimization, step)
     if (spoken := recorded(known, Gate.QUALITY)) is not None:
         return spoken
-    report = check_data(belay, known, belay.policy(known.capability))
+    report = check_data(belay, known, policy_in_force(belay, known.capability))
     evidence = belay.ledger.put_evidence(report.to_document())
     execute(
         belay,

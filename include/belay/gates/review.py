@@ -11,6 +11,7 @@ from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
 from belay.gates.autonomy import check_autonomy
+from belay.gates.in_force import policy_in_force
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.quality import check_data
 from belay.gates.reading import BlindError, read
@@ -53,7 +54,7 @@ def found_effect(document: Mapping[str, Any]) -> Estimate | None:
 
 
 def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
-    policy = belay.policy(known.capability)
+    policy = policy_in_force(belay, known.capability)
     if known.scope == 0:
         quality = _document_of(belay, known, Gate.QUALITY)
         admission = _document_of(belay, known, Gate.ADMIT)

@@ -11,6 +11,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.gates.autonomy import check_autonomy
+from belay.gates.in_force import policy_in_force
 from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
 from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
@@ -47,7 +48,7 @@ def window_look(belay: Services, optimization: str, step: int) -> Look:
         return _end(
             belay, known, step, Verdict.PASS, "nobody has seen it yet: there is nothing to watch", None
         )
-    policy = belay.policy(known.capability)
+    policy = policy_in_force(belay, known.capability)
     plan = registered(belay, known, policy)
     try:
         reading = read(belay, known, policy, plan.window, planned_units=plan.planned_units)

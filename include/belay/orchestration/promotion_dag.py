@@ -65,9 +65,6 @@ def build_promotion_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: ti
                 enum=[None, *(str(stage) for stage in Stage)],
                 description="The next stage, or its own to renew its lease; empty: what is due.",
             ),
-            "asked_by": Param(
-                None, type=["string", "null"], description="Who asks, where no schedule does (for the log)."
-            ),
         }
     )
     return dag
@@ -102,6 +99,13 @@ def _run_of(context: Context) -> str:
     return promotion_run(capability_of(context), str(context["run_id"]))
 
 
+def _asked_by(dag_run: Any) -> str:
+    """Return who started the run, as Airflow knows them; empty where the schedule did."""
+    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "manual":
+        return ""
+    return getattr(dag_run, "triggering_user_name", None) or "somebody"
+
+
 class AdmitPromotionOperator(_PromotionOperator):
     """Take back what has lapsed; then: is it time, may it be asked for, and could anybody answer?"""
 
@@ -113,10 +117,12 @@ class AdmitPromotionOperator(_PromotionOperator):
         belay, params = services(), context["params"]
         capability, run = capability_of(context), _run_of(context)
         wanted = Stage(params["to_stage"]) if params["to_stage"] else None
-        asked = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type)) == "manual"
         for demotion in check_autonomy(belay, ledger_facts(belay), only=capability):
             self.log.warning("%s lost a stage by rule %s: %s", capability, demotion.rule, demotion.reason)
-        return self._conclude(lambda: admit_promotion(belay, capability, run, asked=asked, to_stage=wanted))
+        asked_by = _asked_by(context["dag_run"])
+        return self._conclude(
+            lambda: admit_promotion(belay, capability, run, asked_by=asked_by, to_stage=wanted)
+        )
 
 
 class QualityOfRecordOperator(_PromotionOperator):

@@ -132,8 +132,9 @@ def show_optimization(optimization: str, belay: BelayDep) -> HTMLResponse:
 def show_explanation(subject: str, belay: BelayDep, request: Request) -> Response:
     """Tell who answered for an entry, an optimization, a request or a capability; as JSON to programs."""
     names = {person.id: person.name for person in belay.policies().roster.people}
+    about = int(subject) if subject.isdecimal() else subject
     try:
-        told = explain(belay.ledger.history(), int(subject) if subject.isdecimal() else subject, names)
+        told = explain(belay.ledger.history(), about, names, belay.ledger.get_evidence)
     except LookupError as error:
         raise HTTPException(404, str(error.args[0])) from error
     if "text/html" not in request.headers.get("accept", ""):

@@ -9,6 +9,7 @@ from tests.support.builders import BOT, GATE, NORA, OLIVE, Rehearsal, a_policy
 
 from belay.domain import commands as c
 from belay.domain.oversight import Oversight
+from belay.domain.rules.answer import Refusal
 from belay.domain.stages import DecisionClass, Stage
 
 
@@ -56,9 +57,36 @@ def test_only_a_person_ends_human_only() -> None:
     r = at(Stage.AUTONOMOUS, decision_class=DecisionClass.HUMAN_ONLY)
     assert r.state.capabilities["wording"].stage == "suggest"
     opened = a_policy(decision_class=DecisionClass.REVERSIBLE)
-    assert r.refused(c.AdoptPolicy(opened, "file changed"), GATE) == "human-only"
+    assert r.refused(c.AdoptPolicy(opened, "file changed"), GATE) == "people-change-policy"
     r.do(c.AdoptPolicy(opened, "brand agreed"), OLIVE)
     assert r.state.capabilities["wording"].stage == "suggest", "and no stage comes with it"
+
+
+def test_only_a_person_changes_a_policy() -> None:
+    r = Rehearsal().adopt(by=GATE)
+    stricter = a_policy(ceiling=Stage.SUGGEST)
+    refusal = r.ask(c.AdoptPolicy(stricter, "the file says so"), GATE)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.rule, refusal.kept) == ("people-change-policy", False)
+    assert "belay policy adopt wording --reason" in refusal.message
+    adopted, *_ = reversed(r.do(c.AdoptPolicy(stricter, "too fast for us"), OLIVE))
+    assert (adopted.kind, adopted.reason) == ("policy.adopted", "too fast for us")
+    assert r.do(c.AdoptPolicy(stricter, "now with its text", "f" * 64), GATE), "nothing changes by that"
+
+
+def test_a_policy_that_permits_less_demotes_and_narrows_what_is_live() -> None:
+    """By the new policy's own table: what the old one let happen without people is not enough any more."""
+    r = Rehearsal(a_policy(initial_stage=Stage.AUTONOMOUS)).proposed()
+    r.widened()
+    assert r.optimization().scope > 0
+    less = a_policy(initial_stage=Stage.AUTONOMOUS, ceiling=Stage.SUGGEST)
+    demoted, *rest = r.do(c.AdoptPolicy(less, "too fast for us"), OLIVE)
+    assert (demoted.kind, demoted.rule, demoted.to_stage) == ("capability.demoted", "policy", Stage.SUGGEST)
+    assert "human:olive" in demoted.reason
+    (narrowing,) = [event for event in rest if event.kind == "scope.narrowing"]
+    assert (narrowing.optimization, narrowing.to_scope, narrowing.cause) == ("opt-1", 0, "demotion")
+    assert r.state.capabilities["wording"].stage is Stage.SUGGEST
+    assert r.state.capabilities["wording"].demotions == {"policy": r.now}
 
 
 def test_a_demotion_takes_back_what_was_granted_under_more_autonomy() -> None:

@@ -134,6 +134,17 @@ def test_a_cause_that_lasts_takes_the_next_stage_a_day_later() -> None:
     assert due(r, **fault) == [("ledger", "suggest")]
 
 
+def test_two_causes_that_last_take_a_stage_each_and_not_one_in_turn() -> None:
+    r = at(Stage.AUTONOMOUS).adopt()
+    facts = {"ledger_fault": "row 7 was changed", "blind": "no data since yesterday"}
+    for rule, stage in (("ledger", "bounded"), ("blind-guard", "supervised")):
+        assert due(r, **facts) == [(rule, stage)]
+        r.do(*due_demotions(r.state, r.policy, r.now, Facts(**facts)))
+    assert due(r, **facts) == [], "each waits for `again` since it took one itself"
+    r.tick(DAY)
+    assert due(r, **facts) == [("ledger", "suggest")]
+
+
 def test_a_blind_guard_and_saturated_supervision() -> None:
     r = at(Stage.SUPERVISED, limits=replace(a_policy().limits, max_open_requests=1)).proposed()
     assert due(r, blind="no data since yesterday") == [("blind-guard", "suggest")]

@@ -122,7 +122,7 @@ def test_gates_come_in_order_and_people_last() -> None:
 def test_a_grant_holds_for_what_was_shown_only(then, rule) -> None:
     r = at(Stage.SUGGEST)
     r.promotion_granted(Stage.SUPERVISED)
-    r.do(then)
+    r.do(then, OLIVE)
     assert r.refused(c.Promote("wording", Stage.SUPERVISED, "earned")) == rule
 
 

@@ -49,7 +49,7 @@ def test_a_policy_without_a_lease_prolongs_none() -> None:
     ends = r.state.capabilities["wording"].lease_until
     r.tick(timedelta(days=1).total_seconds())
     without = replace(r.policy, digest="a" * 64, autonomy=replace(EASY, leases={}))
-    r.do(c.AdoptPolicy(without, "no lease any more"))
-    r.do(c.AdoptPolicy(r.policy, "as it was"))
+    r.do(c.AdoptPolicy(without, "no lease any more"), OLIVE)
+    r.do(c.AdoptPolicy(r.policy, "as it was"), OLIVE)
     assert ends is not None
     assert r.state.capabilities["wording"].lease_until == ends

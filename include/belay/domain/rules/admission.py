@@ -11,6 +11,7 @@ from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import SMALLEST
 from belay.domain.rules.answer import Asked
+from belay.domain.rules.capability import not_in_force
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import step_oversight
 from belay.domain.scope import percent
@@ -32,7 +33,7 @@ def _findings(
         "policy-in-force",
         policy.digest == capability.policy,
         f"policy {policy.digest[:12]} is in force",
-        "the policy file is not the one in force: run the step again",
+        not_in_force(capability, policy),
     )
     freezes = list(state.freezes_of(capability.id, optimization.surface))
     yield _rule(

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.capability import CapabilityPolicy
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.containment import turned_back
+from belay.domain.rules.demotion import demoted
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import DecisionClass
-from belay.domain.state import State
+from belay.domain.state import CapabilityState, State
+
+LOWERED = "policy"
+"""The rule that a demotion names when a new policy does not permit the stage any more."""
 
 
 def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     """Bring a policy into force; requests that rest on the old one are void.
 
-    A ``human_only`` capability stays so unless a person changes it (I8).
+    The first policy of a capability comes into force by itself, for nothing rests on one before it. Every
+    change of it takes a person, who says why: a file alone moves no limit (I8 among them).
     """
     policy = command.policy
     known = state.capabilities.get(policy.id)
-    if known and known.policy == policy.digest and (known.document or command.document is None):
+    changes = known is not None and known.policy != policy.digest
+    if known and not changes and (known.document or command.document is None):
         return ()
-    loosens = (
-        known is not None
-        and known.decision_class is DecisionClass.HUMAN_ONLY
-        and policy.decision_class is not DecisionClass.HUMAN_ONLY
-    )
-    if loosens and asked.by.kind is not ActorKind.HUMAN:
-        return Refusal(
-            "human-only",
-            f"the policy file of {policy.id} no longer says human_only; only a person may change that: "
-            f"run `belay policy adopt {policy.id} --reason …`",
-            kept=True,
-        )
+    if known and changes and asked.by.kind is not ActorKind.HUMAN:
+        opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
+        return Refusal("people-change-policy", not_in_force(known, policy), kept=opens)
     adopted = e.PolicyAdopted(
         capability=policy.id,
         digest=policy.digest,
@@ -53,13 +53,44 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         document=command.document,
         holdback=policy.holdback,
     )
-    if known and known.policy == policy.digest:
-        return (adopted,)  # the same policy, now with its text: nothing that rests on it changes
+    if known is None or not changes:
+        return (adopted,)  # nothing rests on an older one: it is the first, or the same now with its text
+    lowered = _lowered(state, known, policy, asked)
+    narrowed = {event.optimization for event in lowered if isinstance(event, e.NarrowingIntended)}
+    back = turned_back(state, f"capability:{policy.id}", "policy", "the policy changed")
     return (
+        *lowered,
         adopted,
-        *void_open_requests(state, "the policy changed", capability=policy.id),
-        *turned_back(state, f"capability:{policy.id}", "policy", "the policy changed"),
+        *(() if lowered else void_open_requests(state, "the policy changed", capability=policy.id)),
+        *(event for event in back if event.optimization not in narrowed),
     )
+
+
+def not_in_force(known: CapabilityState, policy: CapabilityPolicy) -> str:
+    """Return the sentence that a policy file is not what is in force, and what to do about it."""
+    opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
+    return (
+        f"the policy file of {policy.id} {'no longer says human_only' if opens else 'changed'} "
+        f"({known.policy[:12]} is in force, the file is {policy.digest[:12]}): a person brings it into force "
+        f"with `belay policy adopt {policy.id} --reason …`"
+    )
+
+
+def _lowered(
+    state: State, known: CapabilityState, policy: CapabilityPolicy, asked: Asked
+) -> tuple[e.Event, ...]:
+    """Return the demotion to what the policy still permits, judged by its own table, or nothing."""
+    permitted = policy.capped(known.stage)
+    if permitted is known.stage:
+        return ()
+    reason = f"its policy never lets it pass {permitted} now: {asked.by} changed it"
+    ruled = replace(
+        known,
+        decision_class=policy.decision_class,
+        oversight=policy.oversight,
+        free_scope=policy.free_scope,
+    )
+    return demoted(state, ruled, c.Demote(known.id, permitted, LOWERED, reason))
 
 
 def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:

@@ -21,11 +21,15 @@ def demote(state: State, command: c.Demote, _asked: Asked) -> Answer:
         return Refusal("unknown-capability", f"the ledger knows no capability {command.capability!r}")
     if command.to_stage.rank >= capability.stage.rank:
         return ()
-    demoted = e.StageDemoted(
-        capability.id, capability.stage, command.to_stage, command.rule, command.reason, command.evidence
-    )
+    return demoted(state, capability, command)
+
+
+def demoted(state: State, capability: CapabilityState, command: c.Demote) -> tuple[e.Event, ...]:
+    """Return the demotion and all that follows from it, by the limits that ``capability`` says it has."""
     events: list[e.Event] = [
-        demoted,
+        e.StageDemoted(
+            capability.id, capability.stage, command.to_stage, command.rule, command.reason, command.evidence
+        ),
         *void_open_requests(state, "the capability was demoted", capability=capability.id),
     ]
     for optimization in state.optimizations.values():

@@ -62,9 +62,8 @@ _LASTING = frozenset({LEDGER, BLIND, SATURATED})
 
 
 def _just_demoted(known: CapabilityState, policy: CapabilityPolicy, rule: str, now: datetime) -> bool:
-    if known.demoted_at is None or known.demoted_by != rule:
-        return False
-    return (now - known.demoted_at).total_seconds() < policy.autonomy.demotion.again_seconds
+    last = known.demotions.get(rule)
+    return last is not None and (now - last).total_seconds() < policy.autonomy.demotion.again_seconds
 
 
 def _harm(state: State, known: CapabilityState, policy: CapabilityPolicy, now: datetime) -> str:

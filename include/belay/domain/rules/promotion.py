@@ -17,6 +17,7 @@ from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.record import record_of
 from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.capability import not_in_force
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
@@ -30,7 +31,7 @@ def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> A
     capability = state.capabilities.get(command.capability)
     if capability is None:
         return _unknown(command.capability)
-    if capability.promotion and capability.promotion.run == command.run:
+    if command.run in {one.run for one in (capability.promotion, capability.finished) if one}:
         return ()
     if refusal := _out_of_reach(capability, command.to_stage):
         return refusal
@@ -43,7 +44,7 @@ def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> A
             "policy-in-force",
             command.policy.digest == capability.policy,
             f"policy {command.policy.digest[:12]} is in force",
-            "the policy file is not the one in force: run the promotion again",
+            not_in_force(capability, command.policy),
         ),
         _rule(
             "no-freeze",
@@ -64,7 +65,12 @@ def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> A
     return (
         *_void(state, capability, "a new run took up the promotion"),
         e.PromotionStarted(
-            capability.id, command.run, capability.stage, command.to_stage, command.policy.digest
+            capability.id,
+            command.run,
+            capability.stage,
+            command.to_stage,
+            command.policy.digest,
+            command.asked_by,
         ),
         e.PromotionJudged(
             capability.id, command.run, PromotionGate.ADMIT, verdict, sentence, command.evidence
