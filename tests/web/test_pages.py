@@ -97,6 +97,19 @@ def test_a_broken_policy_stands_on_the_board_with_its_error(
     assert "Say when the parcel will arrive" in page
 
 
+def test_a_policy_file_that_nobody_adopted_yet_stands_on_the_board(
+    browse: Browse, asked: Asked, folder: Path
+) -> None:
+    asked()
+    assert "policy changed" not in browse().get("/").text
+    file = folder / "checkout_wording.yaml"
+    file.write_text(file.read_text().replace("owner: carla", "owner: bruno"))
+    page = browse().get("/").text
+    assert "policy changed" in page
+    assert "belay policy adopt checkout_wording --reason" in page
+    assert "Carla Mendes answers for it" in page, "as the policy in force says"
+
+
 def test_what_is_live_is_shown_even_when_its_policy_file_is_gone(
     browse: Browse, asked: Asked, folder: Path
 ) -> None:

@@ -13,6 +13,7 @@ from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
 from belay.gates.guarded import missing_guard
+from belay.gates.in_force import policies_in_force
 from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
@@ -21,6 +22,7 @@ from belay.web.standing import standing
 from belay.web.story import who
 
 if TYPE_CHECKING:
+    from belay.domain.capability import CapabilityPolicy
     from belay.policy.load import Policies
     from belay.services import Services
 
@@ -32,12 +34,13 @@ _ENDED = 3
 def board(belay: Services) -> dict[str, Any]:
     """Return the board as plain data: the page shows it, the API serves it."""
     state, policies, now = belay.ledger.state(), belay.policies(), belay.now()
+    in_force, _ = policies_in_force(belay, state, state.capabilities)
     names = {person.id: person.name for person in policies.roster.people}
     newest = [recorded(entry) for entry in belay.ledger.entries(last=_SEARCHED)][::-1]
     seq, head = belay.ledger.head()
     return {
         "capabilities": [
-            _capability(state, policies, name, names, now)
+            _capability(state, policies, in_force.get(name), name, names, now)
             for name in sorted({*policies.capabilities, *policies.broken, *state.capabilities})
         ],
         "requests": [_request(request, state, names, belay.now()) for request in state.open_requests()],
@@ -95,15 +98,21 @@ def board(belay: Services) -> dict[str, Any]:
 
 
 def _capability(
-    state: State, policies: Policies, name: str, names: Mapping[str, str], now: datetime
+    state: State,
+    policies: Policies,
+    in_force: CapabilityPolicy | None,
+    name: str,
+    names: Mapping[str, str],
+    now: datetime,
 ) -> dict[str, Any]:
-    """Show a capability whatever of it there is: its policy file, its record, or why there is no file."""
-    known, policy = state.capabilities.get(name), policies.capabilities.get(name)
+    """Show a capability whatever of it there is: what is in force, its file, or why there is no file."""
+    known, file = state.capabilities.get(name), policies.capabilities.get(name)
+    policy = in_force or file
     owner = policy.owner if policy else known.owner if known else ""
     kind = policy.decision_class if policy else known.decision_class if known else None
     ceiling = policy.capped(Stage.AUTONOMOUS) if policy else _ceiling(known)
     problems = [str(error) for error in policies.broken.get(name, ())]
-    if policy is None and not problems:
+    if file is None and not problems:
         problems = [f"there is no {name}.yaml any more; what is live stays watched"]
     optimizations = [o for o in state.optimizations.values() if o.capability == name]
     optimizations.sort(key=lambda o: (o.live or not o.status.ended, o.proposed_at), reverse=True)
@@ -118,6 +127,7 @@ def _capability(
         "ceiling": ceiling.value if ceiling else None,
         "standing": standing(state, policy, now) if known and policy else None,
         "problems": problems,
+        "unadopted": known is not None and file is not None and known.policy != file.digest,
         "frozen": [f.target for f in state.freezes_of(name, known.surface)] if known else [],
         "ladder": [
             {

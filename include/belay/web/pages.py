@@ -18,6 +18,7 @@ from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.explain.explain import explain
+from belay.gates.in_force import policies_in_force
 from belay.gates.outbox import waiting
 from belay.gates.outcome import RefusedError, in_words
 from belay.gates.people import review_opened
@@ -104,7 +105,7 @@ def show_capability(capability: str, belay: BelayDep) -> HTMLResponse:
     known = state.capabilities.get(capability)
     if known is None:
         raise HTTPException(404, f"the ledger knows no capability {capability!r}")
-    policy = belay.policies().capabilities.get(capability)
+    policy = policies_in_force(belay, state, [capability])[0].get(capability)
     own = [entry for entry in belay.ledger.entries() if entry.capability == capability]
     lines = [
         line
