@@ -100,7 +100,7 @@ def test_a_policy_that_a_person_changed_is_told_with_what_it_takes_down(ledger: 
     less = replace(first, ceiling=Stage.SUGGEST, digest="f" * 64)
     ledger.execute(c.AdoptPolicy(less, "too fast for us"), by=VERA, at=NOW + 2 * A_SECOND)
     changed, lowered = told(ledger)
-    assert changed.title == "The policy of wording changed"
+    assert changed.title == "New policy of wording"
     assert changed.sentences == (f"vera brought policy {'e' * 12} of wording into force: clearer [#2]",)
     assert lowered.title == "wording fell from autonomous to suggest"
     assert [sentence[-4:] for sentence in lowered.sentences] == ["[#3]", "[#4]"]

@@ -85,3 +85,18 @@ def test_only_a_person_loosens_human_only(belay, services: Services, policies: P
         in belay("policy", "adopt", "--all", "--as", "bruno", "-r", "again").output
     )
     assert belay("policy", "adopt", "--as", "bruno", "-r", "neither").exit_code == 2
+    shown = belay("policy", "show", "brand_voice").output
+    assert "in force" in shown
+
+
+def test_adopting_says_what_it_takes_down_and_what_needs_a_new_run(
+    belay, services: Services, policies: Path, request_id: str
+) -> None:
+    file = policies / "checkout_wording.yaml"
+    file.write_text(file.read_text().replace("stage: supervised", "stage: suggest\nceiling: suggest"))
+    before = belay("policy", "show", "checkout_wording").output
+    assert "no: belay policy adopt checkout_wording" in " ".join(before.split())
+    told = belay("policy", "adopt", "checkout_wording", "--as", "carla", "-r", "too fast for us").output
+    assert "ceiling: was autonomous, is suggest" in told
+    assert "demoted checkout_wording supervised → suggest by rule policy" in told
+    assert "start a new run of rollout__checkout_wording for checkout-delivery-date" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -60,6 +61,16 @@ def settled(belay: Services) -> None:
         assert known[flag.key].pending is None
     assert outbox.waiting(belay.settings.home) == []
     assert verify(belay.ledger).ok
+
+
+def test_an_edited_file_takes_nobody_the_kill_switch(tmp_path: Path) -> None:
+    folder = tmp_path / "capabilities"
+    shutil.copytree(Path(__file__).parents[2] / "include" / "capabilities", folder)
+    belay = Services(Settings.from_env({"BELAY_HOME": str(tmp_path), "BELAY_POLICIES": str(folder)}))
+    make_live(belay, 1)
+    defaults = folder / "_defaults.yaml"
+    defaults.write_text(defaults.read_text().replace("veto_roles: [veto]", "veto_roles: [risk_owner]"))
+    assert pull(belay, "capability:checkout_wording", "nora").complete
 
 
 def test_everything_goes_down_and_the_ledger_says_by_whom(belay: Services) -> None:

@@ -15,7 +15,7 @@ from belay.ledger.schema import REVISION, projections
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
 
-FORM = ("0003", "1f999475d10f2f4fdfac83b156feb172295dabf413daefe0ce02d457e166d573")
+FORM = ("0004", "1f999475d10f2f4fdfac83b156feb172295dabf413daefe0ce02d457e166d573")
 """The newest migration, and the digest of the state's form at it."""
 
 

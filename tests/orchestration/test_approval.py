@@ -149,8 +149,8 @@ def test_a_veto_ends_it_in_red(reviewed, sensor, pages, belay):
         sensor.execute_complete(task.context(), answered("omar", "Veto"))
 
 
-def test_a_policy_that_changed_meanwhile_stops_the_step(reviewed, sensor, pages, belay, policies):
-    from airflow.sdk.exceptions import AirflowFailException
+def test_a_policy_that_changed_meanwhile_holds_the_step(reviewed, sensor, pages, belay, policies):
+    from airflow.sdk.exceptions import AirflowSkipException
 
     from belay.domain.actors import human
     from belay.gates.in_force import adopt_policy
@@ -160,7 +160,7 @@ def test_a_policy_that_changed_meanwhile_stops_the_step(reviewed, sensor, pages,
     file = policies / "checkout_wording.yaml"
     file.write_text(file.read_text().replace("margin: 0.2", "margin: 0.1"))
     adopt_policy(belay, belay.policy("checkout_wording"), human("carla"), "a smaller margin")
-    with pytest.raises(AirflowFailException, match="start the step again"):
+    with pytest.raises(AirflowSkipException, match="start a new run"):
         sensor.execute_complete(task.context(), answered("nora", "Approve"))
 
 

@@ -116,7 +116,7 @@ class _Teller:
             case e.ServedWider():
                 return f"Incident: {self._called(event.optimization)} was shown as nobody decided"
             case e.PolicyAdopted():
-                return f"The policy of {event.capability} changed"
+                return f"New policy of {event.capability}"
             case e.Frozen():
                 return f"Frozen: {event.target}"
             case e.GuardBlinded():

@@ -135,10 +135,11 @@ def digest(*, json: Json = False) -> None:
 @app.command(epilog="Example: belay autonomy shadow brand_voice")
 def shadow(capability: Name, *, json: Json = False) -> None:
     """Measure what proposals that nobody saw would have done, where choices made by chance can tell."""
+    from belay.gates.in_force import policy_in_force
     from belay.gates.shadow import measure_shadows
 
     belay = opened(ledger=True)
-    said = measure_shadows(belay, belay.policy(capability))
+    said = measure_shadows(belay, policy_in_force(belay, capability))
     if json:
         print_json(said)
         return
@@ -153,9 +154,11 @@ def standings(belay: Services) -> list[Found]:
     """Return each capability with its policy, its record, what it could go to, and how the criteria stand."""
     from belay.domain.criteria import judge_record
     from belay.domain.record import record_of
+    from belay.gates.in_force import policies_in_force
     from belay.gates.promotion import next_stage
 
-    state, policies, now = belay.ledger.state(), belay.policies().capabilities, belay.now()
+    state, now = belay.ledger.state(), belay.now()
+    policies, _ = policies_in_force(belay, state, state.capabilities)
     found: list[Found] = []
     for known in state.capabilities.values():
         policy = policies.get(known.id)

@@ -119,13 +119,8 @@ def upgrade() -> None:
     """Create or migrate the ledger's tables (a server's ledger; an embedded one does it by itself)."""
     from belay.ledger.migrations import upgrade as migrate
     from belay.ledger.schema import REVISION, open_engine
-    from belay.ledger.store import Ledger
 
-    url = opened().settings.ledger_url
-    migrate(open_engine(url))
-    ledger = Ledger.open(url)
-    if ledger.head()[0]:
-        ledger.rebuild()
+    migrate(open_engine(opened().settings.ledger_url))
     say(f"the ledger is at revision {REVISION}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say, table, warn
 from belay.cli.parts import opened
 from belay.domain.figures import in_percent
+
+if TYPE_CHECKING:
+    from belay.domain.capability import CapabilityPolicy
+    from belay.domain.events import Event
+    from belay.services import Services
 
 app = typer.Typer(help="What the capability files say.", no_args_is_help=True)
 
@@ -51,16 +56,21 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
     """Show a capability's policy as it is resolved from its file and the shared ones."""
     from dataclasses import asdict
 
-    policy = opened().policy(capability)
+    belay = opened()
+    policy = belay.policy(capability)
     if json:
         print_json(asdict(policy))
         return
+    from belay.cli.parts import is_there
     from belay.domain.scope import percent
+    from belay.gates.in_force import waiting_changes
 
     errors, primary = policy.errors, policy.primary
     say(f"{policy.id}: {policy.title} (policy {policy.digest[:12]})", style="bold")
     say(policy.description)
+    changes = waiting_changes(belay, policy) if is_there(belay.settings.ledger_url) else None
     rows = [
+        ("in force", _in_force(policy, changes)),
         ("owner", policy.owner),
         ("surface", policy.surface),
         ("class and ceiling", f"{policy.decision_class}, never past {policy.capped(policy.ceiling)}"),
@@ -80,6 +90,15 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
         ("suites", ", ".join(policy.suites)),
     ]
     table("What it says", ("what", "value"), rows)
+
+
+def _in_force(policy: CapabilityPolicy, changes: tuple[str, ...] | None) -> str:
+    """Say whether a file is what is in force, of which it would change ``changes``."""
+    if changes is None:
+        return "not yet: its first proposal brings it into force"
+    if not changes:
+        return "yes"
+    return f"no: belay policy adopt {policy.id} would change {len(changes)} parts of what is"
 
 
 @app.command(epilog="Example: belay policy adopt brand_voice --reason 'decided on 3 March'")
@@ -119,8 +138,25 @@ def adopt(
             say("every policy file is in force already")
     for policy in policies:
         changes = waiting_changes(belay, policy)
-        told = adopt_policy(belay, policy, human(person.id), reason)
-        state = "is in force" if told else "was in force already"
+        followed = adopt_policy(belay, policy, human(person.id), reason)
+        state = "is in force" if followed else "was in force already"
         say(f"policy {policy.digest[:12]} of {policy.id} {state}")
         for change in changes or ():
             say(f"  {change}")
+        _tell_what_followed(belay, policy, followed if changes else ())
+
+
+def _tell_what_followed(belay: Services, policy: CapabilityPolicy, followed: tuple[Event, ...]) -> None:
+    """Say what a change took down, and which optimizations need a new run under it."""
+    from belay.domain.events import PolicyAdopted
+    from belay.ledger.narrate import narrate
+    from belay.orchestration.names import dag_id
+
+    for event in followed:
+        if not isinstance(event, PolicyAdopted):
+            about = getattr(event, "optimization", "")
+            say(f"  {f'{about}: ' if about else ''}{narrate(event)}")
+    known = belay.ledger.state().optimizations.values()
+    again = [o.id for o in known if o.capability == policy.id and o.step and not o.status.ended]
+    if followed and again:
+        say(f"  to go on, start a new run of {dag_id(policy.id)} for {', '.join(again)}")

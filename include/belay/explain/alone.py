@@ -82,7 +82,8 @@ def _changes(
     elif was is None or now is None:
         told = "What changed cannot be told: the text of one of them is not at hand"
     else:
-        told = f"What changed: {'; '.join(policy_changes(was, now))}"
+        changes = policy_changes(was, now) or ("the order of its parts, and nothing else",)
+        told = f"What changed: {'; '.join(changes)}"
     yield book.claim(f"It follows {old.digest[:12]} of {day(old_entry.at)}. {told}", old_entry, entry)
 
 

@@ -74,7 +74,7 @@ def promotion(book: Chronicle, started: Recorded, event: e.PromotionStarted) -> 
 
 
 def _asking(book: Chronicle, event: e.PromotionStarted) -> str:
-    return f"{book.person(event.asked_by)} asked for it" if event.asked_by else "It was due"
+    return f"{book.person(event.asked_by)} asked for it" if event.asked_by else "The schedule asked"
 
 
 def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:

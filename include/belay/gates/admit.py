@@ -17,7 +17,7 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
 from belay.gates.guarded import missing_guard
-from belay.gates.in_force import adopt_first_policy, policy_in_force
+from belay.gates.in_force import adopt_first_policy, file_in_force, policy_in_force
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
 from belay.gates.registered import level_ahead, registered_before
 
@@ -77,9 +77,10 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
         )
     if known.step and known.step.run == run and (spoken := recorded(known, Gate.ADMIT)):
         return spoken
-    policy = belay.policy(known.capability)
-    adopt_first_policy(belay, policy)
-    findings = tuple(_measured(belay, known, policy))
+    file = belay.policy(known.capability)
+    adopt_first_policy(belay, file)
+    policy = policy_in_force(belay, known.capability)
+    findings = tuple(_measured(belay, known, policy, file))
     document = {
         "kind": "admission",
         "optimization": optimization,
@@ -101,9 +102,10 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
 
 
 def _measured(
-    belay: Services, known: OptimizationState, policy: CapabilityPolicy
+    belay: Services, known: OptimizationState, policy: CapabilityPolicy, file: CapabilityPolicy
 ) -> Iterator[tuple[c.Finding, dict[str, Any]]]:
     """Yield what had to be looked up or measured, each with the facts that later gates need."""
+    yield file_in_force(belay.ledger.state().capabilities[policy.id], file), {}
     yield _roster_preflight(belay.roster(), known.proposal, policy), {}
     yield _supervision(belay, policy), {}
     yield _guard(belay), {}

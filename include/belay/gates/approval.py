@@ -11,7 +11,7 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
-from belay.gates.in_force import policy_in_force
+from belay.gates.in_force import policy_in_force, policy_moved
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def approval(belay: Services, optimization: str, step: int) -> ApprovalStatus:
     ------
     RefusedError
         When oversight cannot be asked for: the step is not the one under way, or a gate before has
-        not passed, or the policy changed meanwhile.
+        not passed.
     """
     known, _ = step_under_way(belay, optimization, step)
     if (spoken := recorded(known, Gate.APPROVAL)) is not None:
@@ -53,6 +53,8 @@ def approval(belay: Services, optimization: str, step: int) -> ApprovalStatus:
     if known.status.ended:
         return ApprovalStatus(_ended(known), _request_of(belay, known))
     request = _request_of(belay, known)
+    if policy_moved(belay, known):
+        return _status(belay, known)
     if request is None or request.status is RequestStatus.VOID:
         policy = policy_in_force(belay, known.capability)
         execute(belay, c.RequestOversight(optimization, step, policy), by="approval")
@@ -65,7 +67,9 @@ def approval(belay: Services, optimization: str, step: int) -> ApprovalStatus:
 def _status(belay: Services, known: OptimizationState) -> ApprovalStatus:
     request, step = _request_of(belay, known), known.step
     number = step.number if step else 0
-    if known.grant is not None and known.grant.step == number:
+    if moved := policy_moved(belay, known):
+        verdict, sentence = Verdict.HOLD, moved
+    elif known.grant is not None and known.grant.step == number:
         verdict, sentence = Verdict.PASS, _granted(request)
     elif request is None or request.status is RequestStatus.OPEN:
         missing = missing_for_quorum(request, request.votes) if request else ()

@@ -36,8 +36,11 @@ def check_autonomy(
     """
     done = []
     state = belay.ledger.state()
-    # By the policies in force: neither a broken file nor an edited one keeps a stage.
-    policies, _ = policies_in_force(belay, state, state.capabilities)
+    # By the policies in force: neither a broken file nor an edited one keeps a stage. Where nobody can read
+    # what is in force any more, the file has to do.
+    policies, unruled = policies_in_force(belay, state, state.capabilities)
+    files = belay.policies().capabilities if unruled else {}
+    policies |= {one.capability: files[one.capability] for one in unruled if one.capability in files}
     for name, policy in policies.items():
         if only not in (None, name):
             continue

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
+from belay.domain import events as e
 from belay.domain.actors import Actor, service
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.changes import policy_changes
-from belay.domain.state import State
+from belay.domain.gates import Verdict
+from belay.domain.stages import DecisionClass
+from belay.domain.state import CapabilityState, OptimizationState, State
 from belay.gates.outcome import RefusedError
+from belay.gates.widen import settle_narrowings
+from belay.ledger.errors import LedgerError
 from belay.ledger.policies import policy_document, policy_of
+from belay.services import PolicyBrokenError
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -34,19 +40,26 @@ def adopt_first_policy(belay: Services, policy: CapabilityPolicy) -> None:
         adopt_policy(belay, policy, service("policy"), reason)
 
 
-def adopt_policy(belay: Services, policy: CapabilityPolicy, by: Actor, reason: str) -> bool:
-    """Bring a policy into force, and keep it whole as evidence; False when it was in force already.
+def adopt_policy(belay: Services, policy: CapabilityPolicy, by: Actor, reason: str) -> tuple[e.Event, ...]:
+    """Bring a policy into force, keep it whole as evidence, and write the flags of what it takes down.
+
+    Returns what followed: nothing when it was in force already.
 
     Raises
     ------
     RefusedError
         When the rules say no: only a person changes what is in force.
+    FlagsUnavailable
+        When the flags cannot be written; the policy is in force, and the guard, reconcile or this again
+        narrows them.
     """
     command = c.AdoptPolicy(policy, reason, belay.ledger.put_evidence(policy_document(policy)))
     outcome = belay.ledger.execute(command, by=by, at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
-    return bool(outcome.events)
+    if any(isinstance(event, e.NarrowingIntended) for event in outcome.events):
+        settle_narrowings(belay)
+    return outcome.events
 
 
 def waiting_changes(belay: Services, policy: CapabilityPolicy) -> tuple[str, ...] | None:
@@ -56,10 +69,33 @@ def waiting_changes(belay: Services, policy: CapabilityPolicy) -> tuple[str, ...
         return None
     if known.policy == policy.digest:
         return ()
-    if known.document is None:
-        return (f"policy: was {known.policy[:12]}, is {policy.digest[:12]}",)
-    before = policy_of(belay.ledger.get_evidence(known.document))
-    return policy_changes(before, policy) or (f"policy: was {known.policy[:12]}, is {policy.digest[:12]}",)
+    before = _kept(belay, known)
+    told = () if before is None else policy_changes(before, policy)
+    return told or (f"policy: was {known.policy[:12]}, is {policy.digest[:12]}",)
+
+
+def file_in_force(known: CapabilityState, policy: CapabilityPolicy) -> c.Finding:
+    """Say whether a capability's file is what is in force, and what to do where it is not."""
+    if known.policy == policy.digest:
+        return c.Finding("policy-file", Verdict.PASS, "the policy file is what is in force")
+    opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
+    sentence = (
+        f"the policy file of {policy.id} {'no longer says human_only' if opens else 'changed'} "
+        f"({known.policy[:12]} is in force, the file is {policy.digest[:12]}): a person brings it into force "
+        f"with `belay policy adopt {policy.id} --reason …`; then start a new run"
+    )
+    return c.Finding("policy-file", Verdict.HOLD, sentence)
+
+
+def policy_moved(belay: Services, known: OptimizationState) -> str:
+    """Say that the step under way was admitted under another policy than is in force, or nothing."""
+    now = belay.ledger.state().capabilities[known.capability].policy
+    if known.step is None or known.step.policy == now:
+        return ""
+    return (
+        f"the policy changed since this step was admitted ({known.step.policy[:12]} then, {now[:12]} now): "
+        "start a new run"
+    )
 
 
 def policy_in_force(belay: Services, capability: str) -> CapabilityPolicy:
@@ -68,26 +104,57 @@ def policy_in_force(belay: Services, capability: str) -> CapabilityPolicy:
     Raises
     ------
     PolicyBrokenError
-        When the file is missing or broken: nobody widens on a policy that nobody could read.
+        When the file is missing or broken, or is another than what is in force and that cannot be read any
+        more: nobody widens on a policy that nobody can read.
     """
     policy, known = belay.policy(capability), belay.ledger.state().capabilities.get(capability)
-    if known is None or known.document is None or known.policy == policy.digest:
+    if known is None or known.policy == policy.digest:
         return policy
-    return policy_of(belay.ledger.get_evidence(known.document))
+    kept = _kept(belay, known)
+    if kept is None:
+        raise PolicyBrokenError(_not_kept(known))
+    return kept
 
 
 def policies_in_force(
     belay: Services, state: State, names: Collection[str]
 ) -> tuple[dict[str, CapabilityPolicy], list[Unruled]]:
-    """Return the policies of capabilities, and those whose policy nobody has kept."""
+    """Return the policies of capabilities, and those whose policy nobody has kept.
+
+    The file stands in for what was kept only where it is the very policy in force.
+    """
     capabilities = {name: state.capabilities[name] for name in sorted(names)}
     documents = belay.ledger.evidence_of({c.document for c in capabilities.values() if c.document})
     policies: dict[str, CapabilityPolicy] = {}
     unruled = []
     for name, capability in capabilities.items():
         try:
-            document = documents.get(capability.document or "")
-            policies[name] = belay.policy(name) if document is None else policy_of(document)
+            policies[name] = _kept_or_file(belay, capability, documents.get(capability.document or ""))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one policy, the others are watched
             unruled.append(Unruled(name, str(error).strip().splitlines()[0]))
     return policies, unruled
+
+
+def _kept_or_file(belay: Services, known: CapabilityState, document: Any) -> CapabilityPolicy:
+    try:
+        return policy_of(document)
+    except ValueError:
+        file = belay.policy(known.id)
+        if file.digest != known.policy:
+            raise PolicyBrokenError(_not_kept(known)) from None
+        return file
+
+
+def _kept(belay: Services, known: CapabilityState) -> CapabilityPolicy | None:
+    """Return the policy in force as it was kept; None where nobody can read that any more."""
+    try:
+        return None if known.document is None else policy_of(belay.ledger.get_evidence(known.document))
+    except (LedgerError, ValueError):
+        return None
+
+
+def _not_kept(known: CapabilityState) -> str:
+    return (
+        f"the policy of {known.id} in force ({known.policy[:12]}) cannot be read any more, and its file is "
+        f"another: `belay policy adopt {known.id} --reason …` brings the file into force"
+    )

@@ -22,7 +22,7 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
-from belay.gates.in_force import adopt_first_policy, policy_in_force
+from belay.gates.in_force import adopt_first_policy, file_in_force, policy_in_force
 from belay.gates.oec import measure_oec
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.shadow import measure_shadows
@@ -79,14 +79,18 @@ def admit_promotion(
     PolicyBrokenError
         When the capability's policy cannot be used.
     """
-    policy = belay.policy(capability)
-    adopt_first_policy(belay, policy)
+    file = belay.policy(capability)
+    adopt_first_policy(belay, file)
+    policy = policy_in_force(belay, capability)
     state, now = belay.ledger.state(), belay.now()
     known = state.capabilities[capability]
     if (promotion := _promotion_of(known, run)) is not None:
         return _spoken(promotion, known.id, PromotionGate.ADMIT)
     wanted = to_stage or next_stage(known, policy, now)
-    findings = tuple(_admission(state, known, policy, wanted, belay.roster(), now, asked=bool(asked_by)))
+    findings = (
+        file_in_force(known, file),
+        *_admission(state, known, policy, wanted, belay.roster(), now, asked=bool(asked_by)),
+    )
     command = c.StartPromotion(capability, wanted, run, policy, findings, asked_by=asked_by)
     known = execute(belay, command, by="admit").state.capabilities[capability]
     if known.promotion is None or known.promotion.run != run:
@@ -238,7 +242,9 @@ def promote(belay: Services, capability: str, run: str) -> PromotionOutcome:
     sentence = f"{what}, approved by {names}"
     review = promotion.gates.get(PromotionGate.REVIEW)
     evidence = review.evidence if review else None
-    if promotion is not known.finished:
+    if promotion is known.finished:
+        sentence = f"{sentence}; that was done before, and its stage is {known.stage} now"
+    else:
         execute(belay, c.Promote(capability, promotion.to_stage, sentence, evidence), by="promoter")
     return PromotionOutcome(
         PromotionGate.APPROVAL, Verdict.PASS, sentence, capability, run, promotion.to_stage, evidence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.gates import Gate
+from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
-from belay.gates.in_force import policy_in_force
+from belay.gates.in_force import policy_in_force, policy_moved
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.reading import logged_shares
 from belay.quality.run import QualityReport, run_suites
@@ -40,12 +40,12 @@ def quality(belay: Services, optimization: str, step: int) -> GateOutcome:
         return spoken
     report = check_data(belay, known, policy_in_force(belay, known.capability))
     evidence = belay.ledger.put_evidence(report.to_document())
-    execute(
-        belay,
-        c.JudgeGate(optimization, step, Gate.QUALITY, report.verdict, report.sentence, evidence),
-        by="quality",
-    )
-    return GateOutcome(Gate.QUALITY, report.verdict, report.sentence, optimization, step, evidence)
+    verdict, sentence = report.verdict, report.sentence
+    if verdict is Verdict.PASS and (moved := policy_moved(belay, known)):
+        verdict, sentence = Verdict.HOLD, moved
+    command = c.JudgeGate(optimization, step, Gate.QUALITY, verdict, sentence, evidence)
+    execute(belay, command, by="quality")
+    return GateOutcome(Gate.QUALITY, verdict, sentence, optimization, step, evidence)
 
 
 def check_data(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> QualityReport:

@@ -11,7 +11,7 @@ from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
 from belay.gates.autonomy import check_autonomy
-from belay.gates.in_force import policy_in_force
+from belay.gates.in_force import policy_in_force, policy_moved
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
 from belay.gates.quality import check_data
 from belay.gates.reading import BlindError, read
@@ -41,6 +41,8 @@ def review(belay: Services, optimization: str, step: int) -> GateOutcome:
         return _record(belay, known, step, Verdict.HOLD, f"blind: {blind}", None, None)
     evidence = belay.ledger.put_evidence(judged.document)
     verdict, found = judged.verdict, found_effect(judged.document)
+    if verdict.gate is Verdict.PASS and (moved := policy_moved(belay, known)):
+        return _record(belay, known, step, Verdict.HOLD, moved, evidence, None)
     return _record(belay, known, step, verdict.gate, judged.sentence, evidence, verdict, found)
 
 

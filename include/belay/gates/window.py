@@ -11,7 +11,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.gates.autonomy import check_autonomy
-from belay.gates.in_force import policy_in_force
+from belay.gates.in_force import policy_in_force, policy_moved
 from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
 from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
@@ -44,6 +44,8 @@ def window_look(belay: Services, optimization: str, step: int) -> Look:
     known, under_way = step_under_way(belay, optimization, step)
     if (spoken := recorded(known, Gate.WINDOW)) is not None:
         return Look(spoken, spoken.sentence)
+    if moved := policy_moved(belay, known):
+        return _end(belay, known, step, Verdict.HOLD, moved, None)
     if known.scope == 0:
         return _end(
             belay, known, step, Verdict.PASS, "nobody has seen it yet: there is nothing to watch", None

@@ -10,8 +10,8 @@ from belay.ledger.errors import LedgerError, explained
 from belay.ledger.schema import REVISION, open_engine
 
 
-def opened(url: str, *, patience: float, create: bool) -> tuple[sa.Engine, bool]:
-    """Return the engine of the ledger at ``url``, and whether an older one was migrated (`Ledger.open`)."""
+def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
+    """Return the engine of the ledger at ``url``; an older one is migrated (`Ledger.open`)."""
     try:
         if not create and not has_begun(url):
             raise LedgerError(f"there is no ledger at {url}: set BELAY_HOME or BELAY_LEDGER_URL")
@@ -34,7 +34,7 @@ def opened(url: str, *, patience: float, create: bool) -> tuple[sa.Engine, bool]
                 f"the ledger is at revision {found}, and this Belay needs {REVISION}: "
                 "run `belay ledger upgrade`, or the newer Belay that wrote it"
             )
-    return engine, older and found is not None
+    return engine
 
 
 def has_begun(url: str) -> bool:

@@ -25,5 +25,8 @@ def policy_of(document: Any) -> CapabilityPolicy:
     """
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise ValueError("the document holds no policy")
-    policy: CapabilityPolicy = restored(CapabilityPolicy, document["policy"])
+    try:
+        policy: CapabilityPolicy = restored(CapabilityPolicy, document["policy"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the document holds no policy that this Belay understands: {error}") from error
     return policy

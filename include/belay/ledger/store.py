@@ -20,7 +20,7 @@ from belay.domain.commands import Command
 from belay.domain.decide import decide
 from belay.domain.digest import canonical_json, sha256_of
 from belay.domain.events import CommandRefused, Event
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Recorded
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger import codec
@@ -28,9 +28,9 @@ from belay.ledger.chain import Entry
 from belay.ledger.errors import LedgerError, explained
 from belay.ledger.opening import opened
 from belay.ledger.reading import events_by_key, newest_state, recorded
-from belay.ledger.schema import entries, evidence, head, projections
+from belay.ledger.schema import entries, evidence, head
 from belay.ledger.turns import Ask, Outcome, Turns
-from belay.ledger.writing import Batch, OvertakenError, project
+from belay.ledger.writing import Batch, OvertakenError, derive_anew
 
 __all__ = ["Ask", "Ledger", "LedgerError", "Outcome", "recorded"]
 
@@ -58,11 +58,7 @@ class Ledger:
             When the database cannot be reached, a server's ledger was not migrated, or there is none and
             none is to be made.
         """
-        engine, migrated = opened(url, patience=patience, create=create)
-        ledger = cls(engine)
-        if migrated:  # what an older Belay derived from the entries is not what this one derives
-            ledger.rebuild()
-        return ledger
+        return cls(opened(url, patience=patience, create=create))
 
     def close(self) -> None:
         """Release the database connections."""
@@ -178,13 +174,7 @@ class Ledger:
         """Derive the projections anew from the entries, and return the state."""
         with self._turns.lock, explained(self.engine):
             with self._writing() as connection:
-                # Holding the head keeps other writers out until the new projections are complete.
-                connection.execute(sa.select(head.c.seq).with_for_update()).one()
-                draft = Draft(State())
-                for row in connection.execute(sa.select(entries).order_by(entries.c.seq)):
-                    draft.apply(recorded(Entry(*row)))
-                connection.execute(sa.delete(projections))
-                project(connection, draft)
+                draft = derive_anew(connection)
             self._state = draft.state()
             return self._state
 

@@ -140,7 +140,7 @@ class _Reading:
                 return count, Fault("entries", str(seq), f"it cannot be folded: {error}")
             if seq == anchored and own != anchor:
                 return count, Fault("entries", str(anchored), f"its hash is not the anchor's {anchor[:12]}…")
-            rests_on = getattr(told.event, "evidence", None)
+            rests_on = getattr(told.event, "evidence", None) or getattr(told.event, "document", None)
             if rests_on and rests_on not in documents and self.unfounded is None:
                 self.unfounded = Fault("evidence", rests_on, f"missing: entry {seq} rests on it")
         return len(part), None

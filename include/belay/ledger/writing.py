@@ -14,7 +14,8 @@ from belay.domain.events import Event
 from belay.domain.evolve import Draft, Recorded
 from belay.domain.state import State
 from belay.ledger import codec
-from belay.ledger.chain import GENESIS, hash_of
+from belay.ledger.chain import GENESIS, Entry, hash_of
+from belay.ledger.reading import recorded
 from belay.ledger.schema import MARK, entries, head, projections
 
 _COLUMNS = [column.name for column in entries.columns]
@@ -104,6 +105,18 @@ def project(connection: sa.Connection, draft: Draft) -> None:
         connection.execute(
             sa.delete(projections).where(projections.c.entity == table, projections.c.id == key)
         )
+
+
+def derive_anew(connection: sa.Connection) -> Draft:
+    """Write the projections anew from the entries alone, in the transaction of ``connection``."""
+    # Holding the head keeps other writers out until the new projections are complete.
+    connection.execute(sa.select(head.c.seq).with_for_update()).one()
+    draft = Draft(State())
+    for row in connection.execute(sa.select(entries).order_by(entries.c.seq)):
+        draft.apply(recorded(Entry(*row)))
+    connection.execute(sa.delete(projections))
+    project(connection, draft)
+    return draft
 
 
 def _about(event: Event, draft: Draft) -> tuple[str, str]:

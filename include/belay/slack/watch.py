@@ -19,6 +19,7 @@ from belay.approval.news import News, news
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
 from belay.ledger.store import LedgerError, recorded
 from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
@@ -243,9 +244,8 @@ class Watcher:
         if self._measured == name:
             return
         self._measured = name
-        for policy in self.belay.policies().capabilities.values():
-            if policy.id in capabilities:
-                measure_shadows(self.belay, policy)
+        for policy in policies_in_force(self.belay, self.belay.ledger.state(), capabilities)[0].values():
+            measure_shadows(self.belay, policy)
 
     def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
         if evidence is None:

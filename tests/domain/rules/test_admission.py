@@ -54,7 +54,7 @@ def test_admitted() -> None:
 def test_policy_in_force() -> None:
     r = Rehearsal().proposed()
     r.policy = replace(r.policy, digest="e" * 64)
-    assert "belay policy adopt wording --reason" in held(r)
+    assert "the policy changed meanwhile" in held(r)
 
 
 @pytest.mark.parametrize("target", ["all", "surface:checkout", "capability:wording"])

@@ -11,7 +11,6 @@ from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import SMALLEST
 from belay.domain.rules.answer import Asked
-from belay.domain.rules.capability import not_in_force
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import step_oversight
 from belay.domain.scope import percent
@@ -33,7 +32,7 @@ def _findings(
         "policy-in-force",
         policy.digest == capability.policy,
         f"policy {policy.digest[:12]} is in force",
-        not_in_force(capability, policy),
+        "the policy changed meanwhile: start a new run",
     )
     freezes = list(state.freezes_of(capability.id, optimization.surface))
     yield _rule(

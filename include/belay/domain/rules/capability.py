@@ -28,11 +28,16 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     policy = command.policy
     known = state.capabilities.get(policy.id)
     changes = known is not None and known.policy != policy.digest
-    if known and not changes and (known.document or command.document is None):
+    if known and not changes and command.document in (None, known.document):
         return ()
     if known and changes and asked.by.kind is not ActorKind.HUMAN:
         opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
-        return Refusal("people-change-policy", not_in_force(known, policy), kept=opens)
+        return Refusal(
+            "people-change-policy",
+            f"{asked.by} cannot change the policy of {policy.id} (from {known.policy[:12]} to "
+            f"{policy.digest[:12]}): a person does, with `belay policy adopt {policy.id} --reason …`",
+            kept=opens,
+        )
     adopted = e.PolicyAdopted(
         capability=policy.id,
         digest=policy.digest,
@@ -63,16 +68,6 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         adopted,
         *(() if lowered else void_open_requests(state, "the policy changed", capability=policy.id)),
         *(event for event in back if event.optimization not in narrowed),
-    )
-
-
-def not_in_force(known: CapabilityState, policy: CapabilityPolicy) -> str:
-    """Return the sentence that a policy file is not what is in force, and what to do about it."""
-    opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
-    return (
-        f"the policy file of {policy.id} {'no longer says human_only' if opens else 'changed'} "
-        f"({known.policy[:12]} is in force, the file is {policy.digest[:12]}): a person brings it into force "
-        f"with `belay policy adopt {policy.id} --reason …`"
     )
 
 

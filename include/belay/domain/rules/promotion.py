@@ -17,7 +17,6 @@ from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.record import record_of
 from belay.domain.rules.answer import Answer, Asked, Refusal
-from belay.domain.rules.capability import not_in_force
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
@@ -44,7 +43,7 @@ def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> A
             "policy-in-force",
             command.policy.digest == capability.policy,
             f"policy {command.policy.digest[:12]} is in force",
-            not_in_force(capability, command.policy),
+            "the policy changed meanwhile: run the promotion again",
         ),
         _rule(
             "no-freeze",

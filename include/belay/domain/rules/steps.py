@@ -115,9 +115,12 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
         return Refusal(
             "gates-in-order", f"{command.gate} comes after {missing}, which has not passed", kept=True
         )
+    passes = command.verdict is Verdict.PASS
+    if passes and state.capabilities[optimization.capability].policy != step.policy:
+        return Refusal("policy-changed", "the policy changed since this step was admitted: start a new run")
     grant = optimization.grant
     granted = grant is not None and grant.step == step.number
-    if command.gate is Gate.APPROVAL and command.verdict is Verdict.PASS and not granted:
+    if command.gate is Gate.APPROVAL and passes and not granted:
         return Refusal("no-grant", "the ledger holds no grant of oversight for this step", kept=True)
     known = step.gates.get(command.gate)
     judged = e.GateJudged(
@@ -133,7 +136,7 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
     if known and known.verdict is command.verdict:
         if known.evidence == command.evidence:
             return ()
-        if command.verdict is Verdict.PASS and request and request.status is RequestStatus.OPEN:
+        if passes and request and request.status is RequestStatus.OPEN:
             return ()  # what people were shown still holds; a repeated gate does not make them answer again
     events: list[e.Event] = [judged]
     if known and request and request.status is RequestStatus.OPEN:

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from belay.ledger.schema import head
+from belay.ledger.writing import derive_anew
+
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the ledger's tables to ``revision``; running it again changes nothing.
+    """Bring the ledger's tables to ``revision``, and derive the state in them anew.
 
     In one transaction that has the write lock before it looks where the tables are: of processes that open an
-    older ledger at once, one migrates it, and the others find that done.
+    older ledger at once, one migrates it, and the others find that done. What an older Belay derived from the
+    entries is not what this one derives, so nobody reads it between the two.
     """
     from alembic import command
     from alembic.config import Config
@@ -21,3 +25,5 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     with engine.execution_options(belay_writes=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+        if connection.scalar(sa.select(head.c.seq)):
+            derive_anew(connection)
