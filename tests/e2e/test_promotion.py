@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from belay.domain.events import LeaseRenewed, StageDemoted, StagePromoted
+from belay.domain.events import LeaseRenewed, PromotionStarted, StageDemoted, StagePromoted
 from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
@@ -92,6 +92,8 @@ def test_two_people_in_two_roles_promote_it(promoted, world):
         ("nora", ("cx_owner",), True),
         ("omar", ("risk_owner",), True),
     }
+    started = [e.event for e in world.belay.ledger.history() if isinstance(e.event, PromotionStarted)]
+    assert started[0].asked_by == "admin", "who triggered the run, as Airflow knows them"
     assert known(world).lease_until is not None
     assert promoted["runs"] == 1, "no schedule started anything"
 
