@@ -87,7 +87,8 @@ def status(*, json: Json = False) -> None:
             ((b.source, b.target, when(b.since), b.reason) for b in state.blind.values()),
         )
     ended = sum(o.status.ended for o in state.optimizations.values())
-    say(f"{ended} optimizations have ended; the ledger holds {state.seq} entries.")
+    ends = "1 optimization has" if ended == 1 else f"{ended} optimizations have"
+    say(f"{ends} ended; the ledger holds {state.seq} entries.")
 
 
 def in_words(note: Note) -> str:

@@ -60,7 +60,7 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     )
     if known is None or not changes:
         return (adopted,)  # nothing rests on an older one: it is the first, or the same now with its text
-    lowered = _lowered(state, known, policy, asked)
+    lowered = _lowered(state, known, policy)
     narrowed = {event.optimization for event in lowered if isinstance(event, e.NarrowingIntended)}
     back = turned_back(state, f"capability:{policy.id}", "policy", "the policy changed")
     return (
@@ -71,14 +71,12 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     )
 
 
-def _lowered(
-    state: State, known: CapabilityState, policy: CapabilityPolicy, asked: Asked
-) -> tuple[e.Event, ...]:
+def _lowered(state: State, known: CapabilityState, policy: CapabilityPolicy) -> tuple[e.Event, ...]:
     """Return the demotion to what the policy still permits, judged by its own table, or nothing."""
     permitted = policy.capped(known.stage)
     if permitted is known.stage:
         return ()
-    reason = f"its policy never lets it pass {permitted} now: {asked.by} changed it"
+    reason = f"its new policy never lets it pass {permitted}"
     ruled = replace(
         known,
         decision_class=policy.decision_class,
