@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
+from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
@@ -25,6 +26,7 @@ from belay.guard.budget import weekly_limit
 from belay.guard.judge import Look, Problem
 from belay.guard.pairs import interactions
 from belay.guard.sight import Live, everything_live, sights_of
+from belay.guard.traced import Traced, trace
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.cells import Cells
@@ -62,6 +64,8 @@ class Cycle:
         Capabilities that lost a stage in this cycle, to which, and by which rule.
     froze : str
         Why everything was frozen in this cycle; empty when it was not.
+    traced : Traced
+        When the ledger was verified last, and what was wrong with it.
     problems : list[str]
         What could not be done; the next cycle tries again.
     seconds : float
@@ -81,6 +85,7 @@ class Cycle:
     interacting: list[str] = field(default_factory=list)
     demoted: list[str] = field(default_factory=list)
     froze: str = ""
+    traced: Traced = field(default_factory=Traced)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -109,6 +114,10 @@ def guard(belay: Services, name: str) -> Cycle:
     """
     began = time.monotonic()
     watch, cycle = Watch(belay.ledger.engine), Cycle()
+    last = watch.last()
+    cycle.traced = trace(belay, last)
+    if cycle.traced.fault:
+        cycle.problems.append(cycle.traced.fault)
     # First what earlier cycles could not carry out, and what is served without a confirmation.
     _settle(belay, cycle, None)
     _confirm(belay, cycle)
@@ -119,7 +128,7 @@ def guard(belay: Services, name: str) -> Cycle:
     problems = [
         Problem(f"capability:{u.capability}", f"capability:{u.capability}", u.why, data_time) for u in unruled
     ]
-    if (absent := _was_absent(belay, watch, live)) is not None:
+    if (absent := _was_absent(belay, last, live)) is not None:
         problems.append(absent)
     looks, states, unseen = _look(belay, watch, cycle, state, live, data_time)
     problems += unseen
@@ -143,16 +152,24 @@ def _autonomy(belay: Services, cycle: Cycle, live: Sequence[Live], data_time: da
     state = belay.ledger.state()
     still = [one for one in live if state.optimizations[one.known.id].scope > 0]
     try:
-        lost = check_autonomy(belay, judge.too_long_unseen(state, still, data_time))
+        lost = check_autonomy(belay, _facts(cycle.traced, state, still, data_time))
     except FlagsUnavailable as error:
         cycle.problems.append(str(error))
         return
     cycle.demoted = [f"{each.capability} to {each.to_stage} ({each.rule})" for each in lost]
 
 
-def _was_absent(belay: Services, watch: Watch, live: Sequence[Live]) -> Problem | None:
+def _facts(traced: Traced, state: State, live: Sequence[Live], data_time: datetime) -> dict[str, Facts]:
+    """Return by capability what its stage does not survive: nobody sees it, or nothing can be traced."""
+    unseen = judge.too_long_unseen(state, live, data_time)
+    if not traced.fault:
+        return unseen
+    known = {name: unseen.get(name, Facts()) for name in state.capabilities}
+    return {name: replace(facts, ledger_fault=traced.fault) for name, facts in known.items()}
+
+
+def _was_absent(belay: Services, last: Beat | None, live: Sequence[Live]) -> Problem | None:
     """Return that no guard has looked for too long, if so: until this cycle nobody saw anything."""
-    last = watch.last()
     if last is None or not live or is_recent(belay, last):
         return None
     reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
