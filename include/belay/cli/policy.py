@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from belay.cli.exits import NO, BadInputError
+from belay.cli.exits import NO, UNAVAILABLE, BadInputError
 from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say, table, warn
 from belay.cli.parts import opened
@@ -61,16 +61,13 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
     if json:
         print_json(asdict(policy))
         return
-    from belay.cli.parts import is_there
     from belay.domain.scope import percent
-    from belay.gates.in_force import waiting_changes
 
     errors, primary = policy.errors, policy.primary
     say(f"{policy.id}: {policy.title} (policy {policy.digest[:12]})", style="bold")
     say(policy.description)
-    changes = waiting_changes(belay, policy) if is_there(belay.settings.ledger_url) else None
     rows = [
-        ("in force", _in_force(policy, changes)),
+        ("in force", _in_force(belay, policy)),
         ("owner", policy.owner),
         ("surface", policy.surface),
         ("class and ceiling", f"{policy.decision_class}, never past {policy.capped(policy.ceiling)}"),
@@ -92,8 +89,16 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
     table("What it says", ("what", "value"), rows)
 
 
-def _in_force(policy: CapabilityPolicy, changes: tuple[str, ...] | None) -> str:
-    """Say whether a file is what is in force, of which it would change ``changes``."""
+def _in_force(belay: Services, policy: CapabilityPolicy) -> str:
+    """Say whether a file is what is in force; a policy can be read without a ledger, too."""
+    from belay.cli.parts import is_there
+    from belay.gates.in_force import waiting_changes
+    from belay.ledger.errors import LedgerError
+
+    try:
+        changes = waiting_changes(belay, policy) if is_there(belay.settings.ledger_url) else None
+    except LedgerError as error:
+        return f"unknown: {error}"
     if changes is None:
         return "not yet: its first proposal brings it into force"
     if not changes:
@@ -119,6 +124,7 @@ def adopt(
     person says so here: no new step starts meanwhile, and what is under way goes on under the old policy.
     """
     from belay.domain.actors import human
+    from belay.flags.target import FlagsUnavailable
     from belay.gates.in_force import adopt_policy, waiting_changes
 
     belay = opened()
@@ -136,14 +142,22 @@ def adopt(
         policies = [policy for policy in read.capabilities.values() if waiting_changes(belay, policy) != ()]
         if not policies:
             say("every policy file is in force already")
+    unserved = False
     for policy in policies:
         changes = waiting_changes(belay, policy)
-        followed = adopt_policy(belay, policy, human(person.id), reason)
-        state = "is in force" if followed else "was in force already"
+        followed: tuple[Event, ...] | None = None
+        try:
+            followed = adopt_policy(belay, policy, human(person.id), reason)
+        except FlagsUnavailable as error:
+            unserved = True
+            warn(f"{policy.id} is adopted, and what it takes down is not written to the flags yet: {error}")
+        state = "was in force already" if followed == () else "is in force"
         say(f"policy {policy.digest[:12]} of {policy.id} {state}")
         for change in changes or ():
             say(f"  {change}")
-        _tell_what_followed(belay, policy, followed if changes else ())
+        _tell_what_followed(belay, policy, (followed or ()) if changes else ())
+    if unserved:
+        raise typer.Exit(UNAVAILABLE)
 
 
 def _tell_what_followed(belay: Services, policy: CapabilityPolicy, followed: tuple[Event, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
 from belay.domain import events as e
-from belay.domain.actors import Actor, service
+from belay.domain.actors import Actor, ActorKind, service
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.changes import policy_changes
 from belay.domain.gates import Verdict
@@ -57,7 +57,7 @@ def adopt_policy(belay: Services, policy: CapabilityPolicy, by: Actor, reason: s
     outcome = belay.ledger.execute(command, by=by, at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
-    if any(isinstance(event, e.NarrowingIntended) for event in outcome.events):
+    if by.kind is ActorKind.HUMAN:  # a first policy takes nothing down
         settle_narrowings(belay)
     return outcome.events
 
@@ -137,12 +137,15 @@ def policies_in_force(
 
 def _kept_or_file(belay: Services, known: CapabilityState, document: Any) -> CapabilityPolicy:
     try:
-        return policy_of(document)
+        kept = policy_of(document)
     except ValueError:
+        kept = None
+    if kept is None or kept.digest != known.policy:
         file = belay.policy(known.id)
         if file.digest != known.policy:
-            raise PolicyBrokenError(_not_kept(known)) from None
+            raise PolicyBrokenError(_not_kept(known))
         return file
+    return kept
 
 
 def _kept(belay: Services, known: CapabilityState) -> CapabilityPolicy | None:

@@ -115,9 +115,7 @@ def guard(belay: Services, name: str) -> Cycle:
     began = time.monotonic()
     watch, cycle = Watch(belay.ledger.engine), Cycle()
     last = watch.last()
-    cycle.traced = trace(belay, last)
-    if cycle.traced.fault:
-        cycle.problems.append(cycle.traced.fault)
+    cycle.traced = Traced.read(last.body) if last else Traced()
     # First what earlier cycles could not carry out, and what is served without a confirmation.
     _settle(belay, cycle, None)
     _confirm(belay, cycle)
@@ -141,10 +139,21 @@ def guard(belay: Services, name: str) -> Cycle:
     _turn(belay, cycle, live, looks, data_time)
     _budget(belay, cycle, live)
     watch.put_monitors(states)
+    _trace(belay, watch, cycle, name, data_time)
     _autonomy(belay, cycle, live, data_time)
     cycle.seconds = round(time.monotonic() - began, 3)
     watch.beat(Beat(name, belay.now(), data_time, cycle.to_document()))
     return cycle
+
+
+def _trace(belay: Services, watch: Watch, cycle: Cycle, name: str, data_time: datetime) -> None:
+    """Verify the ledger when it is time, after everything that cannot wait."""
+    now = belay.now()
+    if cycle.traced.is_due(now):
+        cycle.traced = cycle.traced.begun(now)
+        watch.beat(Beat(name, now, data_time, cycle.to_document()))
+        cycle.traced = trace(belay)
+    cycle.problems += [told for told in (cycle.traced.mended, cycle.traced.fault) if told]
 
 
 def _autonomy(belay: Services, cycle: Cycle, live: Sequence[Live], data_time: datetime) -> None:

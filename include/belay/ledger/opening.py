@@ -24,9 +24,7 @@ def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
         found = revision(engine)
         older = found is None or found < REVISION
         if older and engine.dialect.name == "sqlite":
-            from belay.ledger.migrations import upgrade
-
-            upgrade(engine)
+            _migrate(engine)
         elif found is None:
             raise LedgerError("the ledger's tables are missing: run `belay ledger upgrade`")
         elif found != REVISION:
@@ -35,6 +33,17 @@ def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
                 "run `belay ledger upgrade`, or the newer Belay that wrote it"
             )
     return engine
+
+
+def _migrate(engine: sa.Engine) -> None:
+    from belay.ledger.migrations import upgrade
+    from belay.ledger.verify import fault_of
+
+    try:
+        upgrade(engine)
+    except (KeyError, TypeError, ValueError) as error:
+        why = fault_of(engine) or error
+        raise LedgerError(f"this ledger of an older Belay cannot be migrated: {why}") from error
 
 
 def has_begun(url: str) -> bool:

@@ -161,13 +161,14 @@ class Ledger:
         return document
 
     def evidence_of(self, digests: Collection[str]) -> dict[str, Any]:
-        """Return those of the documents named ``digests`` that are there; for reading many at once."""
+        """Return those of the documents named ``digests`` that are there, and are what their names say."""
         wanted, found = sorted(set(digests)), {}
         with explained(self.engine), self.engine.connect() as connection:
             for begin in range(0, len(wanted), _AT_ONCE):
                 some = evidence.c.sha256.in_(wanted[begin : begin + _AT_ONCE])
                 for row in connection.execute(sa.select(evidence).where(some)):
-                    found[row.sha256] = codec.from_json(row.body)
+                    if codec.sha256_text(row.body) == row.sha256:
+                        found[row.sha256] = codec.from_json(row.body)
         return found
 
     def rebuild(self) -> State:

@@ -80,6 +80,11 @@ def verify(
             return _verify(ledger.engine, since, projections_too=projections_too, tolerant=True)
 
 
+def fault_of(engine: sa.Engine) -> Fault | None:
+    """Return what is wrong with the entries and the evidence of a ledger of any revision."""
+    return _verify(engine, None, projections_too=False, tolerant=True).fault
+
+
 def _verify(
     engine: sa.Engine, since: tuple[int, str] | None, *, projections_too: bool, tolerant: bool
 ) -> Verification:

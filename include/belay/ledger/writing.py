@@ -15,8 +15,9 @@ from belay.domain.evolve import Draft, Recorded
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import GENESIS, Entry, hash_of
+from belay.ledger.errors import LedgerError
 from belay.ledger.reading import recorded
-from belay.ledger.schema import MARK, entries, head, projections
+from belay.ledger.schema import MARK, REVISION, entries, head, projections
 
 _COLUMNS = [column.name for column in entries.columns]
 _PROJECTED = [column.name for column in projections.columns]
@@ -74,7 +75,15 @@ class Batch:
         ------
         OvertakenError
             When the head is not where this batch starts.
+        LedgerError
+            When another Belay has migrated the ledger since this process opened it.
         """
+        found = connection.scalar(sa.text("SELECT version_num FROM ledger_version"))
+        if found != REVISION:
+            raise LedgerError(
+                f"the ledger was migrated to revision {found} while this process ran, and its Belay knows "
+                f"{REVISION}: restart it"
+            )
         moved = connection.execute(
             sa.update(head)
             .where(head.c.seq == self._start, head.c.hash == self._last)

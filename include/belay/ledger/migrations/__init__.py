@@ -13,9 +13,9 @@ from belay.ledger.writing import derive_anew
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the ledger's tables to ``revision``, and derive the state in them anew.
 
-    In one transaction that has the write lock before it looks where the tables are: of processes that open an
-    older ledger at once, one migrates it, and the others find that done. What an older Belay derived from the
-    entries is not what this one derives, so nobody reads it between the two.
+    In one transaction: what an older Belay derived from the entries is not what this one derives, so nobody
+    reads it between the two. On SQLite it has the write lock before it looks where the tables are: of
+    processes that open an older ledger at once, one migrates it, and the others find that done.
     """
     from alembic import command
     from alembic.config import Config
