@@ -113,7 +113,7 @@ def go_live(belay, live: int) -> None:  # type: ignore[no-untyped-def]
     from belay.domain.actors import agent
     from belay.domain.proposal import Proposal, Variant
     from belay.domain.rules.steps import proposal_digest
-    from belay.gates.admit import adopt_policy
+    from belay.gates.in_force import adopt_first_policy
     from belay.gates.widen import served_flag
 
     surfaces = max(live // EACH, 1)
@@ -121,7 +121,7 @@ def go_live(belay, live: int) -> None:  # type: ignore[no-untyped-def]
     if len(found) != surfaces:
         raise SystemExit("\n".join(map(str, belay.policies().errors)))
     for policy in found.values():
-        adopt_policy(belay, policy)
+        adopt_first_policy(belay, policy)
     events: list[e.Event] = []
     for number in range(live):
         policy, name = found[f"capability{number % surfaces}"], f"change-{number}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -120,3 +123,15 @@ def test_airflow_reads_every_dag_file(root: Path) -> None:
         text = file.read_text().lower()
         assert "dag" in text, file.name
         assert "airflow" in text, file.name
+
+
+def test_what_the_benchmarks_import_is_there() -> None:
+    """They import where they need it, so nothing else would notice a name that moved."""
+    root = Path(__file__).parents[2]
+    for script in sorted((root / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(script.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("belay"):
+                module = importlib.import_module(str(node.module))
+                for name in node.names:
+                    inside = hasattr(module, name.name) or find_spec(f"{node.module}.{name.name}")
+                    assert inside, f"{script.name}: {node.module} has no {name.name}"
