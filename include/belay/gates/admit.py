@@ -17,7 +17,7 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
 from belay.gates.guarded import missing_guard
-from belay.gates.in_force import adopt_first_policy, file_in_force, policy_in_force
+from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
 from belay.gates.registered import level_ahead, registered_before
 
@@ -38,8 +38,9 @@ def propose(belay: Services, proposal: Proposal) -> OptimizationState:
         When the rules say no: the agent may not propose here, or the name is taken by another content.
     """
     _require_true_owner(belay.roster(), proposal)
-    adopt_first_policy(belay, belay.policy(proposal.capability))
-    policy = policy_in_force(belay, proposal.capability)
+    file = belay.policy(proposal.capability)
+    adopt_first_policy(belay, file)
+    policy = in_force_beside(belay, file)
     outcome = belay.ledger.execute(c.Propose(proposal, policy), by=proposal.proposed_by, at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
@@ -79,7 +80,7 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
         return spoken
     file = belay.policy(known.capability)
     adopt_first_policy(belay, file)
-    policy = policy_in_force(belay, known.capability)
+    policy = in_force_beside(belay, file)
     findings = tuple(_measured(belay, known, policy, file))
     document = {
         "kind": "admission",

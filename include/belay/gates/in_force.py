@@ -12,7 +12,7 @@ from belay.domain.actors import Actor, ActorKind, service
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.changes import policy_changes
 from belay.domain.gates import Verdict
-from belay.domain.stages import DecisionClass
+from belay.domain.rules.capability import ends_human_only
 from belay.domain.state import CapabilityState, OptimizationState, State
 from belay.gates.outcome import RefusedError
 from belay.gates.widen import settle_narrowings
@@ -78,9 +78,9 @@ def file_in_force(known: CapabilityState, policy: CapabilityPolicy) -> c.Finding
     """Say whether a capability's file is what is in force, and what to do where it is not."""
     if known.policy == policy.digest:
         return c.Finding("policy-file", Verdict.PASS, "the policy file is what is in force")
-    opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
+    changed = "no longer says human_only" if ends_human_only(known, policy) else "changed"
     sentence = (
-        f"the policy file of {policy.id} {'no longer says human_only' if opens else 'changed'} "
+        f"the policy file of {policy.id} {changed} "
         f"({known.policy[:12]} is in force, the file is {policy.digest[:12]}): a person brings it into force "
         f"with `belay policy adopt {policy.id} --reason …`; then start a new run"
     )
@@ -107,9 +107,14 @@ def policy_in_force(belay: Services, capability: str) -> CapabilityPolicy:
         When the file is missing or broken, or is another than what is in force and that cannot be read any
         more: nobody widens on a policy that nobody can read.
     """
-    policy, known = belay.policy(capability), belay.ledger.state().capabilities.get(capability)
-    if known is None or known.policy == policy.digest:
-        return policy
+    return in_force_beside(belay, belay.policy(capability))
+
+
+def in_force_beside(belay: Services, file: CapabilityPolicy) -> CapabilityPolicy:
+    """Return the policy in force of a capability whose file was read already (`policy_in_force`)."""
+    known = belay.ledger.state().capabilities.get(file.id)
+    if known is None or known.policy == file.digest:
+        return file
     kept = _kept(belay, known)
     if kept is None:
         raise PolicyBrokenError(_not_kept(known))

@@ -22,7 +22,7 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
-from belay.gates.in_force import adopt_first_policy, file_in_force, policy_in_force
+from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 from belay.gates.oec import measure_oec
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.shadow import measure_shadows
@@ -81,7 +81,7 @@ def admit_promotion(
     """
     file = belay.policy(capability)
     adopt_first_policy(belay, file)
-    policy = policy_in_force(belay, capability)
+    policy = in_force_beside(belay, file)
     state, now = belay.ledger.state(), belay.now()
     known = state.capabilities[capability]
     if (promotion := _promotion_of(known, run)) is not None:

@@ -31,12 +31,11 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     if known and not changes and command.document in (None, known.document):
         return ()
     if known and changes and asked.by.kind is not ActorKind.HUMAN:
-        opens = known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
         return Refusal(
             "people-change-policy",
             f"{asked.by} cannot change the policy of {policy.id} (from {known.policy[:12]} to "
             f"{policy.digest[:12]}): a person does, with `belay policy adopt {policy.id} --reason …`",
-            kept=opens,
+            kept=ends_human_only(known, policy),
         )
     adopted = e.PolicyAdopted(
         capability=policy.id,
@@ -69,6 +68,11 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         *(() if lowered else void_open_requests(state, "the policy changed", capability=policy.id)),
         *(event for event in back if event.optimization not in narrowed),
     )
+
+
+def ends_human_only(known: CapabilityState, policy: CapabilityPolicy) -> bool:
+    """Whether ``policy`` would give AI decisions that are people's alone (I8)."""
+    return known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
 
 
 def _lowered(state: State, known: CapabilityState, policy: CapabilityPolicy) -> tuple[e.Event, ...]:
