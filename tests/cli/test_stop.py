@@ -66,3 +66,18 @@ def test_without_a_readable_roster_the_claimed_name_is_recorded(
     done = belay("stop", "all", "-r", "wrong prices", "--as", "somebody")
     assert done.exit_code == 0, done.output
     assert live.ledger.state().freezes["all"].by == "human:somebody"
+
+
+@pytest.mark.parametrize(
+    "reason", ["caf\udce9", "\ud83d", "a\0b", "w" * 100_000], ids=["latin-1", "half", "NUL", "huge"]
+)
+def test_no_text_of_a_reason_makes_a_stop_or_a_veto_fail(belay, live: Services, reason: str) -> None:
+    """A terminal's bytes that are no UTF-8 arrive as lone surrogates."""
+    vetoed = belay("veto", "checkout-wording-0", "--as", "nora", "--reason", reason)
+    assert vetoed.exit_code == 0, vetoed.output
+    stopped = belay("stop", "all", "--as", "nora", "--reason", reason)
+    assert stopped.exit_code == 0, stopped.output
+    assert "Its reason: " in vetoed.output
+    assert "Its reason: " in stopped.output
+    assert "2 optimizations taken down to 0 %" in stopped.output
+    assert not any(flag.scope for flag in live.flags.read_all().values())

@@ -12,6 +12,7 @@ from tests.support.builders import ANNA, BOT, GATE, NORA, NOW, OLIVE, VERA, a_po
 from tests.support.story import a_story
 
 from belay.domain import commands as c
+from belay.domain.actors import human
 from belay.domain.stages import Stage
 from belay.domain.state import State
 from belay.ledger.codec import encode_state
@@ -86,7 +87,7 @@ def test_a_time_without_a_zone_is_a_mistake(ledger: Ledger) -> None:
 
 def test_text_that_is_not_unicode_is_refused(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="Unicode"):
-        ledger.execute(c.Freeze("all", "bad \udcff byte"), by=GATE, at=NOW)
+        ledger.execute(c.Freeze("all", "x"), by=human("bad \udcff byte"), at=NOW)
     assert ledger.head()[0] == 0
     with pytest.raises(ValueError, match="surrogates"):
         ledger.put_evidence({"text": "\ud800"})

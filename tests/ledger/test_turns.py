@@ -88,7 +88,7 @@ def test_each_is_decided_on_what_the_one_before_left(ledger: Ledger) -> None:
 
 def test_one_that_cannot_be_written_takes_no_other_with_it(ledger: Ledger) -> None:
     asks = [Ask(ADOPT, GATE, NOW), *proposals(3)]
-    asks.insert(2, Ask(c.Freeze("all", "bad \udcff byte"), OLIVE, NOW))
+    asks.insert(2, Ask(c.Freeze("all", "x"), human("bad \udcff byte"), NOW))
     with pytest.raises(LedgerError, match="Unicode"):
         ledger.execute_many(asks)
     assert sorted(ledger.state().optimizations) == ["opt-0", "opt-1", "opt-2"]

@@ -50,15 +50,19 @@ def reject(request: Request, *, reason: Reason, who: As = None, json: Json = Fal
 
 def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False) -> None:
     """Stop an optimization or a capability at once, whatever was approved. Needs no Airflow."""
+    from belay.domain.text import cleaned
     from belay.gates.people import veto as stop
 
     belay = opened(ledger=True)
     person = identify(belay.roster(), who)
     narrowed = stop(belay, target, person=person, reason=reason, via=VIA)
+    remark = cleaned(reason).remark
     if json:
-        print_json({"target": target, "by": person.id, "taken_down": narrowed})
+        print_json({"target": target, "by": person.id, "taken_down": narrowed, "remark": remark})
         return
     say(f"{person.id} vetoed {target}; taken down to 0 %: {', '.join(narrowed) or 'nothing was live'}")
+    if remark:
+        say(f"Its reason: {remark}.")
 
 
 def freeze(target: Frozen, *, reason: Reason, who: As = None) -> None:

@@ -69,7 +69,7 @@ def put(home: Path, note: Note) -> None:
         When the home cannot be written.
     """
     document = {**asdict(note), "pulled_at": note.pulled_at.isoformat()}
-    write_atomically(_file(home, note.stop), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(_file(home, note.stop), json.dumps(document, indent=2) + "\n")
 
 
 def drop(home: Path, note: Note) -> None:

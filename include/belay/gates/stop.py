@@ -18,6 +18,7 @@ from belay.domain.commands import Stop
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
+from belay.domain.text import cleaned
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
 from belay.gates.outbox import Note
@@ -46,10 +47,13 @@ class Stopped:
         The stop, and which of flags and ledger it has reached.
     kept : bool
         Whether what is missing is written down and will be completed; True also when nothing is missing.
+    remark : str
+        How the reason that is kept differs from the one that was given; empty where it does not.
     """
 
     note: Note
     kept: bool
+    remark: str = ""
 
     @property
     def taken_down(self) -> tuple[str, ...]:
@@ -64,6 +68,10 @@ class Stopped:
     @property
     def sentence(self) -> str:
         """What came of it, for the person who pulled it."""
+        return f"{self._outcome} (Its reason: {self.remark}.)" if self.remark else self._outcome
+
+    @property
+    def _outcome(self) -> str:
         note, count = self.note, len(self.taken_down)
         shown = f"{count} optimization{'s' * (count != 1)} taken down to 0 %" if count else "nothing was live"
         if self.complete:
@@ -97,6 +105,7 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
     RefusedError
         Before anything was touched: the person may not, the target is not known, or there is no reason.
     """
+    reason, remark = cleaned(reason)
     if not reason.strip():
         raise RefusedError(Refusal("reason", "a stop needs a reason"))
     _require(belay, target, person)
@@ -107,7 +116,7 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
     stopped = complete(belay, note, kept=kept)
     if stopped.note.ledger:
         complete_all(belay)  # the ledger answers: those that wait for it need not wait any longer
-    return stopped
+    return replace(stopped, remark=remark)
 
 
 def complete_all(belay: Services) -> list[Stopped]:

@@ -15,9 +15,11 @@ from datetime import UTC, datetime
 
 from belay.domain.actors import Actor
 from belay.domain.commands import Command
+from belay.domain.copying import replace
 from belay.domain.events import Event
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
+from belay.domain.text import clean_text
 
 MOST = 256
 """Commands of one transaction: enough to share the disk's work, few enough to stay out of others' way."""
@@ -48,6 +50,18 @@ class Ask:
         if self.at.tzinfo is None:
             raise ValueError("the ledger's times are aware: a time without a zone means nothing later")
         object.__setattr__(self, "at", self.at.astimezone(UTC))
+        object.__setattr__(self, "command", _readable(self.command))
+
+
+_WORDS = ("reason", "sentence", "detail")
+"""Fields of commands that hold words for people, and that decide nothing."""
+
+
+def _readable(command: Command) -> Command:
+    """Return ``command`` with words that can be kept: what they hold never keeps it from being decided."""
+    found = {name: said for name in _WORDS if isinstance(said := getattr(command, name, None), str)}
+    changed = {name: kept for name, said in found.items() if (kept := clean_text(said)) != said}
+    return replace(command, **changed) if changed else command
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Agents may propose and ask. What takes a person takes somebody of the roster, lo
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from belay.domain.events import Choice
+from belay.domain.text import cleaned
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.admit import propose
@@ -24,6 +25,9 @@ from belay.web.board import board
 from belay.web.wake import wake_run
 from belay.web.wiring import BelayDep
 
+_LONGEST_ANSWER = 2000
+"""Characters of a vote's reason; what takes something down has no such limit, and is cut instead."""
+
 router = APIRouter(prefix="/api", dependencies=[reader])
 
 
@@ -31,32 +35,48 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _any_words(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("say why, as a text that is not empty")
+    return value
+
+
+Words = Annotated[str, PlainValidator(_any_words)]
+"""A reason. What it holds, halves of characters too, never keeps an answer from being taken (`cleaned`)."""
+
+
+def _at_most(words: str) -> str:
+    if len(words) > _LONGEST_ANSWER:
+        raise ValueError(f"say it in at most {_LONGEST_ANSWER:,} characters")
+    return words
+
+
 class Answer(_Body):
     """A vote: the digest says what the voter was shown."""
 
     choice: Literal["approve", "reject"]
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Annotated[Words, AfterValidator(_at_most)]
     digest: str = Field(max_length=64)
 
 
 class Reason(_Body):
     """Why."""
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Words
 
 
 class Stop(_Body):
     """What shall be taken down, and why."""
 
     target: str = Field(max_length=200)
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Words
 
 
 class Freeze(_Body):
     """What shall not widen, or may again, and why."""
 
     target: str = Field(max_length=200)
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Words
     frozen: bool = True
 
 
@@ -129,13 +149,15 @@ def cast_vote(
 def cast_veto(target: str, body: Reason, person: PersonDep, belay: BelayDep) -> dict[str, Any]:
     """Stop an optimization (or ``capability:NAME``) at once."""
     try:
-        return {"taken_down": people.veto(belay, target, person=person, reason=body.reason, via="board")}
+        down = people.veto(belay, target, person=person, reason=body.reason, via="board")
     except RefusedError as refused:
         raise HTTPException(403, str(refused)) from refused
     except FlagsUnavailable as away:
         raise HTTPException(
             503, f"the veto stands in the ledger, but customers may still see it: {away}"
         ) from away
+    remark = cleaned(body.reason).remark
+    return {"taken_down": down} | ({"remark": remark} if remark else {})
 
 
 @router.post("/stops", dependencies=[answerer])

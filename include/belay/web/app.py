@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -35,6 +38,7 @@ def create_app() -> FastAPI:
     app.include_router(pages.router)
     app.middleware("http")(_guarded)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unusable)
     for away in (LedgerError, FlagsUnavailable, StaleEpoch):
         app.add_exception_handler(away, _unavailable)
     return app
@@ -69,11 +73,26 @@ def _not_ours(request: Request) -> Response | None:
     return None
 
 
+class _Said(JSONResponse):
+    """JSON in ASCII: it can say anything that was sent, also halves of characters."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes to send."""
+        return json.dumps(content, allow_nan=False).encode()
+
+
+async def _unusable(_request: Request, error: Exception) -> Response:
+    """Say which field is wrong and why, without what was sent: that may be anything."""
+    assert isinstance(error, RequestValidationError)
+    told = [{name: problem[name] for name in ("type", "loc", "msg")} for problem in error.errors()]
+    return _Said({"detail": told}, 422)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     """Say it in the form that was asked for: a page for people, JSON for programs."""
     assert isinstance(error, HTTPException)
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+        return _Said({"detail": error.detail}, error.status_code, error.headers)
     root = request.scope.get("root_path", "")
     outside = root.removesuffix("/belay")
     login = f"{outside}/api/v2/auth/login?next={quote(request.url.path)}"
