@@ -43,7 +43,7 @@ class Slack:
         return f"{self.address}/api/"
 
     def set(self, **settings: Any) -> None:
-        """Change how it behaves: down, rate_limited, scopes, events_url, secret."""
+        """Change how it behaves; what there is to change: `SlackServer.settings`."""
         self._session.post(f"{self.address}/control/set", json=settings, timeout=10).raise_for_status()
 
     def state(self) -> dict[str, Any]:
@@ -54,7 +54,11 @@ class Slack:
     def posted(self) -> list[dict[str, Any]]:
         """Return the channel's messages, oldest first, without threads and direct messages."""
         messages = self.state()["messages"].values()
-        return [m for m in messages if not m.get("thread_ts") and m["channel"].startswith("C")]
+        return [
+            m
+            for m in messages
+            if not m.get("thread_ts") and m["channel"].startswith("C") and m.get("user") != "UOTHER"
+        ]
 
     def thread(self, ts: str) -> list[str]:
         """Return the lines of a message's thread."""
@@ -69,6 +73,15 @@ class Slack:
     def acknowledged(self, envelope: str) -> dict[str, Any] | None:
         """Return how an interaction was acknowledged, or None while it was not."""
         return next((a for a in self.state()["acknowledged"] if a["envelope"] == envelope), None)
+
+    def chatter(self, count: int) -> None:
+        """Let other people write so many messages into the channel."""
+        answer = self._session.post(f"{self.address}/control/chatter", json={"count": count}, timeout=30)
+        answer.raise_for_status()
+
+    def count(self, method: str) -> int:
+        """Return how often a method was called."""
+        return int(self.state()["counts"].get(method, 0))
 
     # -- what people do -----------------------------------------------------------------------------
 

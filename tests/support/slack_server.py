@@ -16,15 +16,32 @@ import signal
 import sys
 import time
 import uuid
+from collections import Counter
 from urllib.parse import urlencode
 
 from aiohttp import ClientSession, WSMsgType, web
 
 SCOPES = (
     "chat:write,commands,files:write,channels:history,channels:read,groups:history,groups:read,"
-    "usergroups:read"
+    "usergroups:read,users:read"
 )
-MEMBER_OF = "C1"
+MEMBER_OF, OTHER_CHANNEL = "C1", "C2"
+NEEDS = {
+    "chat.postMessage": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "chat.update": "chat:write",
+    "chat.delete": "chat:write",
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
+    "conversations.info": "channels:read",
+    "files.getUploadURLExternal": "files:write",
+    "files.completeUploadExternal": "files:write",
+    "files.delete": "files:write",
+    "usergroups.users.list": "usergroups:read",
+    "users.info": "users:read",
+}
+"""The scope that each method needs; what is not here needs none."""
+_PAGE = 200
 
 
 class SlackServer:
@@ -37,10 +54,37 @@ class SlackServer:
         self.acknowledged: list[dict] = []
         self.calls: list[str] = []
         self.files: dict[str, dict] = {}
-        self.settings = {"down": False, "rate_limited": 0, "scopes": SCOPES, "events_url": "", "secret": ""}
+        self.settings = {
+            "down": False,
+            "rate_limited": 0,
+            "scopes": SCOPES,
+            "events_url": "",
+            "secret": "",
+            # How many calls of a method are refused next, and what Retry-After says then.
+            "limits": {},
+            "retry_after": 0,
+            # An upload that is complete cannot be used in a message while this holds (invalid_blocks).
+            "processing": False,
+            # What the address for the bytes answers.
+            "upload_status": 200,
+            # A method and the error that it answers with.
+            "refuse": {},
+            # The most that a page of history holds, and how many of the newest messages are kept at all.
+            "page": _PAGE,
+            "horizon": 0,
+            # Every envelope and every signed request arrives twice.
+            "doubled": False,
+            # Who exists (None: everybody); which tokens are good (None: all).
+            "users": None,
+            "tokens": None,
+            "messages_tab": True,
+        }
+        self.counts: Counter[str] = Counter()
         self._sockets: list[web.WebSocketResponse] = []
-        self._stamps = (f"1700000000.{n:06d}" for n in itertools.count(1))
+        self._stamp = 0.0
+        self._triggers: set[str] = set()
         self._turn = itertools.count()
+        self._file_numbers = itertools.count(1)
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=20 * 2**20)
@@ -51,6 +95,7 @@ class SlackServer:
         app.router.add_get("/control/state", self.state)
         app.router.add_post("/control/set", self.set)
         app.router.add_post("/control/send", self.send)
+        app.router.add_post("/control/chatter", self.chatter)
         return app
 
     # -- what the tests ask -----------------------------------------------------------------------
@@ -63,6 +108,7 @@ class SlackServer:
                 "views": self.views,
                 "acknowledged": self.acknowledged,
                 "calls": self.calls[-200:],
+                "counts": self.counts,
                 "files": self.files,
                 "connected": sum(not socket.closed for socket in self._sockets),
             }
@@ -81,15 +127,30 @@ class SlackServer:
         payload = asked["payload"]
         payload["response_url"] = f"{self.url}/respond"
         name = uuid.uuid4().hex
+        copies = max(asked.get("copies", 1), 2 if self.settings["doubled"] else 1)
         if self.settings["events_url"]:
-            await self._over_http(name, asked["kind"], payload)
+            for number in range(copies):
+                await self._over_http(name, asked["kind"], payload, again=number)
         else:
-            await self._over_a_socket(name, asked["kind"], payload, copies=asked.get("copies", 1))
+            await self._over_a_socket(name, asked["kind"], payload, copies=copies)
         return web.json_response({"envelope": name})
 
-    async def _over_http(self, name: str, kind: str, payload: dict) -> None:
+    async def chatter(self, request: web.Request) -> web.Response:
+        """Let other people write ``count`` messages into the channel."""
+        for number in range((await request.json())["count"]):
+            ts = self._next_stamp()
+            self.messages[ts] = {"channel": MEMBER_OF, "ts": ts, "user": "UOTHER", "text": f"chat {number}"}
+        return web.json_response({})
+
+    def _next_stamp(self) -> str:
+        """Return a message's time stamp: seconds with six decimals, each one later than the last."""
+        self._stamp = max(time.time(), self._stamp + 2e-6)
+        return f"{self._stamp:.6f}"
+
+    async def _over_http(self, name: str, kind: str, payload: dict, *, again: int) -> None:
+        """Send a signed request; one that is sent ``again`` has a signature of its own."""
         body = urlencode({"payload": json.dumps(payload)} if kind == "interactive" else payload)
-        stamp = str(int(time.time()))
+        stamp = str(int(time.time()) + again)
         signed = hmac.new(self.settings["secret"].encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256)
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -120,17 +181,51 @@ class SlackServer:
     async def api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         self.calls.append(method)
+        self.counts[method] += 1
         if self.settings["down"]:
             return web.Response(status=503)
-        if self.settings["rate_limited"]:
-            self.settings["rate_limited"] -= 1
+        if self._is_limited(method):
             limited = {"ok": False, "error": "ratelimited"}
-            return web.json_response(limited, status=429, headers={"Retry-After": "0"})
+            pause = {"Retry-After": str(self.settings["retry_after"])}
+            return web.json_response(limited, status=429, headers=pause)
         body = await self._body(request)
         answer = getattr(self, "_" + method.replace(".", "_"), None)
-        document = answer(body) if answer else {}
+        document = self._refused(method, request, body) or (answer(body) if answer else {})
         headers = {"x-oauth-scopes": str(self.settings["scopes"])}
         return web.json_response({"ok": "error" not in document} | document, headers=headers)
+
+    def _is_limited(self, method: str) -> bool:
+        if self.settings["rate_limited"]:
+            self.settings["rate_limited"] -= 1
+            return True
+        limits = self.settings["limits"]
+        if limits.get(method, 0) <= 0:
+            return False
+        limits[method] -= 1
+        return True
+
+    def _refused(self, method: str, request: web.Request, body: dict) -> dict | None:
+        """Return what is refused whatever the method would do: a bad token, a missing scope, bad blocks."""
+        tokens = self.settings["tokens"]
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if tokens is not None and token not in tokens:
+            return {"error": "invalid_auth"}
+        if error := self.settings["refuse"].get(method):
+            return {"error": error}
+        provided = str(self.settings["scopes"])
+        if (needed := NEEDS.get(method)) and needed not in provided.split(","):
+            return {"error": "missing_scope", "needed": needed, "provided": provided}
+        if method in ("chat.postMessage", "chat.update") and not self._usable(body.get("blocks") or []):
+            told = ["[ERROR] invalid slack file [json-pointer:/blocks/0/slack_file]"]
+            return {"error": "invalid_blocks", "errors": told, "response_metadata": {"messages": told}}
+        return None
+
+    def _usable(self, blocks: list[dict]) -> bool:
+        """Return whether every file that is shown is there and can be used by now."""
+        shown = [block["slack_file"]["id"] for block in blocks if block.get("slack_file")]
+        return all(
+            self.files.get(name, {}).get("complete") and not self.settings["processing"] for name in shown
+        )
 
     async def _body(self, request: web.Request) -> dict:
         if request.content_type == "application/json":
@@ -155,9 +250,19 @@ class SlackServer:
         return {"url": f"ws://{self.url.removeprefix('http://')}/link"}
 
     def _chat_postMessage(self, body: dict) -> dict:  # noqa: N802 - Slack's name
-        ts = next(self._stamps)
+        if error := self._closed(str(body["channel"])):
+            return {"error": error}
+        ts = self._next_stamp()
         self.messages[ts] = {**body, "ts": ts}
         return {"channel": body["channel"], "ts": ts, "message": self.messages[ts]}
+
+    def _closed(self, channel: str) -> str:
+        """Return why nothing can be posted there, if it cannot."""
+        if channel.startswith("C"):
+            return {MEMBER_OF: "", OTHER_CHANNEL: "not_in_channel"}.get(channel, "channel_not_found")
+        if self.settings["users"] is not None and channel not in self.settings["users"]:
+            return "channel_not_found"
+        return "" if self.settings["messages_tab"] else "messages_tab_disabled"
 
     def _chat_update(self, body: dict) -> dict:
         if body["ts"] not in self.messages:
@@ -173,6 +278,8 @@ class SlackServer:
         return {"message_ts": "1"}
 
     def _conversations_info(self, body: dict) -> dict:
+        if body["channel"] not in (MEMBER_OF, OTHER_CHANNEL):
+            return {"error": "channel_not_found"}
         known = {"id": body["channel"], "name": "approvals", "is_member": body["channel"] == MEMBER_OF}
         return {"channel": known}
 
@@ -180,23 +287,47 @@ class SlackServer:
         found = [
             m for m in self.messages.values() if not m.get("thread_ts") and m["channel"] == body["channel"]
         ]
-        return {"messages": found[::-1], "response_metadata": {"next_cursor": ""}}
+        kept = found[::-1][: self.settings["horizon"] or None]
+        return self._page([m for m in kept if m["ts"] > str(body.get("oldest") or "")], body)
 
     def _conversations_replies(self, body: dict) -> dict:
+        return self._page(
+            [m for m in self.messages.values() if body["ts"] in (m["ts"], m.get("thread_ts"))], body
+        )
+
+    def _page(self, found: list[dict], body: dict) -> dict:
+        """Return one page; without ``include_all_metadata`` no message says its metadata."""
+        start = int(body.get("cursor") or 0)
+        end = start + min(int(body.get("limit") or 100), int(self.settings["page"]))
+        page = found[start:end]
+        if not body.get("include_all_metadata"):
+            page = [{k: v for k, v in m.items() if k != "metadata"} for m in page]
+        more = end < len(found)
         return {
-            "messages": [m for m in self.messages.values() if body["ts"] in (m["ts"], m.get("thread_ts"))]
+            "messages": page,
+            "has_more": more,
+            "response_metadata": {"next_cursor": str(end) if more else ""},
         }
+
+    def _users_info(self, body: dict) -> dict:
+        users = self.settings["users"]
+        if users is not None and body["user"] not in users:
+            return {"error": "user_not_found"}
+        return {"user": {"id": body["user"], "deleted": False, "is_bot": False}}
 
     def _usergroups_users_list(self, body: dict) -> dict:
         members = self.settings.get("groups", {}).get(body["usergroup"])
         return {"error": "no_such_subteam"} if members is None else {"users": members}
 
     def _views_open(self, body: dict) -> dict:
+        if body["trigger_id"] in self._triggers:
+            return {"error": "exchanged_trigger_id"}
+        self._triggers.add(body["trigger_id"])
         self.views.append(body["view"])
         return {"view": {"id": "V1"}}
 
     def _files_getUploadURLExternal(self, body: dict) -> dict:  # noqa: N802 - Slack's name
-        name = f"F{len(self.files) + 1:04d}"
+        name = f"F{next(self._file_numbers):04d}"
         self.files[name] = {"filename": body["filename"], "length": int(body["length"]), "complete": False}
         return {"file_id": name, "upload_url": f"{self.url}/upload/{name}"}
 
@@ -207,8 +338,13 @@ class SlackServer:
             self.files[file["id"]]["complete"] = True
         return {"files": body["files"]}
 
+    def _files_delete(self, body: dict) -> dict:
+        return {} if self.files.pop(body["file"], None) else {"error": "file_not_found"}
+
     async def upload(self, request: web.Request) -> web.Response:
         content = await request.read()
+        if self.settings["upload_status"] != 200:
+            return web.Response(status=self.settings["upload_status"], text="not taken")
         file = self.files[request.match_info["file"]]
         file |= {"received": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         if folder := os.environ.get("SLACK_SERVER_FILES"):

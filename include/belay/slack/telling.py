@@ -6,12 +6,14 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.roster import Roster
 from belay.slack.channel import AWAY
 
 NOBODY = "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
+_USED = frozenset({"exchanged_trigger_id", "trigger_exchanged"})
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,8 @@ async def open_form(client: AsyncWebClient, body: Mapping[str, Any], view: dict[
     try:
         await client.views_open(trigger_id=body["trigger_id"], view=view)
     except AWAY as error:
+        if isinstance(error, SlackApiError) and error.response.get("error") in _USED:
+            return  # the same click arrived twice, and its first copy opened the form
         _log.warning("no modal for %s: %s", body["user"]["id"], error)
         await whisper(client, body, "Slack did not open the form in time. Click again.")
 
