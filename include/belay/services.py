@@ -56,7 +56,7 @@ class Services:
 
     def policies(self) -> Policies:
         """The policy files as they are now."""
-        return load_policies(self.settings.policies)
+        return load_policies(self.settings.policies, expectations=self.settings.expectations)
 
     def policy(self, capability: str) -> CapabilityPolicy:
         """Return one capability's policy.
@@ -66,7 +66,8 @@ class Services:
         PolicyBrokenError
             When its file is missing or has errors.
         """
-        policies = load_policies(self.settings.policies, only=capability)
+        settings = self.settings
+        policies = load_policies(settings.policies, expectations=settings.expectations, only=capability)
         found = policies.capabilities.get(capability)
         if found is None:
             errors = [str(error) for error in policies.errors_of(capability)]

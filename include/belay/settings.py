@@ -28,7 +28,8 @@ class Settings:
     flags : str
         ``BELAY_FLAGS``: ``flagd:PATH``, ``dry-run`` or ``python:…`` (a flagd file in the home).
     policies : Path
-        ``BELAY_POLICIES``: folder of capability files.
+        ``BELAY_POLICIES``: folder of capability files (those in the home, where the demo or `belay up` laid
+        them out; else the packaged ones).
     expectations : Path
         ``BELAY_EXPECTATIONS``: folder of Great Expectations suites.
     recorded : Path
@@ -66,7 +67,7 @@ class Settings:
             ledger_url=env.get("BELAY_LEDGER_URL", f"sqlite:///{home / 'ledger.db'}"),
             warehouse_url=env.get("BELAY_WAREHOUSE_URL", f"duckdb:///{home / 'warehouse.duckdb'}"),
             flags=env.get("BELAY_FLAGS", f"flagd:{home / 'flags' / 'flags.flagd.json'}"),
-            policies=Path(env.get("BELAY_POLICIES", _PACKAGE.parent / "capabilities")),
+            policies=Path(env.get("BELAY_POLICIES") or _policies_of(home)),
             expectations=Path(env.get("BELAY_EXPECTATIONS", _CHECKOUT / "expectations")),
             recorded=Path(env.get("BELAY_DATA", _CHECKOUT.parent / "shared" / "data")),
             airflow_url=env.get("BELAY_AIRFLOW_URL", ""),
@@ -74,3 +75,13 @@ class Settings:
             guard_every=timedelta(seconds=float(env.get("BELAY_GUARD_SECONDS", "60"))),
             zone=ZoneInfo(env.get("BELAY_ZONE", "UTC")),
         )
+
+
+PACKAGED_POLICIES = _PACKAGE.parent / "capabilities"
+"""The policies of the checkout, or of the package."""
+
+
+def _policies_of(home: Path) -> Path:
+    """Return the policies that a home brings, else the packaged ones."""
+    own = home / "capabilities"
+    return own if own.is_dir() else PACKAGED_POLICIES

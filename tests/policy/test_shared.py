@@ -156,7 +156,7 @@ def test_a_missing_shared_file_says_what_to_create(folder):
 def test_an_unknown_default_is_reported_and_breaks_nobody(folder):
     folder.edit("_defaults", "free_scope:", "free_skope: 400\nfree_scope:")
     assert (
-        "_defaults.yaml:3: free_skope: unknown key 'free_skope'; did you mean 'free_scope'?" in folder.error()
+        "_defaults.yaml:4: free_skope: unknown key 'free_skope'; did you mean 'free_scope'?" in folder.error()
     )
     assert set(folder.load().capabilities) == {"example"}
 

@@ -24,6 +24,7 @@ from belay.orchestration.client import AirflowClient
 from belay.orchestration.standalone import LocalAirflow, free_port
 from belay.services import Services
 from belay.settings import Settings
+from belay.storefront.policies import hasten
 
 USERS = {
     "admin": "admin",
@@ -126,6 +127,7 @@ def policies_in(home: Path) -> Path:
     """Copy the shipped capabilities, and those of the end-to-end tests, to a folder of ``home``."""
     tests = Path(__file__).parents[1]
     folder = shutil.copytree(tests.parent / "include" / "capabilities", home / "capabilities")
+    hasten(folder)
     shutil.copytree(tests / "e2e" / "capabilities", folder, dirs_exist_ok=True)
     file = folder / "_defaults.yaml"
     defaults = yaml.safe_load(file.read_text())

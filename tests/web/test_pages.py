@@ -82,7 +82,7 @@ def test_the_board_says_what_is_missing_and_how_long_there_is(browse: Browse, as
 def test_a_notice_says_when_it_goes_ahead(browse: Browse, asked: Asked) -> None:
     asked(tags=[])
     page = browse().get("/").text
-    assert re.search(r"It goes ahead in <strong>\d+ seconds</strong>", page)
+    assert re.search(r"It goes ahead in <strong>(3|4) hours</strong>", page)
     assert ">Approve<" not in page
 
 

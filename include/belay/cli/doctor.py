@@ -13,6 +13,7 @@ import typer
 from belay.cli.exits import UNAVAILABLE
 from belay.cli.output import Json, print_json, table
 from belay.cli.parts import opened
+from belay.domain.figures import counted
 
 if TYPE_CHECKING:
     from belay.policy.load import Policies
@@ -87,13 +88,20 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
 
 
 def _policies(belay: Services) -> tuple[Answers, str]:
+    from belay.policy.advice import advice
+
     policies = belay.policies()
     if policies.errors:
-        return Answers.NO, f"{len(policies.errors)} errors: run `belay policy check`"
+        return Answers.NO, f"{counted(len(policies.errors), 'error')}: run `belay policy check`"
     if waiting := _not_adopted(belay, policies):
         adopt = "read the change, then `belay policy adopt NAME --reason …`; until then no new step starts"
         return Answers.NO, f"changed since it came into force: {', '.join(waiting)}; {adopt}"
-    return Answers.YES, f"{len(policies.capabilities)} capabilities: {', '.join(policies.capabilities)}"
+    there = f"{counted(len(policies.capabilities), 'capability')}: {', '.join(policies.capabilities)}"
+    if hasty := [name for name, policy in policies.capabilities.items() if any(advice(policy))]:
+        there += (
+            f"; `belay policy check` warns of {', '.join(hasty)} (notice, expiry or poll under what is usual)"
+        )
+    return Answers.YES, there
 
 
 def _not_adopted(belay: Services, policies: Policies) -> list[str]:
@@ -131,7 +139,8 @@ def _ledger(belay: Services) -> tuple[Answers, str]:
     must_exist(belay.settings.ledger_url)
     seq, digest = belay.ledger.head()
     state = belay.ledger.state()
-    return Answers.YES, f"{seq} entries, head {digest[:12]}, {len(state.open_requests())} open requests"
+    asked = counted(len(state.open_requests()), "open request")
+    return Answers.YES, f"{counted(seq, 'entry')}, head {digest[:12]}, {asked}"
 
 
 def _guard(belay: Services) -> tuple[Answers, str]:
@@ -177,7 +186,8 @@ def _flags(belay: Services) -> tuple[Answers, str]:
     from belay.domain.scope import percent
 
     served = belay.flags.read_all()
-    shown = f"{len(served)} flags, {sum(flag.scope > 0 for flag in served.values())} shown to anybody"
+    anybody = sum(flag.scope > 0 for flag in served.values())
+    shown = f"{counted(len(served), 'flag')}, {anybody} shown to anybody"
     if not is_there(belay.settings.ledger_url):
         return Answers.YES, shown
     known = belay.ledger.state().optimizations
@@ -210,7 +220,7 @@ def _people(belay: Services) -> tuple[Answers, str]:
     active = sum(person.active for person in roster.people)
     if not active:
         return Answers.NO, "nobody is active in the roster _people.yaml: nobody could answer"
-    return Answers.YES, f"{active} people in the roster"
+    return Answers.YES, f"{counted(active, 'person')} in the roster"
 
 
 def _shown(url: str) -> str:

@@ -11,11 +11,12 @@ from belay.cli.exits import NO, UNAVAILABLE, BadInputError
 from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say, table, warn
 from belay.cli.parts import opened
-from belay.domain.figures import in_percent
+from belay.domain.figures import counted, in_percent
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
     from belay.domain.events import Event
+    from belay.policy.load import Policies
     from belay.services import Services
 
 app = typer.Typer(help="What the capability files say.", no_args_is_help=True)
@@ -36,17 +37,21 @@ def check(
 
     belay = opened()
     where = folder or belay.settings.policies
-    policies = load_policies(where)
+    policies = load_policies(where, expectations=belay.settings.expectations)
+    usable = sorted(policies.capabilities)
+    warnings = _warnings(policies)
     if json:
-        usable, errors = sorted(policies.capabilities), [asdict(error) for error in policies.errors]
-        print_json({"folder": str(where), "capabilities": usable, "errors": errors})
+        errors = [asdict(error) for error in policies.errors]
+        print_json({"folder": str(where), "capabilities": usable, "errors": errors, "warnings": warnings})
     else:
         for error in policies.errors:
             warn(str(error))
-        usable = sorted(policies.capabilities)
-        say(f"{len(usable)} capabilities can be used: {', '.join(usable) or 'none'}")
+        for warning in warnings:
+            warn(f"warning: {warning}")
+        say(f"{counted(len(usable), 'capability')} can be used: {', '.join(usable) or 'none'}")
         if policies.errors:
-            say(f"{len(policies.errors)} errors; broken: {', '.join(sorted(policies.broken)) or 'none'}")
+            broken = ", ".join(sorted(policies.broken)) or "none"
+            say(f"{counted(len(policies.errors), 'error')}; broken: {broken}")
     if policies.errors:
         raise typer.Exit(NO)
 
@@ -80,13 +85,55 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
             "errors",
             f"alpha {errors.alpha:g}, power {errors.power:g}, fdr {errors.fdr:g}",
         ),
-        ("approval", f"{policy.approval.quorum} of {', '.join(policy.approval.roles)}"),
+        *_waiting_rows(policy),
         ("veto", ", ".join(policy.approval.veto_roles)),
         ("shadow", f"{policy.shadow.source}.{policy.shadow.choice}" if policy.shadow else "none"),
         ("agents", ", ".join(policy.agents) or "any"),
         ("suites", ", ".join(policy.suites)),
     ]
     table("What it says", ("what", "value"), rows)
+
+
+def _waiting_rows(policy: CapabilityPolicy) -> list[tuple[str, str]]:
+    """Return what an owner wants to see first: how long is watched, who is asked, how much at once."""
+    from belay.domain.scope import percent
+    from belay.policy.durations import written_duration as lasting
+
+    window, approval, limits = policy.window, policy.approval, policy.limits
+    watched = f"{lasting(window.minimum_seconds)} to {lasting(window.maximum_seconds)} of data time"
+    at_once = (
+        f"{counted(limits.max_variants, 'variant')} a change, {limits.max_live} live, "
+        f"{counted(limits.changes_per_day, 'widening')} a day, "
+        f"{counted(limits.max_open_requests, 'open request')}"
+    )
+    back = policy.holdback
+    goes_without = "none"
+    if back.share:
+        lasts = lasting(back.horizon_seconds)
+        goes_without = f"{percent(back.share)} go without what is complete, for {lasts}"
+    return [
+        ("window", f"{watched}, {window.minimum_units:,} units in the smallest arm, {window.looks} looks"),
+        ("poll", f"a look every {lasting(window.poll_seconds)}"),
+        ("approval", f"{counted(approval.quorum, 'approval')} of {', '.join(approval.roles)}"),
+        ("expires", f"{lasting(approval.expires_seconds)}: then silence means no"),
+        ("notice", f"{lasting(approval.notice_seconds)}: then silence means yes, where notice is enough"),
+        ("calendar", policy.calendar.name),
+        ("holdout", f"{percent(policy.autonomy.holdout)} never see any of its changes"),
+        ("hold-back", goes_without),
+        ("limits", at_once),
+        ("guard", f"blind for at most {lasting(limits.blindness_seconds)} of data time"),
+    ]
+
+
+def _warnings(policies: Policies) -> list[str]:
+    """Return what is allowed and seldom meant; what is so of every capability is said once."""
+    from belay.policy.advice import advice
+
+    said: dict[str, list[str]] = {}
+    for name, policy in sorted(policies.capabilities.items()):
+        for sentence in advice(policy):
+            said.setdefault(sentence, []).append(name)
+    return [f"{', '.join(names)}: {sentence}" for sentence, names in said.items()]
 
 
 def _in_force(belay: Services, policy: CapabilityPolicy) -> str:
@@ -103,7 +150,7 @@ def _in_force(belay: Services, policy: CapabilityPolicy) -> str:
         return "not yet: its first proposal brings it into force"
     if not changes:
         return "yes"
-    return f"no: belay policy adopt {policy.id} would change {len(changes)} parts of what is"
+    return f"no: belay policy adopt {policy.id} would change {counted(len(changes), 'part')} of what is"
 
 
 @app.command(epilog="Example: belay policy adopt brand_voice --reason 'decided on 3 March'")
@@ -138,7 +185,8 @@ def adopt(
     else:
         read = belay.policies()
         if read.errors:
-            raise BadInputError(f"{len(read.errors)} errors in the files: run `belay policy check`")
+            wrong = counted(len(read.errors), "error")
+            raise BadInputError(f"{wrong} in the files: run `belay policy check`")
         policies = [policy for policy in read.capabilities.values() if waiting_changes(belay, policy) != ()]
         if not policies:
             say("every policy file is in force already")

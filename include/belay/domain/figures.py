@@ -16,3 +16,25 @@ def signed_percent(value: float) -> str:
 def with_interval(value: float, low: float, high: float) -> str:
     """Return a relative change with its interval: ``+3.1 % (−0.4 % to +6.6 %)``."""
     return f"{signed_percent(value)} ({signed_percent(low)} to {signed_percent(high)})"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 person``, ``2 people``, ``1,000 units``, ``0 capabilities``."""
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun of Belay's messages; of several words the last one changes."""
+    head, _, last = noun.rpartition(" ")
+    if last in _PLURALS:
+        many = _PLURALS[last]
+    elif last.endswith("y") and last[-2:-1] not in "aeiou":
+        many = f"{last[:-1]}ies"
+    elif last.endswith(("s", "x", "ch", "sh")):
+        many = f"{last}es"
+    else:
+        many = f"{last}s"
+    return f"{head} {many}".lstrip()
+
+
+_PLURALS = {"person": "people"}

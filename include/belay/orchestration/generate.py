@@ -19,7 +19,8 @@ def promotion_dags() -> Iterator[DAG]:
     """Yield the promotion DAG of every capability whose policy can be used."""
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PROMOTION_PREFIX) if wanted else None
-    policies = load_policies(Settings.from_env().policies, only=only)
+    settings = Settings.from_env()
+    policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():
         yield build_promotion_dag(policy, policies.roster, recheck=_recheck())
 
@@ -32,7 +33,8 @@ def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PREFIX) if wanted else None
-    policies = load_policies(Settings.from_env().policies, only=only)
+    settings = Settings.from_env()
+    policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():
         yield build_rollout_dag(policy, policies.roster, recheck=_recheck())
     for name, errors in policies.broken.items():
