@@ -43,7 +43,7 @@ _MEANING = {
     "belay.gates.outcome.RefusedError": NO,
     "belay.gates.reading.BlindError": UNAVAILABLE,
     "belay.ledger.errors.LedgerError": UNAVAILABLE,
-    "belay.measurement.warehouse.WarehouseUnavailableError": UNAVAILABLE,
+    "belay.warehouse.errors.WarehouseUnavailableError": UNAVAILABLE,
     "belay.orchestration.background.StillRunningError": UNAVAILABLE,
     "belay.orchestration.client.AirflowRefusedError": NO,
     "belay.orchestration.client.AirflowUnavailableError": UNAVAILABLE,

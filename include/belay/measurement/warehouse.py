@@ -1,110 +1,35 @@
-"""Opening a warehouse, and the two questions that need no plan: how fresh, and how much traffic."""
+"""The two questions that need no plan: how fresh is the data, and how much traffic is there?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    Connection,
-    DateTime,
-    Engine,
-    RowMapping,
-    Select,
-    column,
-    create_engine,
-    event,
-    func,
-    select,
-    table,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import DateTime, Engine, column, func, select, table
+from sqlalchemy.exc import DBAPIError
 
 from belay.measurement.plan import naive_utc
 from belay.measurement.query import DAY_MS
 from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
+from belay.warehouse.connection import DIALECTS, open_warehouse, read_rows
+from belay.warehouse.errors import WarehouseUnavailableError, first_line
+from belay.warehouse.forms import naive
 
-DIALECTS = ("duckdb", "sqlite", "postgresql")
-"""Warehouses that the tests hold to the same figures."""
+__all__ = [
+    "DIALECTS",
+    "WarehouseUnavailableError",
+    "daily_units",
+    "first_line",
+    "open_warehouse",
+    "read_rows",
+    "watermark",
+    "watermarks",
+]
+
 FRESH = timedelta(hours=2)
 """How old an event may be when it arrives to prove that the stream is alive."""
-
-
-class WarehouseUnavailableError(RuntimeError):
-    """The warehouse could not be opened or read; the message says where and what to do."""
-
-
-def open_warehouse(url: str) -> Engine:
-    """Return an engine on the warehouse at ``url``; a DuckDB catalogue is opened read-only.
-
-    Parameters
-    ----------
-    url
-        ``duckdb:///PATH``, ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
-
-    Raises
-    ------
-    WarehouseUnavailableError
-        When the URL is not one of these, or names a file that does not exist.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise WarehouseUnavailableError(f"warehouse {url!r} is no database URL: {error}") from error
-    backend = parsed.get_backend_name()
-    if backend not in DIALECTS:
-        raise WarehouseUnavailableError(
-            f"warehouse {parsed.render_as_string()} is {backend}; Belay reads {', '.join(DIALECTS)}"
-        )
-    if backend == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True)
-    path = parsed.database
-    if path and path != ":memory:" and not path.startswith("file:") and not Path(path).exists():
-        raise WarehouseUnavailableError(
-            f"warehouse file {path} does not exist: "
-            "start the storefront (or your loader) once, or set BELAY_HOME"
-        )
-    if backend == "duckdb":
-        if path and path != ":memory:":
-            parsed = parsed.update_query_dict({"access_mode": "read_only"})
-        engine = create_engine(parsed, poolclass=NullPool if path and path != ":memory:" else None)
-        event.listen(engine, "connect", _frugal)
-        # DuckDB's strings are standard: a backslash is a backslash (Postgres may say otherwise, and its
-        # compiler writes DuckDB's literals).
-        engine.dialect._backslash_escapes = False  # type: ignore[attr-defined]  # noqa: SLF001
-        return engine
-    return create_engine(parsed)
-
-
-def _frugal(connection: Any, _record: Any) -> None:
-    """Let DuckDB reorder rows (a look only sums, and order costs memory), and give memory back early."""
-    connection.execute("SET preserve_insertion_order = false")
-    connection.execute("SET allocator_flush_threshold = '16MB'")
-    connection.execute("SET allocator_bulk_deallocation_flush_threshold = '16MB'")
-
-
-def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[RowMapping]:
-    """Return the rows of ``statement``.
-
-    DuckDB plans a statement before it knows the parameters, which made a look half as slow again and
-    held a quarter more memory: there, values are written into the statement, quoted by SQLAlchemy.
-    """
-    if connection.dialect.name != "duckdb":
-        return connection.execute(statement).mappings().all()
-    text = statement.compile(connection, compile_kwargs={"literal_binds": True}).string
-    return connection.exec_driver_sql(text).mappings().all()
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what a driver says, for a sentence."""
-    text = str(getattr(error, "orig", None) or error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def watermark(engine: Engine, surface: str, fresh: timedelta = FRESH) -> datetime | None:
@@ -119,19 +44,7 @@ def watermark(engine: Engine, surface: str, fresh: timedelta = FRESH) -> datetim
     WarehouseUnavailableError
         When the warehouse cannot be read.
     """
-    newest: list[datetime | None] = []
-    for name in ("exposures", "outcomes"):
-        events = table(
-            name, column("surface"), column("event_time", DateTime()), column("ingested_at", DateTime())
-        )
-        age = EpochMs(events.c.ingested_at) - EpochMs(events.c.event_time)
-        statement = select(func.max(events.c.ingested_at)).where(
-            events.c.surface == surface,
-            events.c.event_time <= events.c.ingested_at,
-            age <= int(fresh.total_seconds() * 1000),
-        )
-        newest.append(_scalar(engine, statement))
-    return None if None in newest else min(moment for moment in newest if moment is not None)
+    return watermarks(engine, [surface], fresh)[surface]
 
 
 def watermarks(
@@ -151,7 +64,7 @@ def watermarks(
         )
         age = EpochMs(events.c.ingested_at) - EpochMs(events.c.event_time)
         statement = (
-            select(events.c.surface, func.max(events.c.ingested_at))
+            select(events.c.surface, func.max(events.c.ingested_at).label("newest"))
             .where(
                 events.c.surface.in_(sorted(surfaces)),
                 events.c.event_time <= events.c.ingested_at,
@@ -161,9 +74,11 @@ def watermarks(
         )
         try:
             with engine.connect() as connection:
-                newest.append({str(surface): at for surface, at in connection.execute(statement)})
+                rows = read_rows(connection, statement)
         except DBAPIError as error:
             raise WarehouseUnavailableError(f"the warehouse cannot be read: {first_line(error)}") from error
+        arrived = {str(row["surface"]): naive(row["newest"]) for row in rows}
+        newest.append({surface: at for surface, at in arrived.items() if at is not None})
     return {
         s: min(found[s] for found in newest) if all(s in found for found in newest) else None
         for s in surfaces
@@ -198,12 +113,12 @@ def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) 
     )
     # The day is computed in a subquery: Postgres does not see that two bound parameters are the same.
     by_day = select(WholeDivision(first.c.first - started, DAY_MS).label("day")).subquery()
-    statement = select(by_day.c.day, func.count()).group_by(by_day.c.day)
+    statement = select(by_day.c.day, func.count().label("units")).group_by(by_day.c.day)
     counts = np.zeros(days, dtype=np.int64)
     try:
         with engine.connect() as connection:
-            for day, units in connection.execute(statement):
-                counts[int(day)] = units
+            for row in read_rows(connection, statement):
+                counts[int(row["day"])] = row["units"]
     except DBAPIError as error:
         raise WarehouseUnavailableError(
             f"traffic of {surface} cannot be read: {first_line(error)}"
@@ -213,12 +128,3 @@ def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) 
 
 def _ms(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - naive UTC, as stored
-
-
-def _scalar(engine: Engine, statement: Any) -> datetime | None:
-    try:
-        with engine.connect() as connection:
-            found: datetime | None = connection.execute(statement).scalar()
-            return found
-    except DBAPIError as error:
-        raise WarehouseUnavailableError(f"the warehouse cannot be read: {first_line(error)}") from error

@@ -1,0 +1,1 @@
+"""The one door to the warehouse: connections, what there is in it, times and types read alike."""
