@@ -82,9 +82,8 @@ def read_relation(connection: Connection, name: str) -> Relation | None:
     if name not in relation_names(connection):
         return None
     try:
-        return Relation(
-            name, {column.name: column for column in _COLUMNS[connection.dialect.name](connection, name)}
-        )
+        columns = _COLUMNS[connection.dialect.name](connection, name)
+        return Relation(name, {column.name: column for column in columns})
     except DBAPIError as error:
         return Relation(name, problem=first_line(error))
 
@@ -103,7 +102,8 @@ _NAMES = {
         " UNION SELECT view_name FROM duckdb_views() WHERE NOT internal"
     ),
     "sqlite": (
-        "SELECT name FROM (SELECT name, type FROM sqlite_master UNION SELECT name, type FROM sqlite_temp_master)"
+        "SELECT name FROM (SELECT name, type FROM sqlite_master"
+        " UNION SELECT name, type FROM sqlite_temp_master)"
         " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     ),
     # r: table, p: partitioned, v: view, m: materialized view, f: foreign table.
@@ -123,7 +123,7 @@ def quoted(name: str) -> str:
 
 def _duckdb(connection: Connection, name: str) -> list[Column]:
     # Not duckdb_columns(): a view over files remembers the types that they had when it was made.
-    rows = connection.exec_driver_sql(f"DESCRIBE SELECT * FROM {quoted(name)}").all()
+    rows = connection.exec_driver_sql(f"DESCRIBE SELECT * FROM {quoted(name)}").all()  # noqa: S608 - quoted
     return [Column(str(row[0]), str(row[1]), duckdb_kind(str(row[1]))) for row in rows]
 
 
@@ -139,10 +139,10 @@ def duckdb_kind(declared: str) -> Kind:
 
 _DUCKDB = (
     dict.fromkeys(("VARCHAR", "ENUM", "UUID", "CHAR", "TEXT", "STRING"), Kind.TEXT)
-    | dict.fromkeys(("TIMESTAMP", "DATETIME", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), Kind.TIMESTAMP)
+    | dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), Kind.TIMESTAMP)
     | dict.fromkeys(
-        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-         "UHUGEINT"), Kind.INTEGER)
+        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+         "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), Kind.INTEGER)
     | dict.fromkeys(("FLOAT", "DOUBLE", "REAL", "DECIMAL", "NUMERIC"), Kind.NUMBER)
     | {"BOOLEAN": Kind.BOOLEAN, "DATE": Kind.DATE}
 )  # fmt: skip
@@ -152,10 +152,12 @@ def _postgresql(connection: Connection, name: str) -> list[Column]:
     # A domain counts as what it is made of, an enumeration as text.
     statement = (
         "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),"
-        " pg_catalog.format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL), t.typtype"
+        " pg_catalog.format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, NULL),"
+        " t.typtype"
         " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
         " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-        " WHERE c.relname = :name AND pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r','p','v','m','f')"
+        " WHERE c.relname = :name AND pg_catalog.pg_table_is_visible(c.oid)"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
         " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
     )
     return [
@@ -185,7 +187,7 @@ def _sqlite(connection: Connection, name: str) -> list[Column]:
 
 
 def sqlite_kind(declared: str) -> Kind:
-    """Return what a declared type of SQLite stands for: its own rules of affinity, after times and booleans."""
+    """Return what a declared type of SQLite stands for: times and booleans, then its rules of affinity."""
     base = declared.upper()
     if not base:
         return Kind.UNDECLARED

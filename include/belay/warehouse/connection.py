@@ -157,6 +157,8 @@ def _source(connection: Connection, relation: Relation) -> CTE | None:
         return None
     # Named with its schema: elsewhere than on Postgres a query of the same name would refer to itself.
     stored = table(relation.name, schema=None if dialect == "postgresql" else "main")
-    columns = [literal_column(forms.get(name, quoted(name))).label(name) for name in relation.columns]
+    columns: list[Any] = [
+        literal_column(forms.get(name, quoted(name))).label(name) for name in relation.columns
+    ]
     source = select(*columns).select_from(stored).cte(relation.name)
     return source.prefix_with("NOT MATERIALIZED", dialect="postgresql")

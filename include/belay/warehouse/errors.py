@@ -8,7 +8,7 @@ class WarehouseUnavailableError(RuntimeError):
 
 
 class UnusableColumnError(WarehouseUnavailableError):
-    """A column holds what cannot be read for what it is; the message names table, column and what is right."""
+    """A column cannot be read for what it should hold; the message says which, and what is right."""
 
 
 def first_line(error: BaseException) -> str:

@@ -108,8 +108,8 @@ def _micros(table: str, column: Column, low: Any, high: Any) -> float:
     unit = epoch_of(float(low), float(high))
     if unit is None:
         raise UnusableColumnError(
-            f"{table}.{column.name} is {column.type or 'a number'} from {low:g} to {high:g}, which is neither "
-            f"seconds nor milliseconds since 1970 for the years 1990 to 2100: {_RIGHT}"
+            f"{table}.{column.name} holds numbers from {low} to {high}, which count neither seconds nor "
+            f"milliseconds since 1970 for the years 1990 to 2100: {_RIGHT}"
         )
     return EPOCHS[unit]
 
@@ -133,7 +133,8 @@ def _sqlite_time(connection: Connection, table: str, column: Column) -> str:
     ).one()
     if unread:
         raise UnusableColumnError(
-            f"{table}.{column.name} holds {unread:,} values that are no time, such as {str(example)[:40]!r}: {_RIGHT}"
+            f"{table}.{column.name} holds values that are no time ({unread:,}, "
+            f"such as {str(example)[:40]!r}): {_RIGHT}"
         )
     if low is None:
         return written
@@ -146,7 +147,7 @@ def _sqlite_time(connection: Connection, table: str, column: Column) -> str:
 
 
 def _sqlite_text(name: str) -> str:
-    """Return SQL of a time's text in UTC; NULL when it is none. ``Z``, ``+09:00``, ``+0900`` and ``+09`` count."""
+    """Return SQL of a time's text in UTC (``Z``, ``+09:00``, ``+0900``, ``+09`` are read), or NULL."""
     sign, digits = "[+-]", _DIGIT * 2
     zone = (
         f"CASE WHEN length({name}) < 20 THEN ''"
