@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from belay.files import read_regular
 
 CLOCK_FILE = "clock.json"
 
@@ -25,9 +28,11 @@ def data_now(home: Path) -> datetime:
     """
     path = home / CLOCK_FILE
     try:
-        text = path.read_text()
+        text = read_regular(path, 1000)
     except FileNotFoundError:
         return datetime.now(UTC)
+    except OSError as error:
+        raise ValueError(f"data time cannot be read ({error}): delete {path}, or mend it") from error
     try:
         return datetime.fromisoformat(json.loads(text)["data_now"]).astimezone(UTC)
     except (ValueError, KeyError, TypeError) as error:
@@ -39,8 +44,10 @@ def set_data_now(home: Path, now: datetime) -> None:
     write_atomically(home / CLOCK_FILE, json.dumps({"data_now": now.astimezone(UTC).isoformat()}))
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, *, before: Callable[[], None] | None = None) -> None:
     """Replace a file's content so that a reader sees the old or the new one, never a part.
+
+    ``before`` is called when the new content lies beside the old one: it says no by raising an error.
 
     Raises
     ------
@@ -56,6 +63,8 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
+        if before is not None:
+            before()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

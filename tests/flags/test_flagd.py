@@ -292,9 +292,12 @@ def test_a_writer_that_hangs_is_named_and_not_waited_for_for_ever(
     with target.path.with_name("flags.flagd.json.lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(FlagsUnavailable, match=r"another writer holds .*flags\.flagd\.json\.lock"):
-            target.apply(make_flag(scope=0, epoch=2))
+            target.apply(make_flag(scope=500, epoch=2))
         assert target.read("calm-button") == make_flag(), "readers wait for nobody"
-    target.apply(make_flag(scope=0, epoch=2))
+        target.apply(make_flag(scope=50, epoch=2))
+        target.apply_all([make_flag(scope=0, epoch=3)])
+        assert target.read("calm-button") == make_flag(scope=0, epoch=3), "taking down waits for nobody"
+    target.apply(make_flag(scope=100, epoch=4))
 
 
 def _write_many(path: str, writer: int, count: int) -> None:

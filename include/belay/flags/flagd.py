@@ -9,25 +9,30 @@ at every wider one.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
-import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from belay.clock import write_atomically
 from belay.domain.proposal import CONTROL, HOLDOUT, Variant
 from belay.domain.scope import FULL_SCOPE
+from belay.files import Version
+from belay.flags.shared_file import OvertakenError, SharedFile
 from belay.flags.target import Ask, FlagsUnavailable, ServedFlag, refuse_stale
 
 _SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 _FULL_BUCKETS = FULL_SCOPE
-_PATIENCE, _NAP = 20.0, 0.01
-"""Wall-clock seconds to wait for other writers, who take milliseconds, and between two tries."""
+_MOST_BYTES = 64 * 1024 * 1024
+_DEEPEST = 200
+"""Levels of nesting that a flags file may have: evaluators and Belay read what is deeper by luck."""
+_PATIENCE = 20.0
+"""Wall-clock seconds to wait for other writers, who take milliseconds."""
+_HASTE = 0.3
+"""Seconds that a write which only takes away waits for them before it goes without the lock."""
+_ROUNDS = 10
 
 
 class FlagdFile:
@@ -48,43 +53,52 @@ class FlagdFile:
         self._write(flags, None)
 
     def _write(self, flags: Iterable[ServedFlag], ask: Ask | None) -> None:
-        with self._locked():
-            document, changed, widens = self._load(), False, False
-            for wanted in map(_normalised, flags):
-                served = self._served(document, wanted)
-                if not refuse_stale(served, wanted):
-                    continue
-                if ask is not None:
-                    ask(served)
-                document["flags"][wanted.key] = to_definition(wanted)
-                changed, widens = True, widens or wanted.scope > 0
-            if changed:
-                self._save(document, widens=widens)
+        wanted = [_normalised(flag) for flag in flags]
+        for _ in range(_ROUNDS):
+            file = SharedFile(self.path)  # a link may lead elsewhere by now
+            try:
+                with self._locked(file, wanted) as alone:
+                    self._write_once(file, wanted, ask, alone=alone)
+                if file.path == SharedFile(self.path).path:
+                    return
+            except OvertakenError:
+                continue
+        raise self._unavailable("written", TimeoutError("somebody else writes it all the time"))
 
-    def _save(self, document: dict[str, Any], *, widens: bool) -> None:
+    def _write_once(self, file: SharedFile, flags: list[ServedFlag], ask: Ask | None, *, alone: bool) -> None:
+        (document, version), changed, widens = self._load_version(file), False, False
+        for wanted in flags:
+            served = self._served(document, wanted)
+            if not refuse_stale(served, wanted):
+                continue
+            if ask is not None:
+                ask(served)
+            document["flags"][wanted.key] = to_definition(wanted)
+            changed, widens = True, widens or wanted.scope > 0
+        if changed:
+            self._save(file, document, version, widens=widens)
+        if not alone:
+            file.void_others()
+            self._still_so(flags)
+
+    def _still_so(self, flags: list[ServedFlag]) -> None:
+        """Make sure that what was written without the lock was the last word."""
+        shown = self.read_all()
+        if any(shown.get(flag.key) != flag or not shown[flag.key].intact for flag in flags):
+            raise OvertakenError
+
+    def _save(
+        self, file: SharedFile, document: dict[str, Any], version: Version | None, *, widens: bool
+    ) -> None:
         try:
-            write_atomically(self.path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+            text = json.dumps(document, indent=2, sort_keys=True) + "\n"
+            file.replace(text, version, write=write_atomically)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if widens or not full or not self._overwritten(document):
+            # On a full disk, or in a folder that is not ours, the file itself may still be overwritten.
+            compact = json.dumps(document, sort_keys=True, separators=(",", ":"))
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            if widens or not file.overwrite(compact, room_only=full):
                 raise self._unavailable("written", error) from error
-
-    def _overwritten(self, document: dict[str, Any]) -> bool:
-        """Write what takes flags down over the file itself: that needs no room on a full disk.
-
-        A reader that meets half of it reads no JSON, keeps what it has, and looks again.
-        """
-        try:
-            room = self.path.stat().st_size
-            text = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-            if len(text) > room:
-                return False
-            with self.path.open("r+b", buffering=0) as file:
-                file.write(text.ljust(room))
-                os.fsync(file.fileno())
-        except OSError:
-            return False
-        return True
 
     def read(self, key: str) -> ServedFlag | None:
         """Return what the file serves for ``key``."""
@@ -135,32 +149,43 @@ class FlagdFile:
         return served
 
     def _load(self) -> dict[str, Any]:
+        return self._load_version(SharedFile(self.path))[0]
+
+    def _load_version(self, file: SharedFile) -> tuple[dict[str, Any], Version | None]:
+        """Return the document that evaluators read, and which version of the file that was."""
         try:
-            document = json.loads(self.path.read_text())
-        except FileNotFoundError:
-            return {"$schema": _SCHEMA, "flags": {}}
+            content, version = file.read(_MOST_BYTES)
+            if content is None:
+                return {"$schema": _SCHEMA, "flags": {}}, None
+            document = _parsed(content)
         except (OSError, ValueError) as error:
             raise self._unavailable("read", error) from error
-        if not isinstance(document, dict) or not isinstance(document.get("flags"), dict):
-            raise self._unavailable("read", ValueError("it has no object of flags"))
-        return document
+        return document, version
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the writers' lock: a file beside the flags, because the flags file is replaced at a write."""
-        lock = self.path.with_name(self.path.name + ".lock")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = lock.open("a")
-        except OSError as error:
-            raise self._unavailable("locked", error) from error
-        with file:
-            deadline = time.monotonic() + _PATIENCE
-            while not _taken(file):
-                if time.monotonic() > deadline:
-                    raise self._unavailable("locked", TimeoutError(f"another writer holds {lock}"))
-                time.sleep(_NAP)
-            yield
+    def _locked(self, file: SharedFile, wanted: list[ServedFlag]) -> Iterator[bool]:
+        """Hold the writers' lock, and say so; whoever only takes away goes without it after a moment."""
+        with ExitStack() as stack:
+            try:
+                if self.path.is_symlink() and not file.path.parent.is_dir():
+                    raise FileNotFoundError(f"it is a link to {file.path}, whose folder does not exist")
+                alone = stack.enter_context(file.turn(_HASTE))
+                if not alone and not self._narrows(wanted):
+                    alone = stack.enter_context(file.turn(_PATIENCE))
+                    if not alone:
+                        raise TimeoutError(f"another writer holds {file.path}.lock")
+            except OSError as error:
+                raise self._unavailable("locked", error) from error
+            yield alone
+
+    def _narrows(self, wanted: list[ServedFlag]) -> bool:
+        """Whether every one of ``wanted`` only takes away from what is served now."""
+        if all(flag.scope == 0 for flag in wanted):
+            return True
+        served = self.read_all()
+        return all(
+            flag.scope == 0 or (flag.key in served and flag.scope < served[flag.key].scope) for flag in wanted
+        )
 
     def _unavailable(self, verb: str, error: Exception) -> FlagsUnavailable:
         return FlagsUnavailable(
@@ -169,11 +194,32 @@ class FlagdFile:
         )
 
 
-def _taken(file: IO[str]) -> bool:
+def _parsed(content: bytes) -> dict[str, Any]:
+    """Return the flags document that ``content`` holds; ``ValueError`` where it holds none."""
+    deep = f"it is nested more than {_DEEPEST} levels deep"
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        document = json.loads(content.decode())
+    except RecursionError:
+        raise ValueError(deep) from None
+    if not isinstance(document, dict) or not isinstance(document.get("flags"), dict):
+        raise ValueError("it has no object of flags")  # noqa: TRY004 - of the file's content
+    if _is_deeper(document, _DEEPEST):
+        raise ValueError(deep)
+    return document
+
+
+def _is_deeper(document: Any, levels: int) -> bool:
+    """Whether containers are nested more than ``levels`` deep; needs no depth of its own."""
+    layer = [document]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not layer:
+            return False
     return True
 
 
