@@ -6,6 +6,7 @@ parsed) pays for nothing else.
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -32,13 +33,21 @@ class Services:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_env()
+        self.patience, self.create = 30.0, True
+
+    def in_a_hurry(self, patience: float) -> Services:
+        """Return the same parts with a ledger of its own, waited for ``patience`` seconds and never made."""
+        hurried = copy(self)
+        hurried.__dict__.pop("ledger", None)
+        hurried.patience, hurried.create = patience, False
+        return hurried
 
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
         from belay.ledger.store import Ledger
 
-        return Ledger.open(self.settings.ledger_url)
+        return Ledger.open(self.settings.ledger_url, patience=self.patience, create=self.create)
 
     @cached_property
     def warehouse(self) -> sa.Engine:

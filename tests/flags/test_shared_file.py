@@ -1,4 +1,4 @@
-"""The flag file as a link, a mount, a FIFO, or held by a frozen writer: things are taken down all the same."""
+"""The flag file as a link, a mount, a FIFO, or held by a frozen writer: it is taken down all the same."""
 
 from __future__ import annotations
 

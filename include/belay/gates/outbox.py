@@ -15,8 +15,10 @@ from typing import Any
 
 from belay.clock import write_atomically
 from belay.domain.rules.containment import covers
+from belay.files import read_regular
 
 FOLDER = "outbox"
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Note:
         Whether the ledger knows it.
     problem : str
         What the missing part said.
+    file : str
+        Name of the file that it was read from: what is written again or deleted, whatever the content says.
     """
 
     stop: str
@@ -52,6 +56,7 @@ class Note:
     flags: bool = False
     ledger: bool = False
     problem: str = ""
+    file: str = field(default="", compare=False)
 
     @property
     def missing(self) -> str:
@@ -69,12 +74,13 @@ def put(home: Path, note: Note) -> None:
         When the home cannot be written.
     """
     document = {**asdict(note), "pulled_at": note.pulled_at.isoformat()}
-    write_atomically(_file(home, note.stop), json.dumps(document, indent=2) + "\n")
+    del document["file"]
+    write_atomically(_file(home, note), json.dumps(document, indent=2) + "\n")
 
 
 def drop(home: Path, note: Note) -> None:
     """Forget a stop that is complete."""
-    _file(home, note.stop).unlink(missing_ok=True)
+    _file(home, note).unlink(missing_ok=True)
 
 
 def waiting(home: Path) -> list[Note]:
@@ -91,19 +97,35 @@ def covering(home: Path, capability: str, surface: str) -> Note | None:
     return next((note for note in waiting(home) if covers(note.target, capability, surface)), None)
 
 
-def _file(home: Path, stop: str) -> Path:
-    return home / FOLDER / f"{stop}.json"
+def _file(home: Path, note: Note) -> Path:
+    """Return a note's file: the one that it was read from, or the one that a new one is written to.
+
+    A path never follows from what a file says: whoever can write a note could name any file.
+    """
+    return home / FOLDER / (note.file or f"{note.stop}.json")
 
 
 def _read(path: Path) -> Note | None:
     try:
-        document: dict[str, Any] = json.loads(path.read_text())
-        pulled_at = datetime.fromisoformat(document["pulled_at"])
-        taken_down = tuple(document["taken_down"])
-        return Note(**{**document, "pulled_at": pulled_at, "taken_down": taken_down})
+        return _note(json.loads(read_regular(path, _MOST_BYTES)), path.name)
     except FileNotFoundError:
         return None  # completed by somebody else in this moment
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         problem = f"{path} cannot be read ({error}): look at it, then delete it, or run `belay stop` again"
         at = datetime.fromtimestamp(0).astimezone()
-        return Note(path.stem, "all", "its note cannot be read", "unknown", "unknown", at, problem=problem)
+        said = "its note cannot be read"
+        return Note(path.stem, "all", said, "unknown", "unknown", at, problem=problem, file=path.name)
+
+
+def _note(document: dict[str, Any], file: str) -> Note:
+    """Return the note that a file holds; ``ValueError`` and its like where it holds none."""
+    pulled_at = datetime.fromisoformat(document["pulled_at"])
+    told = {name: document[name] for name in ("stop", "target", "reason", "person", "via", "problem")}
+    done = {name: document[name] for name in ("flags", "ledger")}
+    taken_down, epochs = tuple(document["taken_down"]), dict(document["epochs"])
+    texts = all(isinstance(text, str) for text in (*told.values(), *taken_down, *epochs))
+    numbers = all(type(epoch) is int for epoch in epochs.values())
+    flags = all(isinstance(flag, bool) for flag in done.values())
+    if not texts or not numbers or not flags or pulled_at.tzinfo is None:
+        raise ValueError("it does not hold what a stop's note holds")
+    return Note(**told, **done, pulled_at=pulled_at, taken_down=taken_down, epochs=epochs, file=file)

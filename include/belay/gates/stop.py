@@ -7,9 +7,9 @@ system says, epochs included, and the ledger follows later (see ``outbox``).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,23 +18,30 @@ from belay.domain.commands import Stop
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
-from belay.domain.text import cleaned
+from belay.domain.text import clean_text, cleaned
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
+from belay.gates.bounded import within
 from belay.gates.outbox import Note
 from belay.gates.outcome import RefusedError
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
-    from belay.ledger.store import Ledger
+    from belay.domain.state import State
     from belay.services import Services
 
 OPS = "ops"
 """The role that may pull the kill switch besides those that hold a veto."""
 
 _ROUNDS = 10
-_PATIENCE = 3.0
+_PATIENCE = 1.0
 """Seconds that a stop waits for a locked ledger; the flags are at zero by then, and the outbox remembers."""
+_FLAGS_LIMIT = 2.0
+"""Seconds after which a flag system that hangs counts as away: the ledger must hear of the stop."""
+_LEDGER_LIMIT = 15.0
+"""Seconds after which a ledger that hangs counts as away; one that works has recorded thousands by then."""
+
+_Act = tuple[float, str, Callable[["Services", Note], Note]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +132,71 @@ def complete_all(belay: Services) -> list[Stopped]:
 
 
 def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
-    """Do what a stop still misses, flags first, and forget it when nothing is missing."""
+    """Do what a stop still misses, flags first, and forget it when nothing is missing.
+
+    Nothing is waited for without a limit, and whatever is wrong with the one never keeps the other from it.
+    """
     problems: list[str] = []
-    if not note.flags and not note.ledger:
-        try:
-            served = take_down(belay, note.target)
-            taken = _with(note.taken_down, (key for key, was in served.items() if _shown(was)))
-            epochs = {key: was.epoch + _shown(was) for key, was in served.items()}
-            note = replace(note, flags=True, taken_down=taken, epochs={**note.epochs, **epochs})
-        except (FlagsUnavailable, ValueError) as error:
-            problems.append(str(error))
+    hurried = belay.in_a_hurry(_PATIENCE)
     try:
-        if not note.ledger:
-            _record(belay, note)
-            note = replace(note, ledger=True)
-        narrowed = _settle(belay)
-        note = replace(note, flags=True, taken_down=_with(note.taken_down, narrowed))
-    except Exception as error:  # noqa: BLE001 - whatever it is: what is at zero stays there, the rest is tried again
-        problems.append(str(error))
-    note = replace(note, problem="; ".join(problems))
+        if not note.flags and not note.ledger:
+            note = _tried(hurried, note, [(_FLAGS_LIMIT, "the flag system", _taken_down)], problems)
+        # A flag system that hangs is not waited for as long as a ledger that works.
+        limit = _LEDGER_LIMIT if note.flags else _FLAGS_LIMIT
+        told = (_LEDGER_LIMIT, "the ledger", _recorded)
+        note = _tried(hurried, note, [told, (limit, "the flag system", _settled)], problems)
+    finally:
+        _close(hurried)
+    note = replace(note, problem=clean_text("; ".join(problems)))
     if note.flags and note.ledger:
         outbox.drop(belay.settings.home, note)
         return Stopped(note, kept=True)
     return Stopped(note, kept=_keep(belay.settings.home, note) or kept)
+
+
+def _tried(belay: Services, note: Note, acts: Sequence[_Act], problems: list[str]) -> Note:
+    """Take a stop as far as ``acts`` get it, one after the other; why one could not is added to ``problems``."""
+    for limit, name, act in acts:
+        try:
+            note = within(limit, name, partial(act, belay, note))
+        except Exception as error:  # noqa: BLE001 - what is at zero stays there, the rest is tried again
+            problems.append(str(error) or type(error).__name__)
+            break
+    return note
+
+
+def _taken_down(belay: Services, note: Note) -> Note:
+    served = take_down(belay, note.target)
+    taken = _with(note.taken_down, (key for key, was in served.items() if _shown(was)))
+    epochs = {key: was.epoch + _shown(was) for key, was in served.items()}
+    return replace(note, flags=True, taken_down=taken, epochs={**note.epochs, **epochs})
+
+
+def _recorded(belay: Services, note: Note) -> Note:
+    """Tell the ledger. ``LedgerError`` when it is away, locked, or not there at all."""
+    if note.ledger:
+        return note
+    command = Stop(note.stop, note.target, note.reason, note.via, note.pulled_at, note.epochs)
+    outcome = belay.ledger.execute(command, by=human(note.person), at=belay.now(), key=f"stop:{note.stop}")
+    if outcome.refusal is not None:
+        raise RefusedError(outcome.refusal)
+    return replace(note, ledger=True)
+
+
+def _settled(belay: Services, note: Note) -> Note:
+    from belay.gates.widen import settle_narrowings
+
+    narrowed = settle_narrowings(belay)
+    return replace(note, flags=True, taken_down=_with(note.taken_down, narrowed))
+
+
+def _state(belay: Services) -> State:
+    return belay.ledger.state()
+
+
+def _close(belay: Services) -> None:
+    if "ledger" in vars(belay):
+        belay.ledger.close()
 
 
 def take_down(belay: Services, target: str) -> Mapping[str, ServedFlag]:
@@ -180,41 +229,14 @@ def _shown(flag: ServedFlag) -> bool:
     return flag.scope > 0 or not flag.intact
 
 
-def _record(belay: Services, note: Note) -> None:
-    """Tell the ledger. ``LedgerError`` when it is away, locked, or not there at all."""
-    command = Stop(note.stop, note.target, note.reason, note.via, note.pulled_at, note.epochs)
-    with _ledger(belay) as ledger:
-        outcome = ledger.execute(command, by=human(note.person), at=belay.now(), key=f"stop:{note.stop}")
-    if outcome.refusal is not None:
-        raise RefusedError(outcome.refusal)
-
-
-def _settle(belay: Services) -> list[str]:
-    from belay.gates.widen import settle_narrowings
-
-    return settle_narrowings(belay)
-
-
 def _with(known: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
     return (*known, *(name for name in more if name not in set(known)))
-
-
-@contextmanager
-def _ledger(belay: Services) -> Iterator[Ledger]:
-    """Open the ledger with little patience, and never make one where there is none."""
-    from belay.ledger.store import Ledger
-
-    ledger = Ledger.open(belay.settings.ledger_url, patience=_PATIENCE, create=False)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _keep(home: Path, note: Note) -> bool:
     try:
         outbox.put(home, note)
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True
 
@@ -224,8 +246,8 @@ def known_targets(belay: Services) -> list[str]:
     policies = _policies(belay)
     named = {f"capability:{p.id}" for p in policies} | {f"surface:{p.surface}" for p in policies}
     try:
-        served = list(belay.flags.read_all().values())
-    except (FlagsUnavailable, ValueError):
+        served = list(within(_FLAGS_LIMIT, "the flag system", belay.flags.read_all).values())
+    except Exception:  # noqa: BLE001 - what cannot be read names nothing
         served = []
     named |= {f"capability:{f.capability}" for f in served} | {f"surface:{f.surface}" for f in served}
     return ["all", *sorted(named, key=lambda name: (name.startswith("capability:"), name))]
@@ -253,11 +275,14 @@ def _require(belay: Services, target: str, person: Person) -> None:
 
 def _may_veto_in_force(belay: Services, target: str, person: Person) -> bool:
     """Whether somebody may veto by a policy in force; asked only where the files say no, for it may wait."""
+    hurried = belay.in_a_hurry(_PATIENCE)
     try:
-        with _ledger(belay) as ledger:
-            capabilities = ledger.state().capabilities.values()
+        state = within(_FLAGS_LIMIT, "the ledger", partial(_state, hurried))
+        capabilities = state.capabilities.values()
     except Exception:  # noqa: BLE001 - whatever is wrong with the ledger, the files have said no
         return False
+    finally:
+        _close(hurried)
     covered = [one for one in capabilities if covers(target, one.id, one.surface)]
     return any(person.roles & set(one.veto_roles) for one in covered)
 

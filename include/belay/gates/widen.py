@@ -8,8 +8,6 @@ Whoever applies a widening passes the last door: under the writers' lock the led
 from __future__ import annotations
 
 from collections.abc import Collection
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
@@ -19,6 +17,7 @@ from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
+from belay.gates.bounded import within
 from belay.gates.guarded import require_guard
 from belay.gates.outcome import RefusedError, execute
 
@@ -107,23 +106,10 @@ def _state_soon(belay: Services) -> State:
     The writers' lock is held meanwhile, and a stop may be waiting for it: a ledger that is stuck keeps a
     widening out and nothing else.
     """
-    answers: SimpleQueue[State | Exception] = SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(belay.ledger.state())
-        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            answers.put(error)
-
-    Thread(target=ask, name="last door", daemon=True).start()
     try:
-        answer = answers.get(timeout=_PATIENCE)
-    except Empty:
-        message = f"the ledger did not answer within {_PATIENCE:g} s: nothing was widened; run it again"
-        raise FlagsUnavailable(message) from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        return within(_PATIENCE, "the ledger", belay.ledger.state)
+    except TimeoutError as late:
+        raise FlagsUnavailable(f"{late}: nothing was widened; run it again") from None
 
 
 def confirm_served(belay: Services) -> list[str]:

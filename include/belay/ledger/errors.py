@@ -33,7 +33,7 @@ def _advice(reason: str) -> str:
         return "it is read-only: give the user that runs Belay the right to write it"
     if "disk is full" in reason or "No space left" in reason:
         return "its disk is full: free some room"
-    if "locked" in reason:
+    if "locked" in reason or "lock timeout" in reason:
         return "another process holds it locked: end that one, or try again"
     if "no such table" in reason or re.search(r'relation ".*" does not exist', reason):
         return "its tables are missing: run `belay ledger upgrade`"

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from contextlib import suppress
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,26 @@ projections anew, and else verify would find them changed.
 def open_engine(url: str, *, patience: float = 30.0) -> sa.Engine:
     """Return an engine for ``url`` (SQLite or PostgreSQL); a SQLite file's folder is made.
 
-    ``patience`` is how many seconds a writer waits for its turn on SQLite.
+    ``patience`` is how many seconds it is waited for: for a writer's turn, and for a server's answer.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, patience)
     if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return sa.create_engine(parsed, pool_pre_ping=True)
+    return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_bounds(parsed, patience))
+
+
+def _bounds(url: URL, patience: float) -> dict[str, Any]:
+    """Return how long PostgreSQL is waited for, as far as ``url`` does not say it itself.
+
+    A writer that is frozen in the middle of a transaction holds the head's row: without a limit everybody
+    would wait for it.
+    """
+    if url.get_backend_name() != "postgresql":
+        return {}
+    bounds = {"connect_timeout": max(ceil(patience), 2), "options": f"-c lock_timeout={patience * 1000:.0f}"}
+    return {name: value for name, value in bounds.items() if name not in url.query}
 
 
 def _open_sqlite(url: URL, patience: float) -> sa.Engine:

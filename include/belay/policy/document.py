@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from belay.files import read_regular
 from belay.policy.errors import Path, PolicyError, shown, written
 
 MAX_BYTES = 256 * 1024
@@ -79,9 +80,10 @@ def read_document(path: FilePath) -> Document:
     """Read ``path``. Never raises: what is wrong is in ``errors``."""
     document = Document(path.name)
     try:
-        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        raw = read_regular(path, MAX_BYTES) if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
-        _reject(document, 1, f"the file cannot be read: {error.strerror}", "make it readable, or remove it")
+        why = error.strerror or "it is no regular file, or has no end"
+        _reject(document, 1, f"the file cannot be read: {why}", "make it readable, or remove it")
         return document
     if raw is None:
         _reject(document, 1, f"the file is larger than {MAX_BYTES // 1024} KiB", "split it")
