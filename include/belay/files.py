@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -32,16 +33,14 @@ def read_regular(path: Path, most: int) -> bytes:
 
 def read_version(path: Path, most: int) -> tuple[bytes, Version]:
     """Return what ``read_regular`` returns, and which version of the file that was."""
-    if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: opening a device may do something
-        raise OSError(f"{path} is not a regular file")
+    _require_regular(path, path.stat())  # before it is opened: opening a device may do something
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"{path} is not a regular file")
+        _require_regular(path, found)
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(f"{path} holds more than {most:,} bytes")
+        raise OSError(errno.EFBIG, f"it holds more than {most:,} bytes", str(path))
     return content, _version(found)
 
 
@@ -51,6 +50,13 @@ def version_of(path: Path) -> Version | None:
         return _version(path.stat())
     except FileNotFoundError:
         return None
+
+
+def _require_regular(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def _version(found: os.stat_result) -> Version:

@@ -155,7 +155,7 @@ def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
 
 
 def _tried(belay: Services, note: Note, acts: Sequence[_Act], problems: list[str]) -> Note:
-    """Take a stop as far as ``acts`` get it, one after the other; why one could not is added to ``problems``."""
+    """Take a stop as far as ``acts`` get it, in order; why one could not is added to ``problems``."""
     for limit, name, act in acts:
         try:
             note = within(limit, name, partial(act, belay, note))

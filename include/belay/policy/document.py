@@ -82,8 +82,7 @@ def read_document(path: FilePath) -> Document:
     try:
         raw = read_regular(path, MAX_BYTES) if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
-        why = error.strerror or "it is no regular file, or has no end"
-        _reject(document, 1, f"the file cannot be read: {why}", "make it readable, or remove it")
+        _reject(document, 1, f"the file cannot be read: {error.strerror}", "make it readable, or remove it")
         return document
     if raw is None:
         _reject(document, 1, f"the file is larger than {MAX_BYTES // 1024} KiB", "split it")
