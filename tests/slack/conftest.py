@@ -76,7 +76,22 @@ def belay(tmp_path):
     opened.ledger.close()
 
 
-def ask(belay, name="checkout-delivery-date", **changes):
+REVIEW = {
+    "kind": "review",
+    "verdict": "widen",
+    "sentence": "It helps.",
+    "from_scope": 0,
+    "to_scope": 100,
+    "units_per_day": 60_000,
+    "metrics": [
+        {**line, "metric": line["title"].lower(), "arm": "treatment", "direction": way, "sentence": "Fine."}
+        for line, way in zip(METRICS, ("increase", "decrease"), strict=True)
+    ],
+}
+"""A review that has a picture."""
+
+
+def ask(belay, name="checkout-delivery-date", *, evidence=None, **changes):
     """Let a reviewed step wait for an approval, and return the request; the agent's words are hostile."""
     document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
     document |= {"optimization": name, "tags": ["brand"], "hypothesis": HOSTILE} | changes
@@ -91,7 +106,7 @@ def ask(belay, name="checkout-delivery-date", **changes):
     for passed in (Gate.QUALITY, Gate.WINDOW):
         do(c.JudgeGate(name, 1, passed, Verdict.PASS, "fine", None))
     document = {"kind": "admission", "sentence": "It helps.", "metrics": METRICS, "units_per_day": 60_000}
-    review = belay.ledger.put_evidence(document)
+    review = belay.ledger.put_evidence(evidence or document)
     do(c.JudgeGate(name, 1, Gate.REVIEW, Verdict.PASS, "It helps.", review))
     do(c.RequestOversight(name, 1, policy))
     return next(request for request in belay.ledger.state().open_requests() if request.optimization == name)

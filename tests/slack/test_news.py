@@ -54,7 +54,7 @@ def test_a_roll_back_by_the_guard_is_told_at_once_and_once(slack, belay, setting
     assert f"<@{slack_id('dana')}>" in flat, "who answers for the agent"
     assert faults(message) == []
     assert watcher.tick() == []
-    assert watcher_of(belay, settings).tick() == [name], "a new watcher looks it up"
+    assert watcher_of(belay, settings).tick() == [], "a new watcher knows that it is told"
     assert len(slack.posted()) == 1
 
 

@@ -1,191 +1,194 @@
-"""Belay's side of a Slack channel: one message a subject, found again rather than posted twice.
+"""Belay's side of a Slack channel: one message a subject, never posted twice.
 
-Posting has no idempotency key in Slack, so every message carries its name in its metadata, and is looked
-up before it is posted: a retried post finds what was posted before it was interrupted, and a second
-process finds what the first one posted.
+Posting has no idempotency key in Slack. So who posts says so in the store first, and writes down where it
+went; every message carries its name in its metadata as well, by which it is found where the store was lost
+or nobody knows whether Slack took it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from aiohttp import ClientError
+import requests
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 
-EVENT_TYPE = "belay"
-"""Metadata event type of everything that Belay posts."""
+from belay.slack.client import SlackUnavailableError, asked, web_client
+from belay.slack.history import EVENT_TYPE, HistorySearch, thread_name
+from belay.slack.message_store import Claim, MessageStore, Posted
+from belay.slack.text import mrkdwn
 
-_HISTORY_PAGES = 5
-_SERVER_ERROR = 500
-T = TypeVar("T")
-AWAY = (SlackClientError, ClientError, OSError)
-"""What the clients raise when Slack does not answer, or says no (TimeoutError is an OSError)."""
-
-
-class SlackUnavailableError(Exception):
-    """Slack cannot be reached, or says no; the message says what it said. The other channels still work.
-
-    ``unreachable`` is true where asking for something else would be answered as little.
-    """
-
-    def __init__(self, message: str, *, unreachable: bool = False) -> None:
-        super().__init__(message)
-        self.unreachable = unreachable
+_MOST_TEXT = 3900
+"""Characters of a message's text; Slack cuts it at 4,000."""
+_GONE = frozenset({"message_not_found", "channel_not_found"})
+_UPLOAD_SECONDS = 20
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """Where a message is, and what its metadata says besides its name."""
-
-    channel: str
-    ts: str
-    payload: Mapping[str, Any]
-
-
-def web_client(token: str, api_url: str) -> WebClient:
-    """Return a client that honours rate limits (``Retry-After``) and retries broken connections."""
-    client = WebClient(token=token, base_url=api_url, timeout=10)
-    client.retry_handlers = [
-        ConnectionErrorRetryHandler(max_retry_count=2),
-        RateLimitErrorRetryHandler(max_retry_count=3),
-    ]
-    return client
+class NotKnownYetError(Exception):
+    """It may be in the channel already: its history is read first."""
 
 
 class SlackChannel:
     """Posts, updates and threads in one channel. Every method raises `SlackUnavailableError`."""
 
-    def __init__(self, client: WebClient, channel: str) -> None:
+    def __init__(self, client: WebClient, channel: str, store: MessageStore | None = None) -> None:
+        """Use ``client``, which must not wait (`prompt_client`); without a ``store`` memory has to do."""
         self.client = client
         self.channel = channel
+        self.store = store or MessageStore(None, channel)
+        self._patient = web_client(client.token or "", client.base_url)
+        self._search: HistorySearch | None = None
+        self._blind = False  # Slack does not let us read the history: what the store knows has to do
 
-    def show(self, name: str, message: Mapping[str, Any], found: Posted | None, **payload: str) -> Posted:
+    def look_up(self, oldest: datetime) -> None:
+        """Find again what the store does not know (any more), as far as Slack lets it; waits for nothing.
+
+        Parameters
+        ----------
+        oldest
+            No message that matters is older.
+        """
+        doubts = self.store.begun()
+        if self._search is None:
+            if (self.store.complete or self._blind) and not doubts:
+                return
+            since = min(doubts.values(), default=oldest) - _CLOCKS_DIFFER if self.store.complete else oldest
+            self._search = HistorySearch(self.client, self.channel, self.store, since)
+        try:
+            if not self._search.go_on():
+                return
+        except SlackUnavailableError as error:
+            if error.unreachable:
+                raise
+            _log.warning("what was posted before is not looked up: %s", error)
+            self._blind = True
+        else:
+            self.store.completed()
+        for name, began in doubts.items():  # not found: it was never posted
+            if began < self._search.began and self.store.get(name) is None:
+                self.store.forget(name)
+        self._search = None
+
+    def find(self, name: str) -> Posted | None:
+        """Return where the message called ``name`` is; None where it is not known to be posted."""
+        return self.store.get(name)
+
+    def show(
+        self,
+        name: str,
+        message: Mapping[str, Any],
+        *,
+        shown: str = "",
+        born: datetime | None = None,
+        **payload: str,
+    ) -> Posted:
         """Make the message called ``name`` be ``message``: updated where it is, posted where it is not.
 
         Parameters
         ----------
         message
             ``text`` and ``blocks``.
-        found
-            Where it is, from `find`.
+        shown
+            Digest of what it shows, to be remembered.
+        born
+            Since when there is something to post: what came up after the history began to be read is not in
+            it. None where that does not say.
         payload
-            What its metadata keeps besides the name.
+            What is remembered besides, here and in its metadata.
+
+        Raises
+        ------
+        NotKnownYetError
+            When it may have been posted: the next `look_up` says.
         """
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"name": name, **payload}}
-        content = {**message, "metadata": metadata}
+        content = {
+            "text": mrkdwn(str(message["text"]), _MOST_TEXT),
+            "blocks": message["blocks"],
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"name": name, **payload}},
+        }
+        found = self.store.get(name)
         if found is not None:
-            _asked(lambda: self.client.chat_update(channel=found.channel, ts=found.ts, **content))
-            return Posted(found.channel, found.ts, metadata["event_payload"])  # type: ignore[arg-type]
-        sent = _asked(
-            lambda: self.client.chat_postMessage(
-                channel=self.channel, **content, unfurl_links=False, unfurl_media=False
-            )
-        )
-        return self.find(name) or Posted(str(sent["channel"]), str(sent["ts"]), payload)
+            try:
+                asked(lambda: self.client.chat_update(channel=found.channel, ts=found.ts, **content))
+            except SlackUnavailableError as error:
+                if error.error in _GONE:
+                    self.store.forget(name)  # somebody deleted it
+                raise
+            posted = replace(found, payload={**found.payload, **payload}, shown=shown)
+            self.store.put(name, posted)
+            return posted
+        posted = self._post(name, content, born)
+        posted = replace(posted, payload=payload, shown=shown)
+        self.store.put(name, posted)
+        return posted
 
-    def find(self, name: str) -> Posted | None:
-        """Return where the message called ``name`` is; of two that were posted at once, the first stays."""
-        return self._first(name, _asked(lambda: list(self._recent())))
+    def remember(self, name: str, **payload: str) -> None:
+        """Remember more of a message than it shows."""
+        if (found := self.store.get(name)) is not None:
+            self.store.put(name, replace(found, payload={**found.payload, **payload}))
 
-    def named(self) -> dict[str, Posted]:
-        """Return where every message of ours is that the channel's recent history holds."""
-        recent = _asked(lambda: list(self._recent()))
-        return {name: posted for name in {n for n, _ in recent} if (posted := self._first(name, recent))}
-
-    def threaded(self, posted: Posted) -> set[str]:
-        """Return the names of what stands in a message's thread already."""
-        return {named for named, _ in self._replies(posted)}
-
-    def thread(self, posted: Posted, name: str, text: str) -> None:
-        """Add a line (mrkdwn) called ``name`` to a message's thread; of two at once, the first stays."""
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"name": name}}
-        _asked(
-            lambda: self.client.chat_postMessage(
-                channel=posted.channel, thread_ts=posted.ts, text=text, metadata=metadata
-            )
-        )
-        self._first(name, self._replies(posted))
+    def thread(self, message: str, posted: Posted, line: str, text: str) -> None:
+        """Add a line to a message's thread, once; it is called ``line``."""
+        name = thread_name(message, line)
+        if self.store.get(name) is not None:
+            return
+        content = {
+            "text": mrkdwn(text, _MOST_TEXT),
+            "thread_ts": posted.ts,
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"name": line}},
+        }
+        self.store.put(name, self._post(name, content, None))
 
     def upload(self, png: bytes, name: str, alt_text: str) -> str:
-        """Upload a picture for an image block, and return its file id.
+        """Upload a picture for an image block, and return its file id; it may take Slack a while to show it.
 
         Slack cannot fetch pictures of a private server: a ticket, the bytes, and the completion.
         """
-
-        def send() -> str:
-            import requests
-
-            ticket = self.client.files_getUploadURLExternal(filename=name, length=len(png), alt_txt=alt_text)
-            requests.post(str(ticket["upload_url"]), data=png, timeout=20).raise_for_status()
-            self.client.files_completeUploadExternal(files=[{"id": str(ticket["file_id"]), "title": name}])
-            return str(ticket["file_id"])
-
-        return _asked(send)
+        ticket = asked(
+            lambda: self.client.files_getUploadURLExternal(filename=name, length=len(png), alt_txt=alt_text)
+        )
+        answer = asked(lambda: requests.post(str(ticket["upload_url"]), data=png, timeout=_UPLOAD_SECONDS))
+        if not answer.ok:
+            raise SlackUnavailableError(f"Slack answers {answer.status_code} to the bytes of an upload")
+        file = str(ticket["file_id"])
+        asked(lambda: self.client.files_completeUploadExternal(files=[{"id": file, "title": name}]))
+        return file
 
     def members(self, group: str) -> frozenset[str]:
         """Return the member ids of a user group."""
-        answer = _asked(lambda: self.client.usergroups_users_list(usergroup=group))
+        answer = asked(lambda: self._patient.usergroups_users_list(usergroup=group))
         return frozenset(map(str, answer.get("users", [])))
 
-    def _first(self, name: str, messages: list[tuple[str, Posted]]) -> Posted | None:
-        mine = sorted((posted for named, posted in messages if named == name), key=lambda posted: posted.ts)
-        for double in mine[1:]:
-            with suppress(SlackUnavailableError):  # the other process has deleted it
-                _asked(lambda ts=double.ts: self.client.chat_delete(channel=self.channel, ts=ts))  # type: ignore[misc]
-        return mine[0] if mine else None
-
-    def _replies(self, posted: Posted) -> list[tuple[str, Posted]]:
-        answer = _asked(
-            lambda: self.client.conversations_replies(
-                channel=posted.channel, ts=posted.ts, include_all_metadata=True, limit=200
+    def _post(self, name: str, content: Mapping[str, Any], born: datetime | None) -> Posted:
+        """Post something that is not there, and return where it went."""
+        if not self._is_new(born):
+            raise NotKnownYetError(f"{name} may be in the channel already")
+        match self.store.claim(name):
+            case Claim.TAKEN:
+                raise NotKnownYetError(f"another watcher posts {name}")
+            case Claim.IN_DOUBT:
+                raise NotKnownYetError(f"{name} may be posted already")
+        try:
+            sent = asked(
+                lambda: self.client.chat_postMessage(
+                    channel=self.channel, **content, unfurl_links=False, unfurl_media=False
+                )
             )
-        )
-        return list(_named(answer.get("messages", []), posted.channel))
+        except SlackUnavailableError as error:
+            if error.unreachable and error.retry_after is None:
+                self.store.doubt(name)  # it may have been taken all the same
+            else:
+                self.store.forget(name)
+            raise
+        return Posted(str(sent["channel"]), str(sent["ts"]))
 
-    def _recent(self) -> Iterator[tuple[str, Posted]]:
-        cursor: str | None = None
-        for _ in range(_HISTORY_PAGES):
-            page = self.client.conversations_history(
-                channel=self.channel, include_all_metadata=True, limit=200, cursor=cursor
-            )
-            yield from _named(page.get("messages", []), self.channel)
-            cursor = (page.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return
-
-
-def _named(messages: list[dict[str, Any]], channel: str) -> Iterator[tuple[str, Posted]]:
-    for message in messages:
-        metadata = message.get("metadata") or {}
-        payload = metadata.get("event_payload") or {}
-        if metadata.get("event_type") == EVENT_TYPE and payload.get("name"):
-            yield str(payload["name"]), Posted(channel, str(message["ts"]), payload)
-
-
-def _asked(call: Callable[[], T]) -> T:
-    """Return what Slack answers.
-
-    Raises
-    ------
-    SlackUnavailableError
-        When it does not answer or refuses.
-    """
-    try:
-        return call()
-    except SlackApiError as error:
-        raise SlackUnavailableError(
-            f"Slack says {_words(error)}", unreachable=error.response.status_code >= _SERVER_ERROR
-        ) from error
-    except (SlackClientError, OSError) as error:
-        raise SlackUnavailableError(f"Slack cannot be reached: {error}", unreachable=True) from error
-
-
-def _words(error: SlackApiError) -> str:
-    """Return Slack's own word for what is wrong; a gateway before it answers with no JSON."""
-    said = error.response.get("error") if isinstance(error.response.data, dict) else None
-    return str(said or f"no ({error.response.status_code})")
+    def _is_new(self, born: datetime | None) -> bool:
+        """Return whether the channel's history cannot hold it without the store knowing."""
+        if self.store.complete or self._blind:
+            return True
+        return self._search is not None and born is not None and born > self._search.began

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.signature import SignatureVerifier
 
 from belay.domain.roster import Roster
-from belay.slack.channel import web_client
+from belay.slack.client import web_client
 from belay.slack.settings import SlackSettings
 
 SCOPES = (

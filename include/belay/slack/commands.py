@@ -18,7 +18,7 @@ from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
-from belay.slack.channel import AWAY
+from belay.slack.client import AWAY
 from belay.slack.telling import NOBODY
 from belay.slack.text import mrkdwn
 

@@ -11,7 +11,8 @@ import time
 from dataclasses import replace
 
 from belay.domain.roster import Person, Roster
-from belay.slack.channel import SlackChannel, SlackUnavailableError
+from belay.slack.channel import SlackChannel
+from belay.slack.client import SlackUnavailableError
 
 _FRESH_SECONDS = 60.0
 _log = logging.getLogger(__name__)

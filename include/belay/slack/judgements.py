@@ -16,7 +16,6 @@ from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.slack.modal import Judging, judging_modal, reason_in
 from belay.slack.telling import NOBODY, holders, open_form, tell, whisper
-from belay.slack.text import mrkdwn
 from belay.slack.weekly import WOULD
 
 if TYPE_CHECKING:
@@ -77,9 +76,9 @@ class Judgements:
         if not person.active:
             return "You are not active in the roster: ask whoever keeps _people.yaml.", None
         if known is None:
-            return f"There is no proposal {mrkdwn(name, 100)} any more.", None
+            return f"There is no proposal {name} any more.", None
         if closed := why_closed(state, known):
-            return mrkdwn(f"{name} {closed}.", 1500), None
+            return f"{name} {closed}.", None
         roles = state.capabilities[known.capability].approval_roles
         if not person.roles & set(roles):
             return f"This is not yours to judge; it takes {holders(self._belay.roster(), roles)}.", None
@@ -102,5 +101,5 @@ class Judgements:
                 via="slack",
             )
         except (RefusedError, ValueError, LedgerError) as error:
-            return f"Not recorded: {mrkdwn(str(error), 1500)}"
+            return f"Not recorded: {error}"
         return "" if counted else f"Recorded. {NOT_COUNTED}"

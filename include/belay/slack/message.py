@@ -218,7 +218,7 @@ def _buttons(card: Card, review_url: str) -> ActionsBlock:
 
 
 def _outcome(card: Card, review_url: str) -> SectionBlock:
-    outcome = mrkdwn(card.outcome or DECIDED, 1500)
+    outcome: str = mrkdwn(card.outcome or DECIDED, 1500)
     if card.settled_at is not None:
         outcome += f"\n{_moment(card.settled_at)}"
     return SectionBlock(

@@ -11,7 +11,9 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from belay.ledger.store import LedgerError
 from belay.services import Services
 from belay.slack.app import Desk, Wake, create_app
-from belay.slack.channel import SlackChannel, web_client
+from belay.slack.channel import SlackChannel
+from belay.slack.client import prompt_client, web_client
+from belay.slack.message_store import MessageStore
 from belay.slack.settings import SlackSettings
 from belay.slack.watch import Watcher
 
@@ -21,7 +23,8 @@ _log = logging.getLogger(__name__)
 
 def watcher_of(belay: Services, settings: SlackSettings) -> Watcher:
     """Return a watcher over the ledger for the channel of ``settings``."""
-    channel = SlackChannel(web_client(settings.bot_token, settings.api_url), settings.channel)
+    store = MessageStore(belay.ledger.engine, settings.channel)
+    channel = SlackChannel(prompt_client(settings.bot_token, settings.api_url), settings.channel, store)
     return Watcher(belay, channel, settings.pages)
 
 

@@ -1,4 +1,7 @@
-"""What a single person is told or asked, out of the others' sight."""
+"""What a single person is told or asked, out of the others' sight.
+
+What is said is escaped here and nowhere else: callers pass words as they are (`belay.slack.text.Mrkdwn`).
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,26 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from slack_bolt.async_app import AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.roster import Roster
-from belay.slack.channel import AWAY
+from belay.slack.client import AWAY
+from belay.slack.text import mrkdwn
 
 NOBODY = "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
 _USED = frozenset({"exchanged_trigger_id", "trigger_exchanged"})
+_MOST = 3900
 _log = logging.getLogger(__name__)
 
 
 async def whisper(client: AsyncWebClient, body: Mapping[str, Any], text: str) -> None:
     """Answer whoever clicked, where they clicked; nobody else sees it."""
     channel = (body.get("channel") or {}).get("id") or body["user"]["id"]
+    said = mrkdwn(text, _MOST)
     try:
-        await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=text)
+        await client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=said)
     except AWAY as error:
         _log.warning("%s was not told %r: %s", body["user"]["id"], text, error)
 
@@ -29,8 +36,16 @@ async def whisper(client: AsyncWebClient, body: Mapping[str, Any], text: str) ->
 async def tell(client: AsyncWebClient, user: str, text: str) -> None:
     """Write to ``user`` alone: a submitted form says nothing of the channel that it was opened from."""
     try:
-        await client.chat_postMessage(channel=user, text=text)
+        await client.chat_postMessage(channel=user, text=mrkdwn(text, _MOST))
     except AWAY as error:
+        _log.warning("%s was not told %r: %s", user, text, error)
+
+
+async def respond_to(respond: AsyncRespond, user: str, text: str) -> None:
+    """Answer a slash command; only who typed it sees it."""
+    try:
+        await respond(text=mrkdwn(text, _MOST), response_type="ephemeral")
+    except (*AWAY, ValueError) as error:  # a response_url that answers nothing
         _log.warning("%s was not told %r: %s", user, text, error)
 
 

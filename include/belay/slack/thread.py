@@ -9,17 +9,17 @@ from belay.approval.card import Card, VoteLine
 from belay.domain.events import Choice
 from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
-from belay.slack.text import mrkdwn
+from belay.slack.text import Mrkdwn, compose, mrkdwn
 
 DECIDED = "The quorum is complete."
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line and its name, by which it is found again. ``text`` is mrkdwn."""
+    """A line and its name, by which it is found again."""
 
     name: str
-    text: str
+    text: Mrkdwn
 
 
 def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
@@ -29,29 +29,36 @@ def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
     missing = mrkdwn(", ".join(card.missing) or "nothing", 500)
     if card.reminded:
         who = _mentions(request.roles, roster, request)
-        yield Line("reminded", f"⏰ Still missing: {missing}. {who}".strip())
+        yield Line("reminded", compose("⏰ Still missing: {missing}. {who}", missing=missing, who=who))
     if card.escalated_to:
         who = _mentions(card.escalated_to, roster, request)
         roles = mrkdwn(" or ".join(card.escalated_to), 300)
-        yield Line("escalated", f"⏫ Still missing: {missing}. {roles} may answer now. {who}".strip())
+        said = "⏫ Still missing: {missing}. {roles} may answer now. {who}"
+        yield Line("escalated", compose(said, missing=missing, roles=roles, who=who))
     if card.status is not RequestStatus.OPEN:
-        yield Line("outcome", f"*{card.status.value.capitalize()}*. {mrkdwn(card.outcome or DECIDED, 2000)}")
+        ended = compose("*{status}*", status=card.status.value.capitalize())
+        yield Line("outcome", compose("{ended}. {why}", ended=ended, why=card.outcome or DECIDED))
 
 
-def vote_line(vote: VoteLine, most: int = 2000) -> str:
-    """Return one answer as a line (mrkdwn), with at most ``most`` characters of its reason."""
-    verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
-    whose = f" for {mrkdwn(vote.on_behalf_of, 100)}" if vote.on_behalf_of else ""
-    aside = "" if vote.counted else " (recorded, and not counted: segregation of duties)"
-    return f"*{mrkdwn(vote.voter, 100)}*{whose} {verb} via {vote.via}{aside}: {mrkdwn(vote.reason, most)}"
+def vote_line(vote: VoteLine, most: int = 2000) -> Mrkdwn:
+    """Return one answer as a line, with at most ``most`` characters of its reason."""
+    return compose(
+        "*{voter}*{whose} {verb} via {via}{aside}: {reason}",
+        voter=mrkdwn(vote.voter, 100),
+        whose=compose(" for {who}", who=mrkdwn(vote.on_behalf_of, 100)) if vote.on_behalf_of else Mrkdwn(),
+        verb="approved" if vote.choice is Choice.APPROVE else "rejected",
+        via=vote.via,
+        aside=Mrkdwn("" if vote.counted else " (recorded, and not counted: segregation of duties)"),
+        reason=mrkdwn(vote.reason, most),
+    )
 
 
-def _mentions(roles: tuple[str, ...], roster: Roster, request: RequestState) -> str:
+def _mentions(roles: tuple[str, ...], roster: Roster, request: RequestState) -> Mrkdwn:
     """Mention those who have not answered; who has no Slack id is not reached here."""
     heard = {vote.voter for vote in request.votes}
     people = {p.id: p for role in roles for p in roster.holders(role)}
     waited_for = [p for p in people.values() if p.id not in heard and p.id not in request.conflicted]
-    return " ".join(_mention(person) for person in waited_for if person.slack_id)
+    return Mrkdwn(" ".join(_mention(person) for person in waited_for if person.slack_id))
 
 
 def _mention(person: Person) -> str:

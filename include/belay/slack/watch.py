@@ -1,13 +1,16 @@
 """Keep Slack in step with the ledger: ask what is open, show what was answered, say how it ended.
 
 Nothing waits for Slack. The watcher reads the ledger, so that what happened while Slack (or the watcher)
-was away is shown when it is back; and nothing is posted twice, because it is looked up first.
+was away is shown when it is back; and nothing is posted twice, because where it is stands beside the ledger.
+A message is posted without its picture, which follows when Slack has taken it (`belay.slack.pictures`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from threading import RLock
@@ -22,10 +25,13 @@ from belay.domain.state import OptimizationState, RequestState, RequestStatus
 from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
 from belay.ledger.store import LedgerError, recorded
-from belay.slack.channel import Posted, SlackChannel, SlackUnavailableError
+from belay.slack.channel import NotKnownYetError, SlackChannel
+from belay.slack.client import SlackUnavailableError
 from belay.slack.message import inform_message, request_message
+from belay.slack.message_store import Posted
 from belay.slack.news import news_message
-from belay.slack.thread import Line, lines
+from belay.slack.pictures import INVALID_BLOCKS, NO_PICTURE, Pictures
+from belay.slack.thread import lines
 from belay.slack.weekly import on_the_list, weekly_message
 
 if TYPE_CHECKING:
@@ -33,18 +39,22 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 _log = logging.getLogger(__name__)
-_NO_PICTURE = "none"
 _LIST = "digest-"
 """How the name of a week's list begins; the year and the week follow."""
 _NEWS_FOR, _NEWS_AMONG = timedelta(days=1), 1000
 """A watcher that has just started tells what is not older, among so many of the newest entries."""
+_REFUSED_FIRST, _REFUSED_LONGEST = 2.0, 300.0
+"""Seconds before what Slack refused (not: did not answer) is tried again."""
+_MATTERS = timedelta(days=14)
+"""A message that was settled longer ago is not looked for any more, where the store was lost."""
 
 
 class Watcher:
     """Shows the requests of one ledger in one Slack channel.
 
-    Remembers what it showed, so that a tick costs Slack nothing when nothing changed; a new watcher looks
-    its messages up.
+    Remembers what it showed, so that a tick costs Slack nothing when nothing changed; a new watcher knows it
+    from the store. Whatever it asks of Slack inside its turn is answered or given up within seconds: it waits
+    for no limit there, and reads no history.
 
     Attributes
     ----------
@@ -57,11 +67,13 @@ class Watcher:
         self.channel = channel
         self.away, self._unreachable = "", False
         self._pages = pages.rstrip("/")
-        self._shown: dict[str, tuple[object, ...]] = {}
-        self._posted: dict[str, Posted] = {}
+        self._shown: dict[str, str] | None = None
+        self._quiet_until = 0.0
+        self._refused: dict[str, tuple[str, float, float]] = {}  # digest, not before, and the pause
         self._read_to, self._untold = 0, list[News]()
         self._measured = ""  # the list for which shadows were read last
         self._turn = RLock()  # a tick and a listener of this process take turns, message by message
+        self._pictures = Pictures(channel)
 
     def tick(self) -> list[str]:
         """Show everything whose message is not up to date; return the names of what was brought up to date.
@@ -69,28 +81,35 @@ class Watcher:
         A request that had ended before this watcher first saw it is not posted any more, only brought up
         to date where its message is.
         """
-        state, changed, where = self.belay.ledger.state(), [], _Lookup(self.channel)
+        if time.monotonic() < self._quiet_until:
+            return []
+        state, changed = self.belay.ledger.state(), list[str]()
         self.away, self._unreachable = "", False
+        if not self._looked_up(state):
+            return changed
         for request in sorted(state.requests.values(), key=lambda request: request.asked_at):
-            if self._asked(state, request, where):
+            if self._asked(state, request):
                 changed.append(request.id)
             if self._unreachable:
                 return changed
         for name, known in _informed(state):
-            if self._tried(name, partial(self._inform, state, name, known, where), ()):
+            if self._tried(name, partial(self._inform, state, name, known), ()):
                 changed.append(name)
-        return [*changed, *self._lists(state, where), *self._news(state, where)]
+        changed += [*self._lists(state), *self._news(state)]
+        if not self._unreachable:
+            self._add_pictures(state)
+        return changed
 
     def show(self, names: Iterable[str]) -> None:
         """Show these requests as they stand now: what somebody who just answered looks at."""
-        state, where = self.belay.ledger.state(), _Lookup(self.channel)
+        state = self.belay.ledger.state()
         for name in names:
             if (request := state.requests.get(name)) is not None:
-                self._asked(state, request, where)
+                self._asked(state, request)
 
     def show_lists(self) -> None:
         """Show the weekly list as it stands now: what somebody who just judged looks at."""
-        self._lists(self.belay.ledger.state(), _Lookup(self.channel))
+        self._lists(self.belay.ledger.state())
 
     def card(self, state: State, request: RequestState) -> Card:
         """Return what people see of ``request``."""
@@ -111,23 +130,69 @@ class Watcher:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _asked(self, state: State, request: RequestState, where: _Lookup) -> bool:
-        return self._tried(request.id, partial(self._show, state, request, where), self._standing(request))
+    def _looked_up(self, state: State) -> bool:
+        """Find again what was lost of where our messages are; return whether Slack answers."""
+        open_ones = [request.asked_at for request in state.open_requests()]
+        told = [known.proposed_at for _, known in _informed(state)]
+        oldest = min([*open_ones, *told, self.belay.now() - _MATTERS])
+        try:
+            self.channel.look_up(oldest)
+        except SlackUnavailableError as error:
+            _log.warning("what is in the channel cannot be looked up: %s", error)
+            self.away = str(error)
+            return False
+        return True
 
-    def _tried(self, name: str, show: Callable[[], None], standing: tuple[object, ...]) -> bool:
-        """Show what does not stand so yet; return whether that was done."""
+    def _asked(self, state: State, request: RequestState) -> bool:
+        return self._tried(request.id, partial(self._show, state, request), self._standing(request))
+
+    def _tried(self, name: str, show: Callable[[str], None], standing: tuple[object, ...]) -> bool:
+        """Show what does not stand so yet; return whether that was done.
+
+        ``show`` is given the digest of ``standing``, for the store to remember.
+        """
+        digest = hashlib.sha256(repr(standing).encode()).hexdigest()
         with self._turn:
-            if self._shown.get(name) == standing:
+            if self._up_to_date(name, digest) or self._not_now(name, digest):
                 return False
             try:
-                show()
+                show(digest)
+            except NotKnownYetError as error:
+                _log.info("%s is not shown in Slack yet: %s", name, error)
+                return False
             except SlackUnavailableError as error:
                 _log.warning("%s is not shown in Slack yet: %s", name, error)
                 self.away, self._unreachable = str(error), error.unreachable
-                self._posted.pop(name, None)  # where it was is looked up again
+                self._quiet_until = time.monotonic() + (error.retry_after or 0)
+                if not error.unreachable:
+                    self._refuse(name, digest)
                 return False
-            self._shown[name] = standing
+            self._known()[name] = digest
+            self._refused.pop(name, None)
             return True
+
+    def _not_now(self, name: str, digest: str) -> bool:
+        """Return whether Slack wants to be left alone, or refused this a moment ago."""
+        refused, not_before, _ = self._refused.get(name, ("", 0.0, 0.0))
+        now = time.monotonic()
+        return now < self._quiet_until or (refused == digest and now < not_before)
+
+    def _refuse(self, name: str, digest: str) -> None:
+        """Remember that Slack refused this: each time it is left alone for twice as long."""
+        refused, _, before = self._refused.get(name, ("", 0.0, 0.0))
+        pause = (
+            min(max(before * 2, _REFUSED_FIRST), _REFUSED_LONGEST) if refused == digest else _REFUSED_FIRST
+        )
+        self._refused[name] = (digest, time.monotonic() + pause, pause)
+
+    def _up_to_date(self, name: str, digest: str) -> bool:
+        return self._known().get(name) == digest
+
+    def _known(self) -> dict[str, str]:
+        """Return the digest of what each message shows, as far as this watcher knows."""
+        if self._shown is None:
+            self._shown = self.channel.store.shown()
+        return self._shown
 
     def _standing(self, request: RequestState) -> tuple[object, ...]:
         """Return what a request's message shows of it, as far as that changes."""
@@ -139,38 +204,46 @@ class Watcher:
             return ""
         return in_words(request.expires_at - self.belay.now())
 
-    def _show(self, state: State, request: RequestState, where: _Lookup) -> None:
-        found = self._posted.get(request.id) or where(request.id)
+    def _show(self, state: State, request: RequestState, shown: str) -> None:
+        found = self.channel.find(request.id)
         if found is None and request.status is not RequestStatus.OPEN:
             return
-        card, left = self.card(state, request), self._left(request)
-        picture = self._picture(request, found)
-        message = request_message(card, review_url=self.page_of(request), picture=picture, left=left)
-        posted = self.channel.show(request.id, message, found, picture=picture or _NO_PICTURE)
-        self._posted[request.id] = posted
-        self._thread(posted, list(lines(card, self.belay.roster(), request)), known=found is None)
+        card = self.card(state, request)
+        posted = self._put(request, card, Pictures.in_use(found), shown)
+        for line in lines(card, self.belay.roster(), request):
+            self.channel.thread(request.id, posted, line.name, line.text)
 
-    def _thread(self, posted: Posted, wanted: list[Line], *, known: bool) -> None:
-        """Add the lines that are not there. ``known`` means that the message is new: nothing is there."""
-        there = set() if known or not wanted else self.channel.threaded(posted)
-        for line in wanted:
-            if line.name not in there:
-                self.channel.thread(posted, line.name, line.text)
+    def _put(self, request: RequestState, card: Card, picture: str | None, shown: str) -> Posted:
+        """Post or update a request's message; a picture that Slack does not take (any more) is left out."""
+        show = partial(self.channel.show, request.id, shown=shown, born=request.asked_at)
+        message = partial(request_message, card, review_url=self.page_of(request), left=self._left(request))
+        if picture is None:
+            return show(message())
+        try:
+            return show(message(picture=picture), picture=picture)
+        except SlackUnavailableError as error:
+            if error.error != INVALID_BLOCKS:
+                raise
+            _log.warning("the picture %s of %s is left out: %s", picture, request.id, error)
+            return show(message(), picture=NO_PICTURE)
 
-    def _picture(self, request: RequestState, found: Posted | None) -> str | None:
-        """Return the id of the request's picture, uploaded once; None where there is nothing to show."""
-        if found is not None and (known := found.payload.get("picture")):
-            return None if known == _NO_PICTURE else str(known)
-        document = self._review(request.evidence, request.id)
-        if document is None or document.get("kind") != "review":
-            return None
-        from belay.review.picture import alt_text, picture
+    def _add_pictures(self, state: State) -> None:
+        """Add the pictures that are missing; the messages stand without them, whatever becomes of them."""
+        for request in state.open_requests():
+            picture = self._pictures.ready(request.id, partial(self._review, request.evidence, request.id))
+            if picture is None:
+                continue
+            message = request_message(
+                self.card(state, request),
+                review_url=self.page_of(request),
+                left=self._left(request),
+                picture=picture,
+            )
+            with self._turn:
+                self._pictures.add(request.id, message, picture)
 
-        png = picture(document)
-        return self.channel.upload(png, f"{request.id}.png", alt_text(document)[:1000]) if png else None
-
-    def _inform(self, state: State, name: str, known: OptimizationState, where: _Lookup) -> None:
-        if where(name) is not None or known.grant is None:
+    def _inform(self, state: State, name: str, known: OptimizationState, shown: str) -> None:
+        if self.channel.find(name) is not None or known.grant is None:
             return
         step = known.grant.step
         message = inform_message(
@@ -179,9 +252,9 @@ class Watcher:
             self._review(_evidence_of(known), name) or {},
             review_url=f"{self._pages}/review/{known.id}/{step}",
         )
-        self.channel.show(name, message, None)
+        self.channel.show(name, message, shown=shown)
 
-    def _lists(self, state: State, where: _Lookup) -> list[str]:
+    def _lists(self, state: State) -> list[str]:
         """Bring this week's list up to date, and end older ones; return the names of those that were shown.
 
         A week's list is posted when something waits. An old one would keep buttons for ever, so that it is
@@ -195,18 +268,18 @@ class Watcher:
         waiting = [known.id for known in waits]
         said = sum(len(known.results.judgements) for known in state.optimizations.values())
 
-        def show() -> None:
-            names = {name for name in where.names() if name.startswith(_LIST) and name <= this_week}
+        def show(_digest: str) -> None:
+            names = {name for name in self.channel.store.names(_LIST) if name <= this_week}
             for name in sorted(names | ({this_week} if waiting else set()), reverse=True):
-                if self._list(state, name, len(waiting), where, newest=name == this_week):
+                if self._list(state, name, len(waiting), newest=name == this_week):
                     shown.append(name)
 
         self._tried("the weekly list", show, (this_week, *waiting, said))
         return shown
 
-    def _list(self, state: State, name: str, waiting: int, where: _Lookup, *, newest: bool) -> bool:
+    def _list(self, state: State, name: str, waiting: int, *, newest: bool) -> bool:
         """Show one week's list; return False where it had ended before."""
-        found = where(name)
+        found = self.channel.find(name)
         before = [] if found is None else str(found.payload.get("listed") or "").split()
         if not newest and not before:
             return False
@@ -215,10 +288,10 @@ class Watcher:
         entries = [listed(state, one, roster, ledger.history(optimization=one.id)) for one in on_it]
         message = weekly_message(entries, waiting=waiting, pages=self._pages, newest=newest)
         names = " ".join(one.id for one in on_it) if newest else ""
-        self.channel.show(name, message, found, listed=names)
+        self.channel.show(name, message, listed=names)
         return True
 
-    def _news(self, state: State, where: _Lookup) -> list[str]:
+    def _news(self, state: State) -> list[str]:
         """Tell what nobody was asked about, each matter once; what Slack did not take is tried again."""
         roster, since = self.belay.roster(), self.belay.now() - _NEWS_FOR
         last = None if self._read_to else _NEWS_AMONG
@@ -228,16 +301,18 @@ class Watcher:
         told = []
         for matter in tuple(self._untold):
             name = f"news-{matter.seq}"
-            if self._tried(name, partial(self._tell, name, matter, where), ()):
+            if self.channel.find(name) is not None:  # another watcher told it, or this one before it ended
+                self._untold.remove(matter)
+            elif self._tried(name, partial(self._tell, name, matter), ()):
                 told.append(name)
                 self._untold.remove(matter)
             elif self._unreachable:
                 break
         return told
 
-    def _tell(self, name: str, matter: News, where: _Lookup) -> None:
-        if where(name) is None:
-            self.channel.show(name, news_message(matter, self.belay.roster(), pages=self._pages), None)
+    def _tell(self, name: str, matter: News, shown: str) -> None:
+        message = news_message(matter, self.belay.roster(), pages=self._pages)
+        self.channel.show(name, message, shown=shown)
 
     def _measure(self, name: str, capabilities: set[str]) -> None:
         """Read what data say of the proposals on the week's list, once a list."""
@@ -256,26 +331,6 @@ class Watcher:
             _log.warning("the review of %s cannot be shown: %s", name, error)
             return None
         return document
-
-
-class _Lookup:
-    """Where messages are: the channel is read once, and only when somebody asks."""
-
-    def __init__(self, channel: SlackChannel) -> None:
-        self._channel = channel
-        self._named: dict[str, Posted] | None = None
-
-    def __call__(self, name: str) -> Posted | None:
-        return self._read().get(name)
-
-    def names(self) -> Collection[str]:
-        """Return the names of all messages of ours that the channel's recent history holds."""
-        return self._read().keys()
-
-    def _read(self) -> dict[str, Posted]:
-        if self._named is None:
-            self._named = self._channel.named()
-        return self._named
 
 
 def in_words(left: timedelta) -> str:
