@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
-
+from belay.environment import safe_value_of
 from belay.orchestration.guard_dag import build_guard_dag
 
-guard = build_guard_dag(timedelta(seconds=float(os.environ.get("BELAY_GUARD_SECONDS", "60"))))
+guard = build_guard_dag(safe_value_of("BELAY_GUARD_SECONDS"))

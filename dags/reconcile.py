@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
-
+from belay.environment import safe_value_of
 from belay.orchestration.reconcile_dag import build_reconcile_dag
 
-reconcile = build_reconcile_dag(timedelta(seconds=float(os.environ.get("BELAY_RECONCILE_SECONDS", "300"))))
+reconcile = build_reconcile_dag(safe_value_of("BELAY_RECONCILE_SECONDS"))

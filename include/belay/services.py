@@ -32,7 +32,7 @@ class Services:
     """The parts, opened on first use. One a process; safe to share between threads."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings.from_env()
+        self.settings = settings or Settings.forgiving()
         self.patience, self.create = 30.0, True
 
     def in_a_hurry(self, patience: float) -> Services:

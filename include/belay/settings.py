@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from belay.environment import VARIABLES, BadSettingError, problems, safe_value_of, text_of, value_of
+from belay.urls import file_url
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parents[1]
@@ -43,6 +46,8 @@ class Settings:
         ``BELAY_GUARD_SECONDS``: wall-clock time between two looks of the guard (60).
     zone : ZoneInfo
         ``BELAY_ZONE``: time zone of people who say until when (``UTC``).
+    problems : tuple[str, ...]
+        A sentence for each setting that cannot be used, of all that there are.
     """
 
     home: Path
@@ -56,25 +61,70 @@ class Settings:
     flag_settle: timedelta
     guard_every: timedelta
     zone: ZoneInfo
+    problems: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from ``environ`` (the process environment by default)."""
-        env = os.environ if environ is None else environ
-        home = Path(env.get("BELAY_HOME", ".belay")).expanduser().resolve()
+        """Read the settings from ``environ`` (the process environment by default).
+
+        Raises
+        ------
+        BadSettingError
+            When one or more cannot be used; the message names each, a line each.
+        """
+        wrong: list[str] = []
+
+        def read(name: str) -> Any:
+            try:
+                return value_of(name, environ)
+            except BadSettingError as error:
+                wrong.append(str(error))
+                return None
+
+        settings = cls._of(read, environ)
+        if wrong:
+            raise BadSettingError("\n".join(wrong))
+        return settings
+
+    @classmethod
+    def forgiving(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings for what has to go on: DAG files, tasks, the guard, a kill switch.
+
+        A time or zone that cannot be used gives way to its default. A part's address never does (another
+        ledger would be worse than none): it is taken as it stands, and fails where the part is opened.
+        """
+
+        def read(name: str) -> Any:
+            if VARIABLES[name].instead is not None:
+                return safe_value_of(name, environ)
+            try:
+                return value_of(name, environ)
+            except BadSettingError:
+                text = text_of(name, environ).replace("\0", "")
+                return Path(text).absolute() if name in _PATHS else text
+
+        return cls._of(read, environ)
+
+    @classmethod
+    def _of(cls, read: Callable[[str], Any], environ: Mapping[str, str] | None) -> Settings:
+        home = read("BELAY_HOME") or Path(".belay").resolve()
         return cls(
             home=home,
-            ledger_url=env.get("BELAY_LEDGER_URL", f"sqlite:///{home / 'ledger.db'}"),
-            warehouse_url=env.get("BELAY_WAREHOUSE_URL", f"duckdb:///{home / 'warehouse.duckdb'}"),
-            flags=env.get("BELAY_FLAGS", f"flagd:{home / 'flags' / 'flags.flagd.json'}"),
-            policies=Path(env.get("BELAY_POLICIES") or _policies_of(home)),
-            expectations=Path(env.get("BELAY_EXPECTATIONS", _CHECKOUT / "expectations")),
-            recorded=Path(env.get("BELAY_DATA", _CHECKOUT.parent / "shared" / "data")),
-            airflow_url=env.get("BELAY_AIRFLOW_URL", ""),
-            flag_settle=timedelta(seconds=float(env.get("BELAY_FLAG_SETTLE_SECONDS", "60"))),
-            guard_every=timedelta(seconds=float(env.get("BELAY_GUARD_SECONDS", "60"))),
-            zone=ZoneInfo(env.get("BELAY_ZONE", "UTC")),
+            ledger_url=read("BELAY_LEDGER_URL") or file_url("sqlite", home / "ledger.db"),
+            warehouse_url=read("BELAY_WAREHOUSE_URL") or file_url("duckdb", home / "warehouse.duckdb"),
+            flags=read("BELAY_FLAGS") or f"flagd:{home / 'flags' / 'flags.flagd.json'}",
+            policies=read("BELAY_POLICIES") or _policies_of(home),
+            expectations=read("BELAY_EXPECTATIONS") or _CHECKOUT / "expectations",
+            recorded=read("BELAY_DATA") or _CHECKOUT.parent / "shared" / "data",
+            airflow_url=read("BELAY_AIRFLOW_URL") or "",
+            flag_settle=read("BELAY_FLAG_SETTLE_SECONDS"),
+            guard_every=read("BELAY_GUARD_SECONDS"),
+            zone=read("BELAY_ZONE"),
+            problems=tuple(problems(environ)),
         )
+
+
+_PATHS = frozenset({"BELAY_HOME", "BELAY_POLICIES", "BELAY_EXPECTATIONS", "BELAY_DATA"})
 
 
 PACKAGED_POLICIES = _PACKAGE.parent / "capabilities"

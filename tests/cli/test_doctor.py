@@ -20,7 +20,7 @@ def test_each_part_of_the_design_is_asked(belay, home: Path) -> None:
     code, found = parts(belay)
     assert code == 3
     assert list(found) == [
-        "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "guard", "stops", "people",
+        "settings", "policies", "orchestration", "ledger", "warehouse", "data clock", "flags", "guard", "stops", "people",
     ]  # fmt: skip
     assert found["orchestration"]["answers"] == "not in use"
     assert found["ledger"]["answers"] == "no"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from belay.cli.exits import BadInputError, UnavailableError
+from belay.environment import value_of
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState, RequestState
@@ -32,14 +32,14 @@ def credentials() -> Credentials | None:
     ``BELAY_AIRFLOW_USER`` with ``BELAY_AIRFLOW_PASSWORD``, or with ``BELAY_AIRFLOW_PASSWORD_FILE``: a file
     that holds the password alone.
     """
-    user, password = os.environ.get("BELAY_AIRFLOW_USER"), os.environ.get("BELAY_AIRFLOW_PASSWORD")
-    file = os.environ.get("BELAY_AIRFLOW_PASSWORD_FILE")
+    user, password = value_of("BELAY_AIRFLOW_USER"), value_of("BELAY_AIRFLOW_PASSWORD")
+    file: Path | None = value_of("BELAY_AIRFLOW_PASSWORD_FILE")
     if not user:
         return None
     if password is None and file:
         try:
-            password = Path(file).read_text(encoding="utf-8").strip()
-        except OSError as error:
+            password = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
             raise BadInputError(f"BELAY_AIRFLOW_PASSWORD_FILE={file} cannot be read: {error}") from error
     if not password:
         raise BadInputError(

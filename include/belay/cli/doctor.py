@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from belay.cli.exits import UNAVAILABLE
 from belay.cli.output import Json, print_json, table
 from belay.cli.parts import opened
 from belay.domain.figures import counted
+from belay.environment import text_of
 
 if TYPE_CHECKING:
     from belay.policy.load import Policies
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(*, json: Json = False) -> None:
     """Say of each part which one is in use, and whether it answers."""
-    belay = opened()
+    belay = opened(forgiving=True)
     findings = list(examine(belay))
     if json:
         print_json(findings)
@@ -75,6 +75,7 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
     """Return the parts in the order of DESIGN.md section 4: what is in use, and how to ask it."""
     settings = belay.settings
     return {
+        "settings": ("environment variables", _settings),
         "policies": (str(settings.policies), _policies),
         "orchestration": (settings.airflow_url or "none", _airflow),
         "ledger": (_shown(settings.ledger_url), _ledger),
@@ -85,6 +86,15 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
         "stops": (str(settings.home / "outbox"), _stops),
         "people": ("Slack" if _slack_token() else "Airflow's Required Actions, belay approve", _people),
     }
+
+
+def _settings(belay: Services) -> tuple[Answers, str]:
+    from belay.environment import unknown
+
+    strange = list(unknown())
+    if belay.settings.problems or strange:
+        return Answers.NO, "; ".join((*belay.settings.problems, *strange))
+    return Answers.YES, "every BELAY_ and SLACK_ variable that is set is known and can be used"
 
 
 def _policies(belay: Services) -> tuple[Answers, str]:
@@ -212,7 +222,7 @@ def _stops(belay: Services) -> tuple[Answers, str]:
 
 
 def _slack_token() -> str:
-    return os.environ.get("SLACK_BOT_TOKEN", "")
+    return text_of("SLACK_BOT_TOKEN")
 
 
 def _people(belay: Services) -> tuple[Answers, str]:
@@ -225,10 +235,9 @@ def _people(belay: Services) -> tuple[Answers, str]:
 
 def _shown(url: str) -> str:
     """Return a database URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from belay.urls import parse
 
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+        return parse(url).render_as_string(hide_password=True)
+    except ValueError:
         return "not a database URL"

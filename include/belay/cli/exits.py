@@ -37,6 +37,7 @@ class UnavailableError(Exception):
 _MEANING = {
     "belay.cli.exits.BadInputError": USAGE,
     "belay.cli.exits.UnavailableError": UNAVAILABLE,
+    "belay.environment.BadSettingError": USAGE,
     "belay.flags.target.FlagsUnavailable": UNAVAILABLE,
     "belay.flags.target.StaleEpoch": NO,
     "belay.gates.intake.BadProposalError": USAGE,

@@ -23,6 +23,13 @@ Request = Annotated[
 ]
 Stopped = Annotated[str, typer.Argument(metavar="TARGET", help="An optimization, or capability:NAME.")]
 Frozen = Annotated[str, typer.Argument(metavar="TARGET", help="all, surface:NAME or capability:NAME.")]
+Direct = Annotated[
+    bool,
+    typer.Option(
+        "--direct",
+        help="Where there is an Airflow: write the ledger without its login. --as is believed.",
+    ),
+]
 
 VIA = "cli"
 
@@ -38,14 +45,18 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: belay unfreeze surface:checkout --reason 'campaign is over'")(unfreeze)
 
 
-def approve(request: Request, *, reason: Reason, who: As = None, json: Json = False) -> None:
+def approve(
+    request: Request, *, reason: Reason, who: As = None, direct: Direct = False, json: Json = False
+) -> None:
     """Approve a step that waits for people."""
-    _answer(request, "approve", reason, who, json=json)
+    _answer(request, "approve", reason, who, direct=direct, json=json)
 
 
-def reject(request: Request, *, reason: Reason, who: As = None, json: Json = False) -> None:
+def reject(
+    request: Request, *, reason: Reason, who: As = None, direct: Direct = False, json: Json = False
+) -> None:
     """Reject a step; one rejection ends the request."""
-    _answer(request, "reject", reason, who, json=json)
+    _answer(request, "reject", reason, who, direct=direct, json=json)
 
 
 def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False) -> None:
@@ -53,7 +64,7 @@ def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False)
     from belay.domain.text import cleaned
     from belay.gates.people import veto as stop
 
-    belay = opened(ledger=True)
+    belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
     narrowed = stop(belay, target, person=person, reason=reason, via=VIA)
     remark = cleaned(reason).remark
@@ -69,7 +80,7 @@ def freeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
     """Let nothing widen in a target, until it is unfrozen."""
     from belay.gates.people import freeze as set_freeze
 
-    belay = opened(ledger=True)
+    belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
     before = belay.ledger.state().freezes.get(target)
     set_freeze(belay, target, person=person, reason=reason)
@@ -107,10 +118,10 @@ def find_request(state: State, name: str) -> RequestState:
     raise BadInputError(f"there is no request or optimization {name!r}; open requests: {there}")
 
 
-def _answer(name: str, choice: str, reason: str, who: str | None, *, json: bool) -> None:
+def _answer(name: str, choice: str, reason: str, who: str | None, *, direct: bool, json: bool) -> None:
     belay = opened(ledger=True)
     request = find_request(belay.ledger.state(), name)
-    after, told = _cast(belay, request, choice, reason, who)
+    after, told = _cast(belay, request, choice, reason, who, direct=direct)
     if json:
         print_json({"request": after, "told": told})
         return
@@ -119,15 +130,27 @@ def _answer(name: str, choice: str, reason: str, who: str | None, *, json: bool)
 
 
 def _cast(
-    belay: Services, request: RequestState, choice: str, reason: str, who: str | None
+    belay: Services, request: RequestState, choice: str, reason: str, who: str | None, *, direct: bool
 ) -> tuple[RequestState, str]:
-    """Answer through Airflow as its authenticated user where its credentials are set, else in the ledger."""
+    """Answer through Airflow as its authenticated user where there is an Airflow, else in the ledger.
+
+    Raises
+    ------
+    BadInputError
+        Where there is an Airflow and no login to it: the way that believes ``--as`` is never taken silently.
+    """
     from belay.cli.airflow import answer, session, wake
     from belay.domain.events import Choice
     from belay.domain.roster import AirflowUser
     from belay.gates.people import vote
 
-    airflow = session(belay)
+    airflow = None if direct else session(belay)
+    if airflow is None and belay.settings.airflow_url and not direct:
+        raise BadInputError(
+            f"BELAY_AIRFLOW_URL={belay.settings.airflow_url} is set, and no login to it: set "
+            "BELAY_AIRFLOW_USER and BELAY_AIRFLOW_PASSWORD (or _PASSWORD_FILE), or say --direct to write the "
+            "ledger as the person you name, without a login"
+        )
     if airflow is not None:
         if who and belay.roster().by_airflow_user(AirflowUser(airflow.user)) != identify(belay.roster(), who):
             raise BadInputError(f"--as {who} is not Airflow user {airflow.user}, who answers here")

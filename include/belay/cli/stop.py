@@ -33,7 +33,7 @@ def stop(target: Target, *, reason: Reason, who: As = None, json: Json = False) 
     """
     from belay.gates.stop import stop as pull
 
-    belay = opened()
+    belay = opened(forgiving=True)
     named = target if target == "all" or ":" in target else f"capability:{target}"
     stopped = pull(belay, named, person=_person(belay, who), reason=reason, via=VIA)
     if json:

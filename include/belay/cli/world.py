@@ -40,6 +40,7 @@ def run(
     from belay.storefront.simulate import Storefront
 
     settings = opened().settings
+    _folder_for_duckdb(settings.home)
     shop = Storefront(settings.home, _scenario(scenario), _flags_file(settings))
     stopping = False
 
@@ -78,6 +79,15 @@ def _scenario(name: str) -> Scenario:
         return load_scenario(name)
     except (FileNotFoundError, yaml.YAMLError, pydantic.ValidationError) as error:
         raise BadInputError(f"scenario {name} cannot be used: {error}") from error
+
+
+def _folder_for_duckdb(home: Path) -> None:
+    """DuckDB reads what follows a ``?`` in a path as options, and writes its log beside another file."""
+    if "?" in str(home):
+        raise BadInputError(
+            f"BELAY_HOME={home}: DuckDB cannot keep a file in a folder whose name holds a ?; the simulated "
+            "shop needs another home"
+        )
 
 
 def _flags_file(settings: Settings) -> Path:

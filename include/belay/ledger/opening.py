@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from belay.ledger.errors import LedgerError, explained
 from belay.ledger.schema import REVISION, open_engine
+from belay.urls import parse
 
 
 def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
@@ -16,7 +17,7 @@ def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
         if not create and not has_begun(url):
             raise LedgerError(f"there is no ledger at {url}: set BELAY_HOME or BELAY_LEDGER_URL")
         engine = open_engine(url, patience=patience)
-    except (sa.exc.ArgumentError, ImportError) as error:
+    except (sa.exc.ArgumentError, ImportError, ValueError) as error:
         raise LedgerError(f"{url!r} is no URL of a ledger: sqlite:///… or postgresql://… ({error})") from None
     except OSError as error:
         raise LedgerError(f"the ledger's folder cannot be made: {error}") from error
@@ -51,10 +52,10 @@ def has_begun(url: str) -> bool:
 
     Raises
     ------
-    sqlalchemy.exc.ArgumentError
+    ValueError
         When ``url`` is no database URL.
     """
-    parsed = sa.engine.make_url(url)
+    parsed = parse(url)
     embedded = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return not embedded or Path(str(parsed.database)).is_file()
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
+
+from belay.urls import parse
 
 metadata = sa.MetaData()
 
@@ -101,11 +103,9 @@ def open_engine(url: str, *, patience: float = 30.0) -> sa.Engine:
 
     ``patience`` is how many seconds it is waited for: for a writer's turn, and for a server's answer.
     """
-    parsed = make_url(url)
+    parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, patience)
-    if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
     return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_bounds(parsed, patience))
 
 

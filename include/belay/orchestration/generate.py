@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 
 from airflow.sdk import DAG, get_parsing_context
 
+from belay.environment import safe_value_of
 from belay.orchestration.names import PREFIX, PROMOTION_PREFIX
 from belay.orchestration.promotion_dag import build_promotion_dag
 from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
@@ -19,21 +19,22 @@ def promotion_dags() -> Iterator[DAG]:
     """Yield the promotion DAG of every capability whose policy can be used."""
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PROMOTION_PREFIX) if wanted else None
-    settings = Settings.from_env()
+    settings = Settings.forgiving()
     policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():
         yield build_promotion_dag(policy, policies.roster, recheck=_recheck())
 
 
 def _recheck() -> timedelta:
-    return timedelta(seconds=float(os.environ.get("BELAY_APPROVAL_RECHECK_SECONDS", "300")))
+    recheck: timedelta = safe_value_of("BELAY_APPROVAL_RECHECK_SECONDS")
+    return recheck
 
 
 def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PREFIX) if wanted else None
-    settings = Settings.from_env()
+    settings = Settings.forgiving()
     policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():
         yield build_rollout_dag(policy, policies.roster, recheck=_recheck())

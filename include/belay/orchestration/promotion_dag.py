@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseOperator, Param, chain
 
 from belay.domain.stages import Stage
+from belay.environment import NEVER, safe_value_of
 from belay.gates.promotion import PromotionOutcome
 from belay.orchestration.approval import PromotionApprovalSensor
 from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, promotion_dag_id, promotion_run
@@ -71,8 +71,8 @@ def build_promotion_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: ti
 
 
 def _schedule() -> str | None:
-    said = os.environ.get("BELAY_PROMOTION_SCHEDULE", "0 6 * * *")
-    return None if said == "none" else said
+    said: str = safe_value_of("BELAY_PROMOTION_SCHEDULE")
+    return None if said == NEVER else said
 
 
 class _PromotionOperator(BaseOperator):

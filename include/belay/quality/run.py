@@ -20,6 +20,7 @@ from belay.quality.report import (
 from belay.quality.scope import Scope
 from belay.quality.session import Asked, Session
 from belay.quality.suites import Suite, SuiteError, load_suite
+from belay.urls import parse, written
 
 __all__ = ["QualityReport", "run_suites"]
 
@@ -108,7 +109,7 @@ def _ask(
 
     try:
         address = readable_url(url)
-        engine = sa.create_engine(address, poolclass=sa.pool.NullPool)
+        engine = sa.create_engine(parse(address), poolclass=sa.pool.NullPool)
         with Asker(address) as asker:
             for name, suite in suites.items():
                 ask_suite(Session(asker, engine, suite, scope, shares or {}, max_age, asked[name]))
@@ -127,16 +128,14 @@ def readable_url(url: str) -> str:
     FileNotFoundError
         When an embedded warehouse's file does not exist.
     """
-    from sqlalchemy.engine import make_url
-
-    parsed = make_url(url)
+    parsed = parse(url)
     if parsed.get_backend_name() in {"duckdb", "sqlite"} and parsed.database not in (None, "", ":memory:"):
         path = Path(str(parsed.database))
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}: start the storefront, or your loader, once")
         if parsed.get_backend_name() == "duckdb":
             parsed = parsed.update_query_dict({"access_mode": "read_only"})
-    return parsed.render_as_string(hide_password=False)
+    return written(parsed)
 
 
 def _unknown(name: str, sentence: str, look_at: str) -> Check:
@@ -144,12 +143,9 @@ def _unknown(name: str, sentence: str, look_at: str) -> Check:
 
 
 def _without_password(text: str, url: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
-        password = make_url(url).password
-    except ArgumentError:
+        password = parse(url).password
+    except ValueError:
         return text.replace(url, "…")
     return text.replace(password, "***") if password else text
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from belay.environment import BadSettingError, text_of, value_of
+
 API = "https://slack.com/api/"
 
 
@@ -46,19 +48,22 @@ class SlackSettings:
         Raises
         ------
         SlackNotSetUpError
-            When one that has no default is missing; names all of them.
+            When one that has no default is missing (names all of them), or one cannot be used.
         """
         needed = ("SLACK_BOT_TOKEN", "BELAY_SLACK_CHANNEL", "BELAY_PAGES_URL")
-        missing = [name for name in needed if not environ.get(name)]
-        if not environ.get("SLACK_APP_TOKEN") and not environ.get("SLACK_SIGNING_SECRET"):
+        missing = [name for name in needed if not text_of(name, environ)]
+        if not text_of("SLACK_APP_TOKEN", environ) and not text_of("SLACK_SIGNING_SECRET", environ):
             missing.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)")
         if missing:
             raise SlackNotSetUpError(f"Slack is not set up: set {', '.join(missing)}")
-        return cls(
-            bot_token=environ["SLACK_BOT_TOKEN"],
-            channel=environ["BELAY_SLACK_CHANNEL"],
-            pages=environ["BELAY_PAGES_URL"],
-            app_token=environ.get("SLACK_APP_TOKEN", ""),
-            signing_secret=environ.get("SLACK_SIGNING_SECRET", ""),
-            api_url=environ.get("SLACK_API_URL", API),
-        )
+        try:
+            return cls(
+                bot_token=value_of("SLACK_BOT_TOKEN", environ),
+                channel=value_of("BELAY_SLACK_CHANNEL", environ),
+                pages=value_of("BELAY_PAGES_URL", environ),
+                app_token=value_of("SLACK_APP_TOKEN", environ) or "",
+                signing_secret=value_of("SLACK_SIGNING_SECRET", environ) or "",
+                api_url=value_of("SLACK_API_URL", environ) or API,
+            )
+        except BadSettingError as error:
+            raise SlackNotSetUpError(f"Slack is not set up: {error}") from None

@@ -19,11 +19,10 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import visitors
 
+from belay.urls import parse
 from belay.warehouse.catalogue import Kind, Relation, quoted, read_relation
 from belay.warehouse.errors import WarehouseUnavailableError
 from belay.warehouse.forms import Forms, forms_of
@@ -45,7 +44,7 @@ def open_warehouse(url: str) -> Engine:
     Parameters
     ----------
     url
-        ``duckdb:///PATH``, ``sqlite:///PATH`` or ``postgresql+psycopg://…``.
+        ``duckdb:///PATH``, ``sqlite:///PATH``, ``postgresql://…`` or ``postgres://…``.
 
     Raises
     ------
@@ -53,8 +52,8 @@ def open_warehouse(url: str) -> Engine:
         When the URL is not one of these, or names a file that does not exist.
     """
     try:
-        parsed = make_url(url)
-    except ArgumentError as error:
+        parsed = parse(url)
+    except ValueError as error:
         raise WarehouseUnavailableError(f"warehouse {url!r} is no database URL: {error}") from error
     backend = parsed.get_backend_name()
     if backend not in DIALECTS:

@@ -1,0 +1,132 @@
+"""Mistakes of a first user, each with the answer it has to get: exit code, words, nothing changed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import PROPOSALS, Belay
+
+from belay.services import Services
+
+EXAMPLE = (PROPOSALS / "checkout-delivery-date.yaml").read_text()
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake: what is run, with what, and what has to be said."""
+
+    what: str
+    command: tuple[str, ...]
+    code: int
+    says: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    policy: str = ""
+    proposal: str | None = None
+    never: tuple[str, ...] = ("a defect", "Traceback")
+
+
+SETTINGS = [
+    Mistake(
+        "seconds that are no number",
+        ("status",),
+        2,
+        ("BELAY_GUARD_SECONDS=abc", "for example BELAY_GUARD_SECONDS=60"),
+        {"BELAY_GUARD_SECONDS": "abc"},
+    ),
+    Mistake(
+        "negative seconds",
+        ("status",),
+        2,
+        ("BELAY_GUARD_SECONDS=-1: a number of seconds above 0",),
+        {"BELAY_GUARD_SECONDS": "-1"},
+    ),
+    Mistake(
+        "a city for a time zone",
+        ("status",),
+        2,
+        ("BELAY_ZONE=Berlin: there is no such time zone", "Europe/Berlin"),
+        {"BELAY_ZONE": "Berlin"},
+    ),
+    Mistake(
+        "a file for the ledger's URL",
+        ("status",),
+        2,
+        ("BELAY_LEDGER_URL=ledger.db", "for example"),
+        {"BELAY_LEDGER_URL": "ledger.db"},
+    ),
+    Mistake(
+        "a flag system without its path",
+        ("status",),
+        2,
+        ("BELAY_FLAGS=flagd", "flagd:PATH, dry-run or python:MODULE:FUNCTION:ARGUMENT"),
+        {"BELAY_FLAGS": "flagd"},
+    ),
+    Mistake(
+        "a warehouse by the short name of Postgres",
+        ("doctor",),
+        3,
+        ("127.0.0.1",),
+        {"BELAY_WAREHOUSE_URL": "postgresql://reader@127.0.0.1:9/shop"},
+        never=("psycopg2", "a defect"),
+    ),
+    Mistake(
+        "a mistyped variable",
+        ("doctor",),
+        3,
+        ("BELAY_AIFLOW_URL is no setting; did you mean BELAY_AIRFLOW_URL?",),
+        {"BELAY_AIFLOW_URL": "http://127.0.0.1:9"},
+    ),
+]
+
+
+def run(
+    belay: Belay, mistake: Mistake, policies: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Make the mistake, and hold its answer against what it has to be."""
+    for name, value in mistake.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "1000")
+    if mistake.policy:
+        file = policies / "checkout_wording.yaml"
+        file.write_text(f"{file.read_text()}{mistake.policy}\n")
+    file = tmp_path / "proposal.yaml"
+    if mistake.proposal is not None:
+        file.write_text(mistake.proposal)
+    done = belay(*(str(file) if word == "PROPOSAL" else word for word in mistake.command))
+    assert done.exit_code == mistake.code, done.output
+    said = " ".join(done.output.split())
+    for words in mistake.says:
+        assert words in said, f"{words!r} is not in\n{said}"
+    for words in mistake.never:
+        assert words not in said
+
+
+@pytest.mark.parametrize("mistake", SETTINGS, ids=lambda mistake: mistake.what)
+def test_a_setting(belay: Belay, mistake: Mistake, policies: Path, monkeypatch, tmp_path: Path) -> None:
+    run(belay, mistake, policies, monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+def test_with_an_airflow_and_no_login_an_answer_is_refused_and_nothing_recorded(
+    belay: Belay, services: Services, request_id: str, monkeypatch, answer: str
+) -> None:
+    monkeypatch.setenv("BELAY_AIRFLOW_URL", "http://127.0.0.1:9")
+    head = services.ledger.head()
+    refused = belay(answer, request_id, "--as", "nora", "--reason", "fine")
+    assert refused.exit_code == 2
+    assert "BELAY_AIRFLOW_USER" in refused.output
+    assert "--direct" in refused.output
+    assert services.ledger.head() == head
+    assert belay(answer, request_id, "--as", "nora", "--reason", "fine", "--direct").exit_code == 0
+    assert services.ledger.head() != head
+
+
+def test_a_stop_is_not_held_up_by_a_setting_that_it_does_not_need(belay: Belay, monkeypatch) -> None:
+    monkeypatch.setenv("BELAY_ZONE", "Berlin")
+    monkeypatch.setenv("BELAY_GUARD_SECONDS", "-1")
+    stopped = belay("stop", "all", "--as", "timo", "--reason", "wrong prices")
+    assert stopped.exit_code != 2
+    assert "nothing was live" in stopped.output
