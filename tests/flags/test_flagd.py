@@ -188,7 +188,7 @@ def _tamper(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 TAMPERINGS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "wider": lambda f: f["targeting"]["fractional"].__setitem__(1, ["treatment", 9000]),
+    "wider": lambda f: f["targeting"]["if"][1]["fractional"].__setitem__(1, ["treatment", 9000]),
     "disabled": lambda f: f.update(state="DISABLED"),
     "scope gone": lambda f: f["metadata"].pop("belay_scope"),
     "scope no number": lambda f: f["metadata"].update(belay_scope="all"),

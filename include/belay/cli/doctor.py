@@ -202,6 +202,13 @@ def _flags(belay: Services) -> tuple[Answers, str]:
         return Answers.YES, shown
     known = belay.ledger.state().optimizations
     wrong = [f"{flag.key} was changed by hand" for flag in served.values() if not flag.intact]
+    ours = belay.ledger.identity
+    wrong += [
+        f"{flag.key} is of another installation of Belay (ledger {flag.ledger}, this one is {ours}): each "
+        "needs flags of its own"
+        for flag in served.values()
+        if flag.is_of_another(ours)
+    ]
     wrong += [
         f"{flag.key} is served at {percent(flag.scope)}, the ledger says {percent(known[flag.key].scope)}"
         for flag in served.values()

@@ -225,6 +225,16 @@ def _is_deeper(document: Any, levels: int) -> bool:
 
 def to_definition(flag: ServedFlag) -> dict[str, Any]:
     """Return the flagd definition that serves ``flag``."""
+    return _definition(flag, _targeting(flag))
+
+
+def _earlier_definition(flag: ServedFlag) -> dict[str, Any]:
+    """Return the definition that Belay wrote before units without a key were kept out: it is ours as well."""
+    targeting = _held_out(_for_audience(_fractional(f"{flag.key}:", _rounded_split(flag)), flag), flag)
+    return _definition(flag, targeting if flag.scope else {})
+
+
+def _definition(flag: ServedFlag, targeting: dict[str, Any]) -> dict[str, Any]:
     variants = {CONTROL: _payload(flag.rollback)} | {v.key: _payload(v.payload) for v in flag.variants}
     if flag.holdout:
         variants[HOLDOUT] = _payload(flag.rollback)
@@ -233,7 +243,7 @@ def to_definition(flag: ServedFlag) -> dict[str, Any]:
         "state": "ENABLED" if flag.variants else "DISABLED",
         "variants": variants,
         "defaultVariant": CONTROL,
-        "targeting": _targeting(flag),
+        "targeting": targeting,
         "metadata": {
             "belay_epoch": flag.epoch,
             "belay_scope": flag.scope,
@@ -242,48 +252,83 @@ def to_definition(flag: ServedFlag) -> dict[str, Any]:
             "belay_surface": flag.surface,
             "belay_audience": json.dumps(dict(flag.audience), sort_keys=True),
             **({"belay_holdback": flag.holdback, "belay_rotation": flag.rotation} if flag.holdback else {}),
+            **({"belay_ledger": flag.ledger} if flag.ledger else {}),
         },
     }
 
 
 def _targeting(flag: ServedFlag) -> dict[str, Any]:
-    """Holdout first, then the audience, then the split. At scope zero there is nothing to hash."""
+    """A key at all first, then the holdout, the audience, the split. At scope zero there is nothing to hash.
+
+    Without a targeting key every evaluation would hash the same text, and all of them fall on one side.
+    """
     if flag.scope == 0:
         return {}
-    rule: dict[str, Any] = _fractional(f"{flag.key}:", _split(flag))
+    rule = _held_out(_for_audience(_fractional(f"{flag.key}:", _split(flag)), flag), flag)
+    return {"if": [{"var": "targetingKey"}, rule, CONTROL]}
+
+
+def _for_audience(rule: dict[str, Any], flag: ServedFlag) -> dict[str, Any]:
     for attribute, value in sorted(flag.audience.items(), reverse=True):
         rule = {"if": [{"==": [{"var": attribute}, value]}, rule, CONTROL]}
-    if flag.holdout:
-        held = _fractional(
-            f"holdout:{flag.holdout_salt}:", [["held", flag.holdout], ["open", _FULL_BUCKETS - flag.holdout]]
-        )
-        rule = {"if": [{"==": [held, "held"]}, HOLDOUT, rule]}
     return rule
+
+
+def _held_out(rule: dict[str, Any], flag: ServedFlag) -> dict[str, Any]:
+    if not flag.holdout:
+        return rule
+    held = _fractional(
+        f"holdout:{flag.holdout_salt}:", [["held", flag.holdout], ["open", _FULL_BUCKETS - flag.holdout]]
+    )
+    return {"if": [{"==": [held, "held"]}, HOLDOUT, rule]}
 
 
 def _split(flag: ServedFlag) -> list[list[Any]]:
     """Return the buckets. Each treatment keeps a fixed range of the hash and is filled from its start, with
-    control between: that is what keeps widening monotone when there is more than one treatment."""
-    count = len(flag.variants)
-    width, buckets = _FULL_BUCKETS // count, []
-    for index, variant in enumerate(flag.variants):
-        room = width if index < count - 1 else _FULL_BUCKETS - width * (count - 1)
-        filled = room * flag.scope // _FULL_BUCKETS
-        if flag.holdback and filled == room:
-            buckets += _held_back(variant.key, room, flag)
+    control between: that is what keeps widening monotone when there is more than one treatment.
+
+    Weights are whole numbers, and exact: each range counts in ten-thousandths of itself, so that any scope
+    is a share of it, unless basis points of all units are fine enough.
+    """
+    buckets: list[list[Any]] = []
+    for variant, room in _ranges(flag):
+        whole, filled = room * FULL_SCOPE, room * flag.scope
+        if flag.holdback and filled == whole:
+            buckets += _held_back(variant, whole, room * flag.holdback, flag.rotation)
         else:
-            buckets += [[variant.key, filled], [CONTROL, room - filled]]
+            buckets += [[variant, filled], [CONTROL, whole - filled]]
+    if all(weight % FULL_SCOPE == 0 for _, weight in buckets):
+        buckets = [[name, weight // FULL_SCOPE] for name, weight in buckets]
     return [bucket for bucket in buckets if bucket[1]]
 
 
-def _held_back(variant: str, room: int, flag: ServedFlag) -> list[list[Any]]:
+def _rounded_split(flag: ServedFlag) -> list[list[Any]]:
+    """Return the buckets as they were when shares were rounded down to basis points of all units."""
+    buckets: list[list[Any]] = []
+    for variant, room in _ranges(flag):
+        filled = room * flag.scope // FULL_SCOPE
+        if flag.holdback and filled == room:
+            held = max(room * flag.holdback // FULL_SCOPE, 1)
+            buckets += _held_back(variant, room, held, flag.rotation)
+        else:
+            buckets += [[variant, filled], [CONTROL, room - filled]]
+    return [bucket for bucket in buckets if bucket[1]]
+
+
+def _ranges(flag: ServedFlag) -> Iterator[tuple[str, int]]:
+    """Yield each treatment and its range of the hash, in basis points; the last takes what is left over."""
+    width, last = divmod(_FULL_BUCKETS, len(flag.variants))
+    for index, variant in enumerate(flag.variants):
+        yield variant.key, width + (last if index == len(flag.variants) - 1 else 0)
+
+
+def _held_back(variant: str, room: int, held: int, rotation: int) -> list[list[Any]]:
     """Return a treatment's whole range without those whose turn it is to be held back.
 
     The first turn takes the end of the range: units that no earlier scope had reached. Each next turn moves
     down by its own width, so a unit changes sides at most once a turn.
     """
-    held = max(room * flag.holdback // _FULL_BUCKETS, 1)
-    after = flag.rotation % (room // held) * held
+    after = rotation % (room // held) * held
     return [[variant, room - after - held], [CONTROL, held], [variant, after]]
 
 
@@ -313,7 +358,7 @@ def _read_back(key: str, definition: Any) -> ServedFlag | None:
     flag = None
     try:
         flag = _from_definition(key, definition, metadata)
-        intact = definition == to_definition(flag)
+        intact = definition in (to_definition(flag), _earlier_definition(flag))
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise _ChangedByHandError(key, flag or _least(key, definition, metadata)) from error
     if not intact:
@@ -334,6 +379,7 @@ def _least(key: str, definition: dict[str, Any], metadata: dict[str, Any]) -> Se
         epoch=epoch if isinstance(epoch, int) else 0,
         holdout_salt=str(metadata.get("belay_holdout_salt", "")),
         surface=str(metadata.get("belay_surface", "")),
+        ledger=str(metadata.get("belay_ledger", "")),
     )
 
 
@@ -353,6 +399,7 @@ def _from_definition(key: str, definition: dict[str, Any], metadata: dict[str, A
         holdout_salt=str(metadata["belay_holdout_salt"]),
         audience=json.loads(metadata["belay_audience"]),
         surface=str(metadata.get("belay_surface", "")),
+        ledger=str(metadata.get("belay_ledger", "")),
         holdback=int(metadata.get("belay_holdback", 0)),
         rotation=int(metadata.get("belay_rotation", 0)),
     )

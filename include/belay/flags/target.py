@@ -40,6 +40,8 @@ class ServedFlag:
         Share of units that go without a change at full scope, in basis points, so that it can be measured.
     rotation : int
         Whose turn it is to be held back; with each turn a unit changes sides at most once.
+    ledger : str
+        Which ledger decided it (`Ledger.identity`); empty where that was not written along.
     intact : bool
         Whether it reads back as Belay wrote it; what a flag shows that was changed by hand is unknown.
     """
@@ -56,11 +58,16 @@ class ServedFlag:
     intact: bool = field(default=True, compare=False)
     holdback: int = 0
     rotation: int = 0
+    ledger: str = field(default="", compare=False)
 
     @property
     def capability(self) -> str:
         """The capability that it belongs to."""
         return self.holdout_salt
+
+    def is_of_another(self, ledger: str) -> bool:
+        """Whether another installation of Belay wrote it, one with another ledger."""
+        return bool(ledger and self.ledger) and self.ledger != ledger
 
 
 class FlagsUnavailable(Exception):  # noqa: N818 - it is a state of the world, not a programming error
@@ -130,7 +137,15 @@ def refuse_stale(served: ServedFlag | None, wanted: ServedFlag) -> bool:
     ------
     StaleEpoch
         When ``wanted`` comes too late.
+    FlagsUnavailable
+        When another installation of Belay serves that flag, and ``wanted`` would show something.
     """
+    if served is not None and wanted.scope > 0 and served.is_of_another(wanted.ledger):
+        raise FlagsUnavailable(
+            f"{wanted.key} is served by another installation of Belay (ledger {served.ledger}, this one is "
+            f"{wanted.ledger}): nothing was changed; give each installation flags of its own (BELAY_FLAGS), "
+            "or the optimization another name"
+        )
     if served is None or wanted.epoch > served.epoch:
         return True
     if wanted.epoch == served.epoch and wanted == served:

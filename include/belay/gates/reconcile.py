@@ -37,6 +37,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     NARROWER = "narrower"
     LATE = "epoch"
+    OTHERS = "another installation's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,29 @@ def _compare(belay: Services, *, accept: Actor | None) -> tuple[int, list[Differ
         return 0, []
     state = belay.ledger.state()
     served = belay.flags.read_all()
-    found = list(_unknown(belay, state, served))
+    ours = belay.ledger.identity
+    found = list(_others(served, ours))
+    mine = {key: flag for key, flag in served.items() if not flag.is_of_another(ours)}
+    found += _unknown(belay, state, mine)
     for known in state.optimizations.values():
         flag = served.get(known.id)
+        if flag is not None and known.id not in mine:
+            continue
         if known.pending is None and (difference := _difference(belay, known, flag, accept=accept)):
             found.append(difference)
     return len(served), found
+
+
+def _others(served: Mapping[str, ServedFlag], ours: str) -> Iterator[Difference]:
+    """Report what another installation of Belay serves: it decides about it, and this one only says so."""
+    for flag in served.values():
+        if flag.scope > 0 and flag.is_of_another(ours):
+            told = (
+                f"{flag.key} is served at {percent(flag.scope)} by another installation of Belay (ledger "
+                f"{flag.ledger}, this one is {ours}): nothing was touched; two installations need flags of "
+                "their own (BELAY_FLAGS). If that one is gone, `belay stop all` takes it down too"
+            )
+            yield Difference(flag.key, Kind.OTHERS, flag.scope, 0, told, mended=False)
 
 
 def _unknown(belay: Services, state: State, served: Mapping[str, ServedFlag]) -> Iterator[Difference]:

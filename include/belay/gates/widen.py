@@ -70,7 +70,7 @@ def settle_scope(belay: Services, optimization: str) -> OptimizationState:
 
 def _settle_widening(belay: Services, known: OptimizationState, scope: int, epoch: int) -> None:
     require_guard(belay)
-    wanted = served_flag(known, scope, epoch)
+    wanted = served_flag(known, scope, epoch, ledger=belay.ledger.identity)
     try:
         belay.flags.apply(wanted, ask=lambda served: _last_door(belay, wanted, served))
     except (RefusedError, StaleEpoch) as lost:
@@ -122,7 +122,7 @@ def confirm_served(belay: Services) -> list[str]:
     FlagsUnavailable
         When the flag system cannot be read.
     """
-    pending = _pending(belay.ledger.state(), widening=True)
+    pending = _pending(belay, widening=True)
     served = belay.flags.read_all() if pending and belay.flags.remembers else {}
     shown = [flag for flag in pending if _shows(served.get(flag.key), flag)]
     if shown:
@@ -144,14 +144,18 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
     """
     done: list[str] = []
     for _ in range(_ROUNDS):
-        pending = _pending(belay.ledger.state(), only, widening=False)
+        pending = _pending(belay, only, widening=False)
         if not pending:
             return done
         served = belay.flags.read_all()
+        # What another installation shows is not ours to show less of; nobody at all is always right.
+        pending = [flag for flag in pending if not flag.scope or not _is_others(served.get(flag.key), flag)]
         behind = [flag for flag in pending if _behind(belay, served.get(flag.key), flag)]
         for flag in behind:
             _follow_down(belay, served.get(flag.key), flag)
         ready = [flag for flag in pending if flag not in behind]
+        if not pending:
+            return done
         try:
             belay.flags.apply_all(flag for flag in ready if not _shows(served.get(flag.key), flag))
         except StaleEpoch:
@@ -162,7 +166,7 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
         except RefusedError:
             continue  # narrowed further between write and confirmation: that is carried out next
         done += [flag.key for flag in ready]
-    if left := _pending(belay.ledger.state(), only, widening=False):
+    if left := _pending(belay, only, widening=False):
         raise FlagsUnavailable(
             f"{belay.flags.name} is written by somebody else all the time: "
             f"{', '.join(flag.key for flag in left)} still wait to be narrowed; run `belay reconcile --once`"
@@ -170,15 +174,20 @@ def settle_narrowings(belay: Services, only: Collection[str] | None = None) -> l
     return done
 
 
-def _pending(state: State, only: Collection[str] | None = None, *, widening: bool) -> list[ServedFlag]:
+def _pending(belay: Services, only: Collection[str] | None = None, *, widening: bool) -> list[ServedFlag]:
     """Return the flags that the ledger intends and has not confirmed, wider or narrower ones."""
+    ledger = belay.ledger.identity
     return [
-        served_flag(known, known.pending.to_scope, known.pending.epoch)
-        for known in state.optimizations.values()
+        served_flag(known, known.pending.to_scope, known.pending.epoch, ledger=ledger)
+        for known in belay.ledger.state().optimizations.values()
         if known.pending is not None
         and known.pending.widening is widening
         and (only is None or known.id in only)
     ]
+
+
+def _is_others(served: ServedFlag | None, wanted: ServedFlag) -> bool:
+    return served is not None and served.is_of_another(wanted.ledger)
 
 
 def _behind(belay: Services, served: ServedFlag | None, wanted: ServedFlag) -> bool:
@@ -210,7 +219,10 @@ def changed_by_hand(key: str) -> str:
 
 def _shows(served: ServedFlag | None, wanted: ServedFlag) -> bool:
     return (
-        served is not None and served.intact and (served.scope, served.epoch) == (wanted.scope, wanted.epoch)
+        served is not None
+        and served.intact
+        and not _is_others(served, wanted)
+        and (served.scope, served.epoch) == (wanted.scope, wanted.epoch)
     )
 
 
@@ -248,8 +260,11 @@ def roll_back(
     return settle_scope(belay, optimization)
 
 
-def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> ServedFlag:
-    """Return the flag that shows ``optimization`` at ``scope`` (basis points) under ``epoch``."""
+def served_flag(optimization: OptimizationState, scope: int, epoch: int, *, ledger: str = "") -> ServedFlag:
+    """Return the flag that shows ``optimization`` at ``scope`` (basis points) under ``epoch``.
+
+    ``ledger`` says which ledger decided it.
+    """
     proposal, held = optimization.proposal, (0, 0)
     if (pending := optimization.pending) is not None and pending.epoch == epoch:
         held = (pending.holdback, pending.rotation)
@@ -267,4 +282,5 @@ def served_flag(optimization: OptimizationState, scope: int, epoch: int) -> Serv
         surface=optimization.surface,
         holdback=held[0],
         rotation=held[1],
+        ledger=ledger,
     )

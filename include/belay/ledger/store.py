@@ -44,6 +44,7 @@ class Ledger:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._state: State | None = None
+        self._identity = ""
         self._turns = Turns(self._serve)
 
     @classmethod
@@ -77,6 +78,15 @@ class Ledger:
         with explained(self.engine), self.engine.connect() as connection:
             row = connection.execute(sa.select(head.c.seq, head.c.hash)).one()
             return row.seq, row.hash
+
+    @property
+    def identity(self) -> str:
+        """Which ledger this is: the beginning of its first entry's hash. Empty as long as it has none."""
+        if not self._identity:
+            with explained(self.engine), self.engine.connect() as connection:
+                first = connection.scalar(sa.select(entries.c.hash).where(entries.c.seq == 1))
+            self._identity = str(first or "")[:12]
+        return self._identity
 
     def entries(
         self, after: int = 0, *, optimization: str | None = None, last: int | None = None
