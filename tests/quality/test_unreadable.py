@@ -95,7 +95,7 @@ def test_missing_and_wrong_columns_fail_and_the_rest_is_still_asked(tmp_path, la
     assert report.verdict is Verdict.FAIL
     found = failed(report)
     assert (
-        "there is no column page_views; revenue holds String and not number"
+        "there is no column page_views; revenue holds VARCHAR and not number"
         in found["outcomes.columns"].sentence
     )
     assert any(

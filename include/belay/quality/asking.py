@@ -12,17 +12,19 @@ from belay.quality.scope import Rows, literal
 from belay.quality.session import Session, in_words, plain
 from belay.quality.standing import check_freshness, check_split, check_volume
 from belay.quality.suites import CheckSpec, Reads, When
+from belay.warehouse.catalogue import Column, Kind, Relation, read_relation, relation_names
+from belay.warehouse.errors import UnusableColumnError
+from belay.warehouse.forms import TIMES
 
-_INTEGERS = frozenset({"INTEGER", "BIGINT", "SMALLINT", "TINYINT", "HUGEINT", "INT", "Integer", "BigInteger"})
-_KINDS = {
-    "text": frozenset({"String", "VARCHAR", "TEXT", "CHAR", "NVARCHAR", "STRING", "CLOB", "UUID"}),
-    "timestamp": frozenset({"TIMESTAMP", "DATETIME", "DateTime", "DATETIME2", "TIMESTAMP_NTZ"}),
-    "integer": _INTEGERS,
-    "number": _INTEGERS
-    | {"FLOAT", "DOUBLE", "DOUBLE_PRECISION", "REAL", "NUMERIC", "DECIMAL", "Float", "Numeric"},
-    "boolean": frozenset({"BOOLEAN", "Boolean", "BOOL", "BIT"}),
+_FIGURES = frozenset({Kind.INTEGER, Kind.BOOLEAN})
+_HOLDS = {
+    "text": frozenset({Kind.TEXT}),
+    "timestamp": frozenset({Kind.TIMESTAMP, Kind.ZONED, Kind.DATE}),
+    "integer": _FIGURES,
+    "number": _FIGURES | {Kind.NUMBER},
+    "boolean": frozenset({Kind.BOOLEAN}),
 }
-"""Names of SQLAlchemy's types, over the dialects, of what a column may hold."""
+"""What a column may hold, by what the suite says; a boolean is a figure, 0 or 1."""
 
 _LOADER = "The loader that writes this table; run it again, or remove the broken part file."
 
@@ -30,8 +32,9 @@ _LOADER = "The loader that writes this table; run it again, or remove the broken
 def ask_suite(session: Session) -> None:
     """Ask everything of the session's suite. Never raises: what could not be asked is an unknown check."""
     try:
-        if _there(session) and _columns(session):
-            _rows(session)
+        relation = _there(session)
+        if relation is not None and _columns(session, relation):
+            _rows(session, relation)
     except Exception as error:  # noqa: BLE001 - every driver has its own; whatever it is, nothing is known
         sentence = f"table {session.suite.table} cannot be read: {message_of(error)}"
         session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
@@ -44,57 +47,44 @@ def message_of(error: BaseException) -> str:
     return text.split(" LINE 1:")[0].split(" [SQL: ")[0][:400] or type(error).__name__
 
 
-def _there(session: Session) -> bool:
-    """Check that the table is there and answers; raises what the driver says when it does not."""
+def _there(session: Session) -> Relation | None:
+    """Return the table when it is there and answers; raises what the driver says when it does not."""
     import sqlalchemy as sa
 
-    table, known = session.suite.table, sa.inspect(session.engine)
-    tables = sorted({*known.get_table_names(), *known.get_view_names()})
-    if table in tables:
-        with session.engine.connect() as connection:
-            connection.execute(sa.select(1).select_from(sa.table(table)).limit(1))
-        return True
-    sentence = f"the warehouse has no table {table}; it has {', '.join(tables) or 'none'}"
-    session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
-    return False
+    table = session.suite.table
+    with session.engine.connect() as connection:
+        relation = read_relation(connection, table)
+        if relation is None:
+            tables = ", ".join(relation_names(connection)) or "none"
+            sentence = f"the warehouse has no table {table}; it has {tables}"
+            session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
+            return None
+        connection.execute(sa.select(1).select_from(sa.table(table)).limit(1))
+    return relation
 
 
 # Columns
 
 
-def _columns(session: Session) -> bool:
+def _columns(session: Session, relation: Relation) -> bool:
     """Check that the columns are there and hold what they should; return whether rows can be scoped."""
-    import sqlalchemy as sa
-
     suite = session.suite
-    expected = {"column_set": list(suite.columns), "exact_match": False}
-    found = session.asker.ask_table(
-        suite.table, [Question("", "expect_table_columns_to_match_set", expected)]
-    )[""]
-    # Types are compared here: Great Expectations' type check asks column by column, which costs more
-    # than all other checks together.
-    holds = {
-        column["name"]: type(column["type"]).__name__
-        for column in sa.inspect(session.engine).get_columns(suite.table)
-    }
-    absent = [name for name in suite.columns if name not in holds]
+    absent = [name for name in suite.columns if name not in relation.columns]
     wrong = {
-        name: holds[name]
+        name: relation.columns[name].type
         for name, kind in suite.columns.items()
-        if name in holds and holds[name] not in _KINDS[kind]
+        if name in relation.columns and not _fits(relation.columns[name], kind, session.engine.dialect.name)
     }
     numbers: dict[str, Statistic] = {
         "columns": len(suite.columns),
         "absent": ", ".join(absent),
         "wrong_types": ", ".join(f"{column}: {kind}" for column, kind in wrong.items()),
     }
-    session.asked.statements[session.key("columns")] = found.statement
+    session.asked.statements[session.key("columns")] = f"columns: {', '.join(suite.columns)}"
     if absent or wrong:
         parts = [f"there is no column {', '.join(absent)}"] if absent else []
         parts += [f"{column} holds {kind} and not {suite.columns[column]}" for column, kind in wrong.items()]
         finding, sentence = Finding.FAILED, f"{suite.table}: {'; '.join(parts)}"
-    elif not found.success:
-        finding, sentence = Finding.UNKNOWN, f"{suite.table}: its columns cannot be read: {found.error}"
     else:
         finding, sentence = Finding.PASSED, f"{suite.table} has its {len(suite.columns)} columns"
     session.add("columns", finding, sentence, suite.columns_look_at, numbers)
@@ -103,15 +93,29 @@ def _columns(session: Session) -> bool:
     return not needed & set(absent)
 
 
+def _fits(column: Column, wanted: str, dialect: str) -> bool:
+    """Whether ``column`` holds what the suite says; how a time is stored, is looked at where it is read."""
+    if column.kind is Kind.UNDECLARED or column.kind in _HOLDS[wanted]:
+        return True
+    if wanted == "boolean" and column.kind is Kind.INTEGER and dialect == "sqlite":
+        return True  # SQLite has no booleans
+    if wanted == "timestamp" and column.name in TIMES:
+        return dialect == "sqlite" or column.kind in {Kind.INTEGER, Kind.NUMBER}
+    return False
+
+
 # Rows
 
 
-def _rows(session: Session) -> None:
-    import sqlalchemy as sa
-
+def _rows(session: Session, relation: Relation) -> None:
     suite, scope, engine = session.suite, session.scope, session.engine
-    columns = frozenset(column["name"] for column in sa.inspect(engine).get_columns(suite.table))
-    rows = Rows(suite.table, columns, scope, engine.dialect)
+    figures = {name for name, kind in suite.columns.items() if kind in {"integer", "number"}}
+    try:
+        with engine.connect() as connection:
+            rows = Rows(connection, relation, scope, figures)
+    except UnusableColumnError as error:
+        session.add("times", Finding.UNKNOWN, str(error), suite.columns_look_at)
+        return
     whole = suite.reads is Reads.TABLE
     with engine.connect() as connection:
         count, newest = connection.execute(rows.count(whole_table=whole)).one()
@@ -123,7 +127,7 @@ def _rows(session: Session) -> None:
     if not whole:
         check_freshness(session, rows, newest)
         check_volume(session, rows)
-        if scope.live and session.shares and count and "variant" in columns:
+        if scope.live and session.shares and count and "variant" in relation.columns:
             check_split(session, rows)
 
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from belay.quality.duckdb_adaptation import adapt
+from belay.warehouse.connection import pin_to_utc
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 EXAMPLES = 5
 """Example rows that a failed expectation shows at most."""
@@ -66,7 +71,7 @@ class Result:
     Attributes
     ----------
     success : bool | None
-        None when it could not be evaluated; then ``error`` says why.
+        None when it could not be evaluated; then ``error`` says why, in words for people.
     observed : dict[str, Any]
         Great Expectations' result: counts, observed values.
     examples : tuple[dict[str, Any], ...]
@@ -74,7 +79,8 @@ class Result:
     error : str
         Why it could not be evaluated.
     statement : str
-        The expectation in Great Expectations' words, where it was not met.
+        The expectation in Great Expectations' words, where it was not met, and what the library said when
+        it could not evaluate it. For the Data Docs only.
     """
 
     success: bool | None
@@ -85,7 +91,13 @@ class Result:
 
 
 class Asker:
-    """A session on one warehouse. Use as a context manager: it releases its connection."""
+    """A session on one warehouse. Use as a context manager: it releases its connection.
+
+    Attributes
+    ----------
+    engine : sa.Engine
+        What the library reads with, in UTC; whoever reads with it too can see the same state.
+    """
 
     def __init__(self, url: str) -> None:
         # Read when the library is imported: it must not call home.
@@ -101,6 +113,8 @@ class Asker:
             self._source: Any = self._context.data_sources.add_sql(
                 "warehouse", connection_string=url, create_temp_table=False
             )
+            self.engine: sa.Engine = self._source.get_execution_engine().engine
+        pin_to_utc(self.engine)
         self._assets = 0
 
     def __enter__(self) -> Self:
@@ -172,10 +186,12 @@ def _snake(name: str) -> str:
 
 
 def _plain(result: Any) -> Result:
-    error = _error(result.exception_info or {})
-    if error:
-        return Result(None, error=error, statement=_statement(result))
+    if raw := _error(result.exception_info or {}):
+        return Result(None, error=in_words(raw), statement=f"{_statement(result)}: {raw}")
     observed = dict(result.result or {})
+    if impossible := {name: n for name, n in observed.items() if name in _COUNTED and _is_negative(n)}:
+        told = f"{_statement(result)}: {impossible}"
+        return Result(None, error="its counts contradict each other", statement=told)
     rows = observed.pop("unexpected_rows", None) or (observed.get("details") or {}).pop(
         "unexpected_rows", None
     )
@@ -184,6 +200,27 @@ def _plain(result: Any) -> Result:
     examples = tuple(dict(row) for row in (rows or ())[:EXAMPLES])
     statement = "" if result.success else _statement(result)  # words cost 20 ms each
     return Result(bool(result.success), observed, examples, statement=statement)
+
+
+_COUNTED = ("element_count", "missing_count", "unexpected_count")
+
+
+def _is_negative(count: Any) -> bool:
+    return isinstance(count, int | float) and count < 0
+
+
+_DRIVER = re.compile(r"\((?:[a-z_0-9]+\.)+([A-Za-z]+)\) (.*)", re.DOTALL)
+_AFTER = re.compile(r" (?:LINE \d+:|\[SQL:|\(Background on|CONTEXT:|HINT:)")
+
+
+def in_words(raw: str) -> str:
+    """Return for people why an expectation could not be evaluated: the warehouse's own words, or ours.
+
+    What the library itself says is about its own classes and counts; it stays in the Data Docs.
+    """
+    if found := _DRIVER.search(raw):
+        return f"the warehouse says: {_AFTER.split(found[2])[0].strip()[:300]}"
+    return "Great Expectations could not evaluate it (its own words are on the page of the Data Docs)"
 
 
 def _error(info: dict[str, Any]) -> str:

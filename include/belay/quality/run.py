@@ -21,6 +21,7 @@ from belay.quality.scope import Scope
 from belay.quality.session import Asked, Session
 from belay.quality.suites import Suite, SuiteError, load_suite
 from belay.urls import parse, written
+from belay.warehouse.snapshot import one_state
 
 __all__ = ["QualityReport", "run_suites"]
 
@@ -40,6 +41,8 @@ def run_suites(
     docs: Path | None = None,
 ) -> QualityReport:
     """Ask the suites of the rows in scope, and judge.
+
+    Every check of one run sees one state of the warehouse, whatever its loader writes meanwhile.
 
     Never raises for anything in the data, the warehouse or the suites: what cannot be read is an unknown
     check, and its verdict is ``hold``. A critical check that fails makes it ``fail``; a warning that fails
@@ -103,20 +106,21 @@ def _ask(
     max_age: timedelta | None,
     asked: dict[str, Asked],
 ) -> None:
-    import sqlalchemy as sa
-
     from belay.quality.great_expectations_engine import Asker
 
+    first = next(iter(suites))
     try:
-        address = readable_url(url)
-        engine = sa.create_engine(parse(address), poolclass=sa.pool.NullPool)
-        with Asker(address) as asker:
+        tables = [suite.table for suite in suites.values()]
+        with Asker(readable_url(url)) as asker, one_state(asker.engine, tables) as state:
             for name, suite in suites.items():
-                ask_suite(Session(asker, engine, suite, scope, shares or {}, max_age, asked[name]))
+                ask_suite(Session(asker, asker.engine, suite, scope, shares or {}, max_age, asked[name]))
+            if replaced := state.changed():
+                sentence = f"files were replaced while the checks ran: {', '.join(replaced[:3])}"
+                look_at = "The loader: let it add part files, not replace them; then run the gate again."
+                asked[first].checks.append(_unknown("warehouse.holds-still", sentence, look_at))
     except Exception as error:  # noqa: BLE001 - every driver has its own; whatever it is, nothing is known
         sentence = f"the warehouse does not answer: {_without_password(message_of(error), url)}"
         look_at = "Whether the warehouse runs, and what BELAY_WAREHOUSE_URL says (`belay doctor`)."
-        first = next(iter(suites))
         asked[first].checks.append(_unknown("warehouse.answers", sentence, look_at))
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from belay.warehouse.catalogue import Kind, Relation, quoted
+from belay.warehouse.forms import TIMES, forms_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -55,16 +59,38 @@ class Rows:
     future.
     """
 
-    def __init__(self, table: str, columns: frozenset[str], scope: Scope, dialect: sa.Dialect) -> None:
+    def __init__(
+        self, connection: sa.Connection, relation: Relation, scope: Scope, figures: Collection[str] = ()
+    ) -> None:
+        """Find out how the columns of ``relation`` are read; booleans among ``figures`` as 0 and 1.
+
+        Raises
+        ------
+        UnusableColumnError
+            When a time is stored in a way that does not say which time it is.
+        """
         import sqlalchemy as sa
 
         self.scope = scope
-        self.columns = columns
-        self._dialect = dialect
-        times = {"event_time", "ingested_at"}
-        self.table = sa.table(
-            table, *(sa.column(name, sa.DateTime() if name in times else None) for name in sorted(columns))
-        )
+        self.columns = frozenset(relation.columns)
+        self._dialect = connection.dialect
+        self.table = sa.table(relation.name)
+        forms = forms_of(connection, relation)
+        forms |= {
+            name: f"CAST({quoted(name)} AS INTEGER)"
+            for name, column in relation.columns.items()
+            if column.kind is Kind.BOOLEAN and name in figures and connection.dialect.name != "sqlite"
+        }
+        self._read = {name: forms.get(name, quoted(name)) for name in relation.columns} if forms else {}
+        # A time that compares rightly as it is stored is compared so: an index on it is used.
+        compared = forms_of(connection, relation, native=True)
+        self.column = {
+            name: sa.literal_column(
+                compared.get(name, quoted(name)), sa.DateTime() if name in TIMES else sa.types.NULLTYPE
+            )
+            for name in relation.columns
+        }
+        self._time = sa.literal_column(forms.get("event_time", '"event_time"'), sa.DateTime())
 
     def everything(self) -> str:
         """Return the statement of all rows, whatever the scope (for tables without events)."""
@@ -84,57 +110,61 @@ class Rows:
 
         if whole_table:
             return sa.select(sa.func.count(), sa.null()).select_from(self.table)
-        time = self.table.c.event_time
-        newest = sa.func.max(sa.case((time <= self.scope.latest, time)))
-        return sa.select(sa.func.count(), newest).where(*self._belongs(), self._in_period())
+        newest = sa.func.max(sa.case((self._time <= self.scope.latest, self._time)))
+        return (
+            sa.select(sa.func.count(), newest)
+            .select_from(self.table)
+            .where(*self._belongs(), self._in_period())
+        )
 
     def days(self, count: int) -> sa.Select[Any]:
         """Return the statement of the rows of each of the last ``count`` days, newest first."""
         import sqlalchemy as sa
 
-        time, end = self.table.c.event_time, self.scope.until
+        time, end = self._time, self.scope.until
         earliest = max(end - DAY * count, self.scope.since) if self.scope.live else end - DAY * count
         counted = [
             sa.func.sum(sa.case(((time >= end - DAY * (i + 1)) & (time < end - DAY * i), 1), else_=0))
             for i in range(count)
         ]
         # When the first row came: days before it are no history.
-        return sa.select(sa.func.min(time), *counted).where(
-            *self._belongs(), *self._seen_between(earliest, end)
+        return (
+            sa.select(sa.func.min(time), *counted)
+            .select_from(self.table)
+            .where(*self._belongs(), *self._seen_between(earliest, end))
         )
 
     def split(self) -> sa.Select[Any]:
         """Return the statement of the number of units of each variant in the period."""
         import sqlalchemy as sa
 
-        columns = self.table.c
+        variant = self.column["variant"]
         return (
-            sa.select(columns.variant, sa.func.count(sa.distinct(columns.unit_id)))
-            .where(*self._belongs(), self._in_period(), columns.variant.is_not(None))
-            .group_by(columns.variant)
+            sa.select(variant, sa.func.count(sa.distinct(self.column["unit_id"])))
+            .select_from(self.table)
+            .where(*self._belongs(), self._in_period(), variant.is_not(None))
+            .group_by(variant)
         )
 
     def _select(self) -> sa.Select[Any]:
         import sqlalchemy as sa
 
-        return sa.select(sa.literal_column("*")).select_from(self.table)
+        read: list[Any] = [sa.literal_column(form).label(name) for name, form in self._read.items()]
+        return sa.select(*(read or [sa.literal_column("*")])).select_from(self.table)
 
     def _belongs(self) -> list[sa.ColumnElement[bool]]:
-        columns, scope = self.table.c, self.scope
-        found: list[sa.ColumnElement[bool]] = []
-        if "surface" in self.columns:
-            found.append((columns.surface == scope.surface) | columns.surface.is_(None))
-        if scope.live and "optimization" in self.columns:
-            found.append((columns.optimization == scope.optimization) | columns.optimization.is_(None))
-        return found
+        wanted = {"surface": self.scope.surface}
+        if self.scope.live:
+            wanted["optimization"] = self.scope.optimization
+        columns = {name: self.column[name] for name in wanted if name in self.columns}
+        return [(column == wanted[name]) | column.is_(None) for name, column in columns.items()]
 
     def _in_period(self) -> sa.ColumnElement[bool]:
-        columns, scope = self.table.c, self.scope
-        time = columns.event_time
+        scope, time = self.scope, self.column["event_time"]
         inside = (time >= scope.since) & ((time < scope.until) | (time >= scope.now))
         if "ingested_at" not in self.columns:
             return inside | time.is_(None)
-        arrived = columns.ingested_at
+        arrived = self.column["ingested_at"]
         timeless = time.is_(None) & (arrived.is_(None) | (arrived >= scope.since))
         # What arrived after this reading began is no row of it, and so none from the future: the
         # warehouse goes on filling while the suites are asked, one after the other, and they must all see
@@ -144,7 +174,7 @@ class Rows:
         return (inside | timeless) & here
 
     def _seen_between(self, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
-        time = self.table.c.event_time
+        time = self.column["event_time"]
         return [time >= start, time < end]
 
     def _text(self, statement: sa.Select[Any]) -> str:

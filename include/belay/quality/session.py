@@ -51,7 +51,7 @@ class Session:
     asker : Asker
         Great Expectations on the warehouse.
     engine : sa.Engine
-        The same warehouse, for what has to be looked up before a question can be asked.
+        The same connection, for what has to be looked up before a question can be asked.
     suite : Suite
         What must hold.
     scope : Scope
@@ -114,11 +114,6 @@ def plain(value: Any) -> Statistic:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)[:200]
-
-
-def time_of(value: Any) -> datetime | None:
-    """Return a time as the warehouse gave it (SQLite gives text)."""
-    return value if value is None or isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
 def in_words(moment: datetime) -> str:

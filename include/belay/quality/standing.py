@@ -9,8 +9,9 @@ from typing import Any
 
 from belay.quality.report import Finding, Statistic
 from belay.quality.scope import DAY, Rows
-from belay.quality.session import Session, in_words, plain, time_of
+from belay.quality.session import Session, in_words, plain
 from belay.quality.srm import ALPHA, srm_test
+from belay.warehouse.forms import naive
 
 _FEWEST_DAYS = 2
 """Days before the last one that a usual volume needs."""
@@ -29,7 +30,7 @@ def check_freshness(session: Session, rows: Rows, newest: Any) -> None:
     age = min(rule.max_age, session.max_age) if session.max_age else rule.max_age
     query = rows.between(scope.until - age, scope.until)
     result = session.count_between("freshness", query, {"min_value": 1}, rule.severity)
-    last = time_of(newest)
+    last = naive(newest)
     told = f"the newest event is of {in_words(last)}" if last else "there is no event"
     numbers: dict[str, Statistic] = {
         "newest": last.isoformat() if last else None,
@@ -54,7 +55,7 @@ def check_volume(session: Session, rows: Rows) -> None:
         return
     with session.engine.connect() as connection:
         first, *counted = connection.execute(rows.days(rule.days + 1)).one()
-    begins = time_of(first)
+    begins = naive(first)
     if begins and scope.live:
         begins = max(begins, scope.since)
     before = [

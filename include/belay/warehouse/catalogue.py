@@ -28,7 +28,7 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     OTHER = "other"
     UNDECLARED = "undeclared"
-    """SQLite does not say (an expression of a view): each value has a type of its own."""
+    """SQLite does not say (an expression, a table made from a query): each value has a type of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def _sqlite(connection: Connection, name: str) -> list[Column]:
 def sqlite_kind(declared: str) -> Kind:
     """Return what a declared type of SQLite stands for: times and booleans, then its rules of affinity."""
     base = declared.upper()
-    if not base:
+    if base in {"", "NUM"}:  # NUM: a table made from a query, which kept an affinity and forgot the type
         return Kind.UNDECLARED
     if "BOOL" in base:
         return Kind.BOOLEAN

@@ -30,6 +30,9 @@ _RIGHT = (
     "or seconds or milliseconds since 1970 as a whole number"
 )
 
+_TEXT = ("TEXT", "VARCHAR", "CHAR", "CITEXT")
+"""How the names begin of types that compare with any text."""
+
 Forms = dict[str, str]
 """SQL of the columns that are not read as they are stored, by name."""
 
@@ -66,6 +69,8 @@ def forms_of(connection: Connection, relation: Relation, *, native: bool = False
             form = _time(connection, relation.name, column, native=native)
         elif column.kind is Kind.ZONED:
             form = None if native and dialect == "postgresql" else _without_zone(dialect, quoted(name))
+        elif column.kind is Kind.TEXT and dialect != "sqlite" and not column.type.upper().startswith(_TEXT):
+            form = f"CAST({quoted(name)} AS VARCHAR)"  # an enumeration compares with its own values only
         else:
             form = None
         if form is not None:
@@ -148,13 +153,14 @@ def _sqlite_time(connection: Connection, table: str, column: Column) -> str:
 
 def _sqlite_text(name: str) -> str:
     """Return SQL of a time's text in UTC (``Z``, ``+09:00``, ``+0900``, ``+09`` are read), or NULL."""
+    # char(58) is a colon: in a text that SQLAlchemy reads, ":00" would be the name of a parameter.
     sign, digits = "[+-]", _DIGIT * 2
     zone = (
         f"CASE WHEN length({name}) < 20 THEN ''"
         f" WHEN substr({name}, -6) GLOB '{sign}{digits}:{digits}' THEN substr({name}, -6)"
         f" WHEN substr({name}, -5) GLOB '{sign}{digits}{digits}'"
         f" THEN substr({name}, -5, 3) || ':' || substr({name}, -2)"
-        f" WHEN substr({name}, -3) GLOB '{sign}{digits}' THEN substr({name}, -3) || ':00' ELSE '' END"
+        f" WHEN substr({name}, -3) GLOB '{sign}{digits}' THEN substr({name}, -3) || char(58) || '00' ELSE '' END"
     )
     seconds = f"strftime('%Y-%m-%d %H:%M:%S', rtrim(substr({name}, 1, 19), 'Zz') || {zone})"
     fraction = (
