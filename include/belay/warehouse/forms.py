@@ -153,14 +153,15 @@ def _sqlite_time(connection: Connection, table: str, column: Column) -> str:
 
 def _sqlite_text(name: str) -> str:
     """Return SQL of a time's text in UTC (``Z``, ``+09:00``, ``+0900``, ``+09`` are read), or NULL."""
-    # char(58) is a colon: in a text that SQLAlchemy reads, ":00" would be the name of a parameter.
+    # SQLAlchemy takes ":00" or ":Zz" in a text for a parameter: no colon stands before a letter or digit.
     sign, digits = "[+-]", _DIGIT * 2
     zone = (
         f"CASE WHEN length({name}) < 20 THEN ''"
         f" WHEN substr({name}, -6) GLOB '{sign}{digits}:{digits}' THEN substr({name}, -6)"
         f" WHEN substr({name}, -5) GLOB '{sign}{digits}{digits}'"
         f" THEN substr({name}, -5, 3) || ':' || substr({name}, -2)"
-        f" WHEN substr({name}, -3) GLOB '{sign}{digits}' THEN substr({name}, -3) || char(58) || '00' ELSE '' END"
+        f" WHEN substr({name}, -3) GLOB '{sign}{digits}' THEN substr({name}, -3) || char(58) || '00'"
+        f" ELSE '' END"
     )
     seconds = f"strftime('%Y-%m-%d %H:%M:%S', rtrim(substr({name}, 1, 19), 'Zz') || {zone})"
     fraction = (
@@ -168,7 +169,7 @@ def _sqlite_text(name: str) -> str:
         f" THEN round(CAST('0' || substr({name}, 20, 7) AS REAL) * 1000000) ELSE 0 END)"
     )
     # What follows the seconds must be a fraction and a zone: anything else ("CET") would be taken for UTC.
-    rest = f"rtrim(substr({name}, 20), '0123456789.+-:Zz') = ''"
+    rest = f"rtrim(substr({name}, 20), '0123456789.+-Zz:') = ''"
     return (
         f"CASE WHEN {name} GLOB '{_STORED}' THEN {name} "
         f"WHEN {name} GLOB '{_DIGIT * 4}-*' AND {rest} THEN {seconds} || '.' || {fraction} END"
