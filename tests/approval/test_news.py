@@ -134,3 +134,18 @@ def test_questions_and_answers_are_not_news(ledger: Ledger) -> None:
     for command, by in ((c.AdoptPolicy(policy, "start"), GATE), (c.Propose(a_proposal(), policy), BOT)):
         assert ledger.execute(command, by=by, at=NOW).refusal is None
     assert told(ledger) == []
+
+
+def test_harm_of_several_changes_at_once_is_told_as_harm_each() -> None:
+    """One moment and one actor do not make one act: the ledger says what one command appended."""
+    entries, state = narrowings(("one", "guard", A_SECOND), ("two", "guard", A_SECOND))
+    apart = [entry._replace(command=f"command:{entry.seq}") for entry in entries]
+    assert [matter.title for matter in news(apart, state, ROSTER)] == [
+        "“one” goes to 1 % for harm",
+        "“two” goes to 1 % for harm",
+    ]
+    together = [entry._replace(command="command:3") for entry in entries]
+    (matter,) = news(together, state, ROSTER)
+    assert matter.title == "2 changes are shown less for harm"
+    (older,) = news(entries, state, ROSTER)
+    assert older.title == "2 changes are shown less for harm", "entries from before commands had names"

@@ -19,7 +19,7 @@ from belay.ledger.codec import encode_state
 from belay.ledger.export import export
 from belay.ledger.migrations import upgrade
 from belay.ledger.schema import entries, evidence, projections
-from belay.ledger.store import Ledger, LedgerError
+from belay.ledger.store import Ask, Ledger, LedgerError
 from belay.ledger.verify import verify
 
 
@@ -66,7 +66,7 @@ def test_an_attempt_that_passes_a_limit_is_kept(ledger: Ledger) -> None:
     assert outcome.events == ()
     assert outcome.refusal is not None
     (*_, last) = ledger.entries()
-    assert (last.kind, last.actor, last.key) == ("command.refused", "agent:bot", "")
+    assert (last.kind, last.actor, last.key) == ("command.refused", "agent:bot", "command:2")
     assert '"rule":"people-promote"' in last.body
 
 
@@ -237,8 +237,33 @@ def test_the_migrated_tables_are_the_ones_the_code_knows(any_ledger: Ledger) -> 
         assert columns == {column.name for column in table.columns}
 
 
-def test_times_going_back_are_kept_as_they_are(ledger: Ledger) -> None:
+def test_times_never_go_back(ledger: Ledger) -> None:
+    """A host's clock that is behind, or was put back, writes no entry before the one that it follows."""
     ledger.execute(c.AdoptPolicy(a_policy(), "start"), by=GATE, at=NOW)
     ledger.execute(c.Freeze("all", "x"), by=NORA, at=NOW - timedelta(days=400))
+    ledger.execute_many(
+        [
+            Ask(c.Freeze(f"capability:{n}", "x"), NORA, NOW + timedelta(seconds=s))
+            for n, s in (("a", 2), ("b", 1))
+        ]
+    )
     assert verify(ledger).ok
-    assert ledger.state().freezes["all"].since == NOW - timedelta(days=400)
+    assert ledger.state().freezes["all"].since == NOW
+    times = [entry.at for entry in ledger.entries()]
+    assert times == sorted(times)
+    assert encode_state(ledger.state()) == encode_state(Ledger(ledger.engine).state())
+
+
+def test_what_one_command_appended_shares_its_name_and_nothing_else_does(story: Ledger) -> None:
+    """Acts of one actor in one moment are told apart."""
+    several = [Ask(c.Freeze(f"surface:{name}", "x"), NORA, NOW) for name in ("search", "home")]
+    before = story.head()[0]
+    story.execute_many(several)
+    told = list(story.history(after=before))
+    assert len({entry.act for entry in told}) == len(told)
+    groups = {}
+    for entry in story.history():
+        groups.setdefault(entry.command, []).append(entry.seq)
+    assert "" not in groups
+    assert all(seqs == list(range(seqs[0], seqs[-1] + 1)) for seqs in groups.values())
+    assert any(len(seqs) > 1 for seqs in groups.values())

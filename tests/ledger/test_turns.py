@@ -82,7 +82,7 @@ def test_each_is_decided_on_what_the_one_before_left(ledger: Ledger) -> None:
         "command.refused",
         "freeze.lifted",
     ]
-    assert [entry.key for entry in ledger.entries()] == ["k", "", "", ""]
+    assert [entry.key for entry in ledger.entries()] == ["k", "command:2", "command:3", "command:4"]
     assert verify(ledger).ok
 
 

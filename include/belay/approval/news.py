@@ -62,12 +62,12 @@ class News:
 def news(entries: Iterable[Recorded], state: State, roster: Roster) -> Iterator[News]:
     """Yield what people are to be told of ``entries`` (in the ledger's order), oldest first.
 
-    What was appended in one breath (by one actor, at one moment) is one matter: a demotion with everything
-    that it takes down, a kill switch with everything that it stops.
+    What one command appended is one matter: a demotion with everything that it takes down, a kill switch
+    with everything that it stops.
     """
     teller = _Teller(state, roster)
     waiting: list[Recorded] = []
-    for _, together in groupby(entries, key=lambda entry: (entry.at, str(entry.by))):
+    for _, together in groupby(entries, key=lambda entry: entry.act):
         told = [entry for entry in together if _is_told(entry)]
         if not told:
             continue
@@ -127,9 +127,12 @@ class _Teller:
                 return f"The guard sees {event.target} again"
             case e.Unfrozen():
                 return f"The freeze of {event.target} is lifted"
-        if len(told) > 1:
-            return f"{len(told)} changes are shown less: the guard cannot see them"
-        why = "for harm" if event.cause in HARM else f"({event.cause})"
+        narrowed = [one.event for one in told if isinstance(one.event, e.NarrowingIntended)]
+        causes = {one.cause for one in narrowed}
+        why = "for harm" if causes <= HARM else f"({', '.join(sorted(causes))})"
+        if len(narrowed) > 1:
+            because = ": the guard cannot see them" if causes == {BLIND} else f" {why}"
+            return f"{len(narrowed)} changes are shown less{because}"
         return f"{self._called(event.optimization)} goes to {percent(event.to_scope)} {why}"
 
     def _subject(self, entry: Recorded) -> str:

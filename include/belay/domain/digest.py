@@ -1,7 +1,11 @@
 """Canonical JSON and its SHA-256: one content, one name.
 
-Follows the part of RFC 8785 (JSON Canonicalization Scheme) that plain data needs: keys sorted, no
-white space, UTF-8, no NaN or infinity.
+The form is Python's (``json.dumps`` with ``sort_keys=True, separators=(",", ":"), ensure_ascii=False,
+allow_nan=False``), and part of the ledger's format: keys in the order of their code points, no white space,
+UTF-8, strings escaped as RFC 8259 asks and no more, whole numbers in full, other numbers in the fewest digits
+that read back to the same double (IEEE 754). It is not RFC 8785 (JSON Canonicalization Scheme), whose digits
+are the same but which writes doubles as ECMAScript does (``1`` for 1.0, ``1e+21`` only from there on) and
+orders keys by UTF-16 code units.
 """
 
 from __future__ import annotations

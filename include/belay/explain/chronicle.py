@@ -93,11 +93,11 @@ class Chronicle:
         return found
 
     def breath(self, entry: Recorded) -> tuple[Recorded, ...]:
-        """Return the entries that were appended with ``entry``: neighbours of one actor and one moment."""
+        """Return the entries that were appended with ``entry``, by one command."""
         same = [entry]
         for step in (-1, 1):
             seq = entry.seq + step
-            while (near := self.entry(seq)) and (near.at, near.by) == (entry.at, entry.by):
+            while (near := self.entry(seq)) and near.act == entry.act:
                 same.append(near)
                 seq += step
         return tuple(sorted(same, key=lambda one: one.seq))

@@ -30,7 +30,8 @@ class Entry(NamedTuple):
     capability, optimization : str
         What it is about; empty where it is about neither.
     key : str
-        Idempotency key of the command that led to it; empty when it had none.
+        The command that led to it: its idempotency key, or where it had none ``command:`` and the number of
+        its first entry. Empty in entries from before that was kept.
     body : str
         The event as canonical JSON.
     prev, hash : str

@@ -22,10 +22,10 @@ from belay.ledger.schema import MARK, entries, projections
 
 def recorded(entry: Entry) -> Recorded:
     """Return a stored entry as the event that state is folded from."""
-    return recorded_from(entry.seq, entry.at, entry.kind, entry.actor, entry.body)
+    return recorded_from(entry.seq, entry.at, entry.kind, entry.actor, entry.key, entry.body)
 
 
-def recorded_from(seq: int, at: str, kind: str, actor: str, body: str) -> Recorded:
+def recorded_from(seq: int, at: str, kind: str, actor: str, key: str, body: str) -> Recorded:
     """Return the event that these columns of an entry hold.
 
     Raises
@@ -33,7 +33,7 @@ def recorded_from(seq: int, at: str, kind: str, actor: str, body: str) -> Record
     ValueError
         When one of them holds no time, no actor, or no event that this Belay knows.
     """
-    return Recorded(seq, datetime.fromisoformat(at), _actor(actor), codec.decode_event(kind, body))
+    return Recorded(seq, datetime.fromisoformat(at), _actor(actor), codec.decode_event(kind, body), key)
 
 
 @lru_cache(maxsize=1024)
@@ -56,11 +56,11 @@ def events_by_key(connection: sa.Connection, keys: Collection[str]) -> Mapping[s
     return found
 
 
-def newest_state(connection: sa.Connection, known: State | None) -> tuple[State, str]:
-    """Bring ``known`` (or the projections) up to the last entry; return the state and that entry's hash.
+def newest_state(connection: sa.Connection, known: State | None) -> tuple[State, str, str]:
+    """Bring ``known`` (or the projections) up to the last entry; return the state, its hash and its time.
 
     The last entry of ``known`` is read again too: a ledger that was put back to an earlier copy has lost it.
-    An empty ledger has an empty hash here.
+    An empty ledger has an empty hash and time here.
 
     Raises
     ------
@@ -78,7 +78,8 @@ def newest_state(connection: sa.Connection, known: State | None) -> tuple[State,
         for row in rows:
             if row.seq > start.seq:
                 draft.apply(recorded(Entry(*row)))
-        return (draft.state() if draft.seq > start.seq else start), rows[-1].hash if rows else ""
+        hash_, at = (rows[-1].hash, rows[-1].at) if rows else ("", "")
+        return (draft.state() if draft.seq > start.seq else start), hash_, at
     raise LedgerError("the ledger's tables do not fit its entries: run `belay ledger rebuild`")
 
 

@@ -70,7 +70,7 @@ class Ledger:
     def state(self) -> State:
         """Return the state as of the last entry."""
         with self._turns.lock, explained(self.engine), self.engine.connect() as connection:
-            self._state, _ = newest_state(connection, self._state)
+            self._state, *_ = newest_state(connection, self._state)
             return self._state
 
     def head(self) -> tuple[int, str]:
@@ -199,9 +199,9 @@ class Ledger:
         with explained(self.engine):
             for _ in range(_ATTEMPTS):
                 with self.engine.connect() as connection:
-                    self._state, last = newest_state(connection, self._state)
+                    self._state, last, since = newest_state(connection, self._state)
                     earlier = dict(events_by_key(connection, {ask.key for ask in asks if ask.key}))
-                batch = Batch(self._state, last)
+                batch = Batch(self._state, last, since)
                 answers = [_decided(ask, batch, earlier) for ask in asks]
                 if not batch.empty:
                     try:

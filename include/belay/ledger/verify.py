@@ -136,9 +136,9 @@ class _Reading:
         draft, documents = self._draft, self._documents
         anchored, anchor = self._since or (0, "")
         for count, row in enumerate(part):
-            seq, at, kind, actor, _, _, _, body, _, own = row
+            seq, at, kind, actor, _, _, key, body, _, own = row
             try:
-                told = recorded_from(seq, at, kind, actor, body)
+                told = recorded_from(seq, at, kind, actor, key, body)
                 if draft is not None:
                     draft.apply(told)
             except (ValueError, KeyError, TypeError) as error:

@@ -23,15 +23,23 @@ _COLUMNS = [column.name for column in entries.columns]
 _PROJECTED = [column.name for column in projections.columns]
 
 
+COMMAND = "command:"
+"""What the key of a command begins with that was given none; the number of its first entry follows."""
+
+
 class OvertakenError(Exception):
     """Another writer moved the head first."""
 
 
 class Batch:
-    """Entries that follow one another from ``state``, whose last entry has the hash ``last``."""
+    """Entries that follow one another from ``state``, whose last entry has the hash ``last``.
 
-    def __init__(self, state: State, last: str) -> None:
-        self._start, self._last = state.seq, last or GENESIS
+    Their times never go back before that entry's (``since``), nor before one another's: clocks differ from
+    host to host, and are put back, but what follows did not happen earlier.
+    """
+
+    def __init__(self, state: State, last: str, since: str = "") -> None:
+        self._start, self._last, self._since = state.seq, last or GENESIS, since
         self._draft = Draft(state)
         self._rows: list[dict[str, Any]] = []
         self._prev = self._last
@@ -47,14 +55,17 @@ class Batch:
         return not self._rows
 
     def add(self, events: Sequence[Event], by: Actor, at: datetime, key: str) -> None:
-        """Append ``events`` (``at`` in UTC)."""
+        """Append ``events`` of one command (``at`` in UTC); without an idempotency key it is given a name."""
+        key = key or f"{COMMAND}{self._draft.seq + 1}"
+        self._since = max(self._since, at.isoformat(timespec="microseconds"))
+        at = datetime.fromisoformat(self._since)
         for event in events:
             seq = self._draft.seq + 1
             optimization, capability = _about(event, self._draft)
             body = codec.encode(event)
             columns = (
                 seq,
-                at.isoformat(timespec="microseconds"),
+                self._since,
                 event.kind,
                 str(by),
                 capability,
@@ -65,7 +76,7 @@ class Batch:
             )
             self._prev = hash_of(*columns)
             # What is folded is what was written: a whole number in a field of floats is read back as a float.
-            self._draft.apply(Recorded(seq, at, by, codec.decode_event(event.kind, body)))
+            self._draft.apply(Recorded(seq, at, by, codec.decode_event(event.kind, body), key))
             self._rows.append(dict(zip(_COLUMNS, (*columns, self._prev), strict=True)))
 
     def write(self, connection: sa.Connection) -> None:
