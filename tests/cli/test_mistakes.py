@@ -82,6 +82,65 @@ SETTINGS = [
 ]
 
 
+POLICIES = [
+    Mistake(
+        "percent for basis points in the ramp",
+        ("policy", "check"),
+        1,
+        ("basis points are meant here, so the ramp would end at 1 %", "[100, 500, 2500, 10000]", "[1 %, 5 %"),
+        policy="ramp: [1, 5, 25, 100]",
+    ),
+    Mistake("percent as a text", ("policy", "check"), 0, ("4 cap",), policy="ramp: [1 %, 5%, 25 %, 100 %]"),
+    Mistake(
+        "percent for basis points in the free scope",
+        ("policy", "check"),
+        1,
+        ("free_scope: basis points are meant here, so this is 0.05 %", "write 500 or '5 %'"),
+        policy="free_scope: 5",
+    ),
+    Mistake(
+        "a suite that does not exist",
+        ("policy", "check"),
+        1,
+        ("there is no suite 'newsletter' in expectations/",),
+        policy="suites: [newsletter]",
+    ),
+]
+
+_WITHOUT = EXAMPLE.split("prediction:")[0]
+PROPOSALS_GIVEN = [
+    Mistake(
+        "percent for a share in a prediction",
+        ("propose", "PROPOSAL", "--no-start"),
+        2,
+        ("prediction.effect: this would be 800 %: write 0.08 for 8 %, or '800 %' where that is meant",),
+        proposal=f"{_WITHOUT}prediction: {{effect: 8, low: 1, high: 9}}\n",
+    ),
+    Mistake(
+        "percent as a text in a prediction",
+        ("propose", "PROPOSAL", "--no-start"),
+        0,
+        ("recorded",),
+        proposal=f"{_WITHOUT}prediction: {{effect: 8 %, low: -1 %, high: 9 %}}\n",
+    ),
+    Mistake(
+        "a prediction that is no mapping",
+        ("propose", "PROPOSAL", "--no-start"),
+        2,
+        ("prediction: write effect, low and high, such as {effect: 0.08, low: 0.02, high: 0.14}",),
+        proposal=f"{_WITHOUT}prediction: 8%\n",
+    ),
+    Mistake("an empty file", ("propose", "PROPOSAL"), 2, ("the file is empty",), proposal=""),
+    Mistake(
+        "a wrong id",
+        ("propose", "PROPOSAL"),
+        2,
+        ("lower-case letters, digits and -",),
+        proposal=EXAMPLE.replace("optimization: checkout-delivery-date", "optimization: Checkout_Date"),
+    ),
+]
+
+
 def run(
     belay: Belay, mistake: Mistake, policies: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -107,6 +166,65 @@ def run(
 @pytest.mark.parametrize("mistake", SETTINGS, ids=lambda mistake: mistake.what)
 def test_a_setting(belay: Belay, mistake: Mistake, policies: Path, monkeypatch, tmp_path: Path) -> None:
     run(belay, mistake, policies, monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("mistake", POLICIES, ids=lambda mistake: mistake.what)
+def test_a_policy(belay: Belay, mistake: Mistake, policies: Path, monkeypatch, tmp_path: Path) -> None:
+    run(belay, mistake, policies, monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("old", ["minimum_effect: 0.1", "page_errors: 0.5"])
+@pytest.mark.parametrize("percent", ["5", "8.0", "2"])
+def test_percent_for_a_share_in_an_effect_or_margin(
+    belay: Belay, policies: Path, old: str, percent: str
+) -> None:
+    file = policies / "checkout_wording.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, f"{old.split(':', maxsplit=1)[0]}: {percent}"))
+    checked = belay("policy", "check")
+    assert checked.exit_code == 1
+    assert f"write {float(percent) / 100:g} for {float(percent):g} %" in checked.output
+
+
+@pytest.mark.parametrize("mistake", PROPOSALS_GIVEN, ids=lambda mistake: mistake.what)
+def test_a_proposal(
+    belay: Belay, services: Services, mistake: Mistake, policies: Path, monkeypatch, tmp_path: Path
+) -> None:
+    run(belay, mistake, policies, monkeypatch, tmp_path)
+    if mistake.code:
+        assert not (services.settings.home / "ledger.db").exists(), "a refused proposal began a ledger"
+
+
+NOBODY = [
+    ("show", "nothing-like-that"),
+    ("explain", "nothing-like-that"),
+    ("explain", "9" * 5000),
+    ("explain", "#" + "9" * 5000),
+    ("approve", "nothing-like-that", "--as", "nora", "--reason", "x"),
+    ("reject", "nothing-like-that", "--as", "nora", "--reason", "x"),
+    ("veto", "nothing-like-that", "--as", "nora", "--reason", "x"),
+    ("stop", "nothing-like-that", "--as", "timo", "--reason", "x"),
+    ("freeze", "nothing-like-that", "--as", "timo", "--reason", "x"),
+    ("judge", "nothing-like-that", "yes", "--as", "nora", "--reason", "x"),
+    ("undelegate", "nothing-like-that", "--as", "nora", "--reason", "x"),
+    ("delegate", "nobody-like-that", "--until", "tomorrow", "--as", "nora", "--reason", "x"),
+    ("promote", "nothing_like_that"),
+    ("power", "nothing_like_that"),
+    ("policy", "show", "nothing_like_that"),
+    ("policy", "adopt", "nothing_like_that", "--as", "nora", "--reason", "x"),
+    ("autonomy", "show", "nothing_like_that"),
+    ("autonomy", "shadow", "nothing_like_that"),
+    ("supervision", "--by", "nobody-like-that"),
+]
+
+
+@pytest.mark.parametrize("command", NOBODY, ids=lambda command: " ".join(command)[:40])
+def test_a_name_that_nothing_has_is_bad_input_whatever_the_command(
+    belay: Belay, request_id: str, command: tuple[str, ...]
+) -> None:
+    done = belay(*command)
+    assert done.exit_code == 2, done.output
+    assert "a defect" not in done.output
 
 
 @pytest.mark.parametrize("answer", ["approve", "reject"])

@@ -48,9 +48,9 @@ MISTAKES = [
     ),
     (
         "support_tickets: 1.0",
-        "support_tickets: 20%",
+        "support_tickets: 20 of 100",
         "guardrails.support_tickets",
-        "a number is needed (found '20%')",
+        "a number is needed (found '20 of 100')",
     ),
     (
         "revenue_per_visitor: 0.25",

@@ -56,8 +56,26 @@ _MEANING = {
 }
 
 
+_BAD_INPUT = frozenset(
+    {
+        "no-such-request",
+        "plain-data",
+        "reason",
+        "unknown-capability",
+        "unknown-delegation",
+        "unknown-optimization",
+        "unknown-person",
+        "unknown-target",
+    }
+)
+"""Rules that refuse not the act but what was typed: a name that nothing has, a reason that is none."""
+
+
 def exit_code(error: BaseException) -> int:
     """Return the exit code of ``error``; ``BROKEN`` for one that nobody expected."""
+    refusal = getattr(error, "refusal", None)
+    if getattr(refusal, "rule", None) in _BAD_INPUT:
+        return USAGE
     return next((_MEANING[name] for name in _names(type(error)) if name in _MEANING), BROKEN)
 
 

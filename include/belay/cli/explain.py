@@ -27,15 +27,13 @@ def explain(
     json: Json = False,
 ) -> None:
     """Tell who answered for something: who proposed, ruled, measured, voted, served and owns it."""
+    from belay.explain.explain import entry_number
     from belay.explain.explain import explain as explained
 
     belay = opened(ledger=True)
     names = {person.id: person.name for person in belay.roster().people}
-    bare = name.removeprefix("#")
     try:
-        told = explained(
-            belay.ledger.history(), int(bare) if bare.isdecimal() else name, names, belay.ledger.get_evidence
-        )
+        told = explained(belay.ledger.history(), entry_number(name) or name, names, belay.ledger.get_evidence)
     except LookupError as error:
         raise BadInputError(
             f"{error.args[0]}; `belay status` and `belay ledger tail` list what it knows"

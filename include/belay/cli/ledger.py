@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The append-only record: read it, verify it, take a copy.", no_args_is_help=True)
 
-_ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
+_ANCHOR = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 
 @app.command(epilog="Example: belay ledger tail -n 50")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from belay.cli.exits import BadInputError
 from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say
 from belay.cli.parts import opened
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 _EXAMPLE = "Example: belay propose delivery-date.yaml"
-_LARGEST = 1_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +40,12 @@ def propose(
 ) -> None:
     """Record a proposal in the ledger; proposing the same again changes nothing."""
     from belay.gates.admit import propose as record
+    from belay.gates.documents import read_proposal
     from belay.gates.intake import parse_proposal
 
     belay = opened()
     by = identify(belay.roster(), who).id if person else None
-    proposal = parse_proposal(read_document(file), by_person=by)
+    proposal = parse_proposal(read_proposal(file), by_person=by)
     before = belay.ledger.state().optimizations.get(proposal.optimization)
     known = record(belay, proposal)
     run, next_step = _start(belay, known) if start else (None, "not started, as asked")
@@ -58,29 +57,6 @@ def propose(
     told = "recorded" if before is None else "recorded already"
     say(f"{told}: {known.id} for {known.capability}, content {known.digest[:12]}")
     say(next_step)
-
-
-def read_document(file: Path) -> Any:
-    """Return what a YAML or JSON file holds.
-
-    Raises
-    ------
-    BadInputError
-        When it is neither, or far too large for a proposal.
-    """
-    import yaml
-
-    if file.stat().st_size > _LARGEST:
-        raise BadInputError(f"{file} is larger than 1 MB: a proposal is one small document")
-    try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}" if mark else str(file)
-        problem = getattr(error, "problem", None) or str(error)
-        raise BadInputError(f"{where}: this is not YAML: {problem}") from error
 
 
 def _start(belay: Services, known: OptimizationState) -> tuple[str | None, str]:

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+_PERCENT = re.compile(r"([+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?)\s?%\Z")
+
+
+def share_of(text: object) -> float | None:
+    """Return the share that a text such as ``5 %`` or ``0.5%`` means, or None when it is no such text."""
+    found = _PERCENT.match(text.strip().replace("−", "-")) if isinstance(text, str) else None
+    return float(found[1]) / 100 if found else None
+
 
 def in_percent(value: float, places: int = 0) -> str:
     """Return a share with so many decimal places: 0.125 is ``12 %``, or ``12.5 %`` with one."""

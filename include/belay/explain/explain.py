@@ -56,6 +56,15 @@ def explain(
     return Explanation(str(subject), tuple(told))
 
 
+_MOST_DIGITS = 18
+
+
+def entry_number(text: str) -> int | None:
+    """Return the number of an entry that ``text`` is (``55``, ``#55``), or None; no ledger has 10^18."""
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
+
+
 def _tell(book: Chronicle, entry: Recorded) -> Matter:
     tells = _MATTERS.get(type(entry.event))
     return lone(book, entry) if tells is None else tells(book, entry, entry.event)

@@ -102,7 +102,7 @@ def delegate(
     if receiver is None or not receiver.active:
         known = ", ".join(other.id for other in roster.people if other.active and other.id != person.id)
         message = f"{to!r} is nobody who could answer; there is: {known}"
-        raise RefusedError(Refusal("roster", message))
+        raise RefusedError(Refusal("unknown-person", message))
     ends = until(until_text, now, belay.settings.zone)
     state = _as_person(belay, c.Delegate(receiver.id, person.roles, ends, reason, via), person).state
     mine = [d for d in state.delegations.values() if (d.giver, d.to, d.until) == (person.id, to, ends)]

@@ -132,6 +132,9 @@ def _in_words(model: Any, document: Document, at: Path, path: Path, problem: Any
             text = "unknown key"
     elif kind in _TYPES:
         text, right = _TYPES[kind], f"write {description}" if description else "see the neighbouring files"
+    elif kind == "share_above_one":
+        text = f"{found:g} would be {found * 100:g} %"
+        right = f"write {found / 100:g} for {found:g} %, or '{found * 100:g} %' where that is meant"
     elif kind == "value_error":
         text, right = (
             "this is not a duration",

@@ -24,6 +24,9 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
 """Levels of nesting; no policy file needs more than five."""
 
+_MOST_DIGITS = 400
+"""Digits of a whole number that are read as they are; one of more is infinite, and refused as that."""
+
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -94,8 +97,14 @@ def read_document(path: FilePath) -> Document:
         problem = f"byte {raw[error.start]:#04x} is not UTF-8"
         _reject(document, line, problem, "save the file as UTF-8")
         return document
+    return read_text(path.name, text)
+
+
+def read_text(name: str, text: str, *, max_depth: int = MAX_DEPTH) -> Document:
+    """Read the text of the file called ``name``. Never raises: what is wrong is in ``errors``."""
+    document = Document(name)
     try:
-        _Builder(document, yaml.parse(text, Loader=_LOADER)).build()
+        _Builder(document, yaml.parse(text, Loader=_LOADER), max_depth).build()
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         problem = f"this is not YAML: {error.problem or error.context}"
@@ -120,9 +129,10 @@ class _UnusableError(Exception):
 class _Builder:
     """Turns parser events into plain data."""
 
-    def __init__(self, document: Document, events: Iterator[Any]) -> None:
+    def __init__(self, document: Document, events: Iterator[Any], max_depth: int) -> None:
         self.document = document
         self.events = events
+        self.max_depth = max_depth
 
     def build(self) -> None:
         """Fill the document."""
@@ -157,8 +167,8 @@ class _Builder:
         self.document.lines.setdefault(path, line)
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             self._stop(line, "anchors and aliases (&name, *name) are not used here", "write the value out")
-        if depth > MAX_DEPTH:
-            self._stop(line, f"nested more than {MAX_DEPTH} levels deep", "flatten it")
+        if depth > self.max_depth:
+            self._stop(line, f"nested more than {self.max_depth} levels deep", "flatten it")
         if event.tag is not None and event.tag != "!":
             self._stop(line, f"tags ({event.tag}) are not used here", "write the plain value")
         if isinstance(event, yaml.MappingStartEvent):
@@ -206,7 +216,7 @@ def _scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.match(text):
-        return int(text) if len(text) <= 18 else float(text)
+        return int(text) if len(text) <= _MOST_DIGITS else float(text)
     if _FLOAT.match(text):
         return float(text)
     if _NON_FINITE.match(text):

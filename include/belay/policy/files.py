@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from belay.domain.calendar import WEEKDAYS
+from belay.domain.figures import share_of
 from belay.domain.metrics import Direction, MetricKind, PrimaryRule
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE
@@ -36,12 +38,38 @@ Duration = Annotated[
     BeforeValidator(seconds_of),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[dhms]$", "examples": ["7d", "12h"]}),
 ]
-Scope = Annotated[int, Field(ge=1, le=FULL_SCOPE)]
+
+
+def _basis_points(value: Any) -> Any:
+    """Scopes are basis points, or percent as a text that says so: ``5 %`` is 500."""
+    share = share_of(value)
+    points = None if share is None else round(share * FULL_SCOPE, 6)
+    return value if points is None else int(points) if points == int(points) else points
+
+
+def _share(value: Any) -> Any:
+    """Effects, margins and rates are shares, or percent as a text that says so: ``5 %`` is 0.05."""
+    share = share_of(value)
+    return value if share is None else share
+
+
+def _said_as_percent(value: Any) -> Any:
+    """Hardly anybody who writes ``5`` means 500 %: then it has to be said as ``500 %``."""
+    share = share_of(value)
+    if share is None and value in range(2, 11) and not isinstance(value, bool):
+        raise PydanticCustomError(
+            "share_above_one", "{share:g} is {percent:g} %", {"share": value, "percent": value * 100}
+        )
+    return value if share is None else share
+
+
+BasisPoints = BeforeValidator(_basis_points)
+Scope = Annotated[int, BasisPoints, Field(ge=1, le=FULL_SCOPE)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 GroupId = Annotated[str, Field(pattern=r"^S[A-Z0-9]{2,30}$")]
-Margin = Annotated[float, Field(gt=0, le=10)]
-Rate = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Margin = Annotated[float, BeforeValidator(_said_as_percent), Field(gt=0, le=10)]
+Rate = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
+Share = Annotated[float, BeforeValidator(_share), Field(gt=0, le=1)]
 WeekdayWord = Annotated[str, Field(pattern=f"^({'|'.join(WEEKDAYS)})$")]
 DayWord = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 HoursWord = Annotated[str, Field(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")]
@@ -158,7 +186,7 @@ class GuardFile(Strict):
 class HoldbackFile(Strict):
     """Who goes without a change that is complete, so that it can still be measured."""
 
-    share: Annotated[int, Field(ge=0, le=2_000)] | None = Field(
+    share: Annotated[int, BasisPoints, Field(ge=0, le=2_000)] | None = Field(
         None, description="units held back in basis points, such as 200; 0 holds nobody back"
     )
     horizon: Duration | None = Field(None, description="data time after completion, such as 60d")
@@ -230,7 +258,7 @@ class AutonomyFile(Strict):
         None, description="approvals that a promotion needs in all"
     )
     demotion: DemotionFile | None = Field(None, description="when a stage is lost")
-    holdout: Annotated[int, Field(ge=0, le=5_000)] | None = Field(
+    holdout: Annotated[int, BasisPoints, Field(ge=0, le=5_000)] | None = Field(
         None, description="share of units, in basis points, that never see any of its optimizations"
     )
 
@@ -268,10 +296,13 @@ class DefaultsFile(Strict):
 
     initial_stage: StageWord | None = Field(None, description="observe, suggest or supervised")
     ramp: Annotated[list[Scope], Field(min_length=1, max_length=50)] | None = Field(
-        None, description="increasing scope steps in basis points, such as [100, 500, 2500, 10000]"
+        None,
+        description="increasing scope steps in basis points, or as percent, such as [1 %, 5 %, 25 %, 100 %]",
     )
-    free_scope: Annotated[int, Field(ge=0, le=FULL_SCOPE)] | None = Field(
-        None, description="scope in basis points up to which higher stages widen with less oversight"
+    free_scope: Annotated[int, BasisPoints, Field(ge=0, le=FULL_SCOPE)] | None = Field(
+        None,
+        description="scope in basis points, or as percent such as 5 %, up to which higher stages widen with "
+        "less oversight",
     )
     segments: list[Name] | None = Field(None, description="columns of exposures that are judged one by one")
     exposure_filters: dict[Name, FilterValue] | None = Field(

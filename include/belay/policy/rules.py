@@ -101,6 +101,47 @@ def _stages(c: Checked) -> Found:
         )
 
 
+_SURELY_PERCENT = 100
+"""A bare number up to this may be meant as percent; that far down, basis points are written as ``0.5 %``."""
+
+
+def _hundredfold(c: Checked) -> Found:
+    """Basis points that were meant as percent would be a hundredth of it, and nobody would notice."""
+    ramp = c.document.value.get("ramp")
+    bare = isinstance(ramp, list) and all(isinstance(step, int) for step in ramp)
+    if c.file.ramp and bare and max(c.file.ramp) <= _SURELY_PERCENT:
+        meant, tiny = c.file.ramp, c.file.ramp
+        points = [step * 100 for step in meant]
+        problem = f"basis points are meant here, so the ramp would end at {max(tiny) / 100:g} %"
+        percent = ", ".join(f"{step} %" for step in meant)
+        really = ", ".join(f"{step / 100:g} %" for step in tiny)
+        right = f"write {points}, or [{percent}]; if so little is meant: [{really}]"
+        yield c.document.error(("ramp",), ..., problem, right)
+    holdback, autonomy = c.file.holdback, c.file.autonomy
+    shares = {
+        ("free_scope",): c.file.free_scope,
+        ("holdback", "share"): holdback.share if holdback else None,
+        ("autonomy", "holdout"): autonomy.holdout if autonomy else None,
+    }
+    for path, value in shares.items():
+        if value and value <= _SURELY_PERCENT // 2 and isinstance(_raw(c, path), int):
+            problem = f"basis points are meant here, so this is {value / 100:g} %"
+            right = f"write {value * 100} or '{value} %'; if so little is meant: '{value / 100:g} %'"
+            yield c.document.error(path, value, problem, right)
+    effect = c.file.primary.minimum_effect if c.file.primary else None
+    if effect is not None and effect > 1:
+        problem = f"an effect of {effect * 100:g} % would have to more than double the metric"
+        right = f"effects are shares: write {effect / 100:g} for {effect:g} %"
+        yield c.document.error(("primary", "minimum_effect"), effect, problem, right)
+
+
+def _raw(c: Checked, path: Path) -> object:
+    value: object = c.document.value
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
 def _ramp(c: Checked) -> Found:
     steps = c.file.ramp or []
     for index in range(1, len(steps)):
@@ -357,6 +398,7 @@ _RULES: tuple[Callable[[Checked], Found], ...] = (
     _owner,
     _stages,
     _ramp,
+    _hundredfold,
     _window,
     _primary,
     _guardrails,

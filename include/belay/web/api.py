@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from belay.domain.events import Choice
@@ -15,6 +15,7 @@ from belay.domain.text import cleaned
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.admit import propose
+from belay.gates.documents import parse_json
 from belay.gates.intake import BadProposalError, parse_proposal
 from belay.gates.outcome import RefusedError
 from belay.gates.stop import stop
@@ -107,8 +108,18 @@ def read_evidence(sha256: str, belay: BelayDep) -> Any:
         raise HTTPException(404, str(error)) from error
 
 
+async def _document(http: Request) -> Any:
+    """Return the body as JSON: what is odd is said with its field, and is no defect."""
+    try:
+        return parse_json(await http.body())
+    except BadProposalError as error:
+        raise HTTPException(422, str(error)) from error
+
+
 @router.post("/proposals", dependencies=[answerer], status_code=201)
-def take_proposal(document: dict[str, Any], person: MaybePersonDep, belay: BelayDep) -> dict[str, Any]:
+def take_proposal(
+    document: Annotated[Any, Depends(_document)], person: MaybePersonDep, belay: BelayDep
+) -> dict[str, Any]:
     """Record a proposal. It is what an agent may do; everything after it is up to the gates.
 
     Who is logged in as a person of the roster proposes as that person, and so never approves it.

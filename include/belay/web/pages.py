@@ -17,7 +17,7 @@ from belay.domain.gates import Gate
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
-from belay.explain.explain import explain
+from belay.explain.explain import entry_number, explain
 from belay.gates.in_force import policies_in_force
 from belay.gates.outbox import waiting
 from belay.gates.outcome import RefusedError, in_words
@@ -133,7 +133,7 @@ def show_optimization(optimization: str, belay: BelayDep) -> HTMLResponse:
 def show_explanation(subject: str, belay: BelayDep, request: Request) -> Response:
     """Tell who answered for an entry, an optimization, a request or a capability; as JSON to programs."""
     names = {person.id: person.name for person in belay.policies().roster.people}
-    about = int(subject) if subject.isdecimal() else subject
+    about = entry_number(subject) or subject
     try:
         told = explain(belay.ledger.history(), about, names, belay.ledger.get_evidence)
     except LookupError as error:
