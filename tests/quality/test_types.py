@@ -156,3 +156,27 @@ def test_a_time_that_does_not_say_which_is_named(warehouse: Warehouse) -> None:
     assert sentence.startswith(
         "outcomes.event_time holds numbers from 20260302 to 20260302, which count neither"
     )
+
+
+def test_parts_that_differ_are_told_and_hold_where_a_type_is_forced_on_them(lake: Warehouse) -> None:
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = sound_rows()
+    lake.fill(rows)
+    part = lake.folder / "lake" / "outcomes" / "part.parquet"
+    table = pq.read_table(part)
+    index = table.schema.get_field_index("revenue")
+    whole = table.column("revenue").to_pandas().round().astype("int64")
+    pq.write_table(table.set_column(index, "revenue", pa.array(whole)), part)
+    widened = lake.run(suites=("outcomes",))
+    assert widened.verdict is Verdict.PASS
+    assert "outcomes.revenue is double in empty.parquet and integer in part.parquet" in widened.sentence
+    with duckdb.connect(str(lake.folder / "warehouse.duckdb")) as connection:
+        connection.execute(
+            f"CREATE OR REPLACE VIEW outcomes AS SELECT * FROM read_parquet('{part.parent}/*.parquet')"
+        )
+    forced = lake.run(suites=("outcomes",))
+    assert forced.verdict is Verdict.FAIL
+    assert "reads all parts as the first" in failed(forced)["outcomes.parts-agree"].sentence

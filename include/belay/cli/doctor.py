@@ -172,11 +172,19 @@ def _guard(belay: Services) -> tuple[Answers, str]:
 
 def _warehouse(belay: Services) -> tuple[Answers, str]:
     from belay.measurement.warehouse import watermark
+    from belay.warehouse.examine import examine_tables
 
-    surfaces = sorted({policy.surface for policy in belay.policies().capabilities.values()})
+    policies = belay.policies().capabilities.values()
+    metrics = [metric for policy in policies for metric in policy.metrics]
+    sources = {metric.source for metric in metrics} | {"units" for metric in metrics if metric.covariate}
+    remarks = examine_tables(belay.warehouse, ["exposures", "outcomes", *sorted(sources)])
+    if wrong := [remark.sentence for remark in remarks if remark.wrong]:
+        return Answers.NO, "; ".join(wrong)
+    surfaces = sorted({policy.surface for policy in policies})
     marks = {surface: watermark(belay.warehouse, surface) for surface in surfaces}
     said = ", ".join(f"{s} {m:%Y-%m-%d %H:%M}" if m else f"{s}: nothing yet" for s, m in marks.items())
-    return Answers.YES, f"newest data: {said or 'no surface to ask about'}"
+    told = [f"newest data: {said or 'no surface to ask about'}", *(remark.sentence for remark in remarks)]
+    return Answers.YES, "; ".join(told)
 
 
 def _clock_in_use(belay: Services) -> str:

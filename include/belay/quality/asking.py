@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from belay.quality.great_expectations_engine import ROWS_QUERY, Question, Result, UnknownExpectationError
-from belay.quality.report import Finding, Statistic
+from belay.quality.report import Finding, Severity, Statistic
 from belay.quality.scope import Rows, literal
 from belay.quality.session import Session, in_words, plain
 from belay.quality.standing import check_freshness, check_split, check_volume
@@ -15,6 +15,7 @@ from belay.quality.suites import CheckSpec, Reads, When
 from belay.warehouse.catalogue import Column, Kind, Relation, read_relation, relation_names
 from belay.warehouse.errors import UnusableColumnError
 from belay.warehouse.forms import TIMES
+from belay.warehouse.parts import disagreements
 
 _FIGURES = frozenset({Kind.INTEGER, Kind.BOOLEAN})
 _HOLDS = {
@@ -89,8 +90,22 @@ def _columns(session: Session, relation: Relation) -> bool:
         finding, sentence = Finding.PASSED, f"{suite.table} has its {len(suite.columns)} columns"
     session.add("columns", finding, sentence, suite.columns_look_at, numbers)
     session.asked.unusable |= {*absent, *wrong}
+    _parts(session)
     needed = {"event_time", "surface", "ingested_at"} if suite.reads is Reads.EVENTS else set()
     return not needed & set(absent)
+
+
+def _parts(session: Session) -> None:
+    """Check that part files agree about types; nothing is said when they do."""
+    with session.engine.connect() as connection:
+        found = disagreements(connection, session.suite.table)
+    if not found:
+        return
+    severity = Severity.WARNING if all(each.widened for each in found) else Severity.CRITICAL
+    sentence = "; ".join(str(each) for each in found[:3])
+    numbers: dict[str, Statistic] = {"columns": ", ".join(each.column for each in found)}
+    look_at = "The loader, or the release that changed what it writes; convert the parts that differ."
+    session.add("parts-agree", Finding.FAILED, sentence, look_at, numbers, severity)
 
 
 def _fits(column: Column, wanted: str, dialect: str) -> bool:

@@ -90,24 +90,36 @@ class Lake:
         another folder, because the home was moved, is made anew.
         """
         for table, schema in schemas().items():
-            if not any((self.folder / table).glob("*.parquet")):
+            # Beside the parts of others too: with it a view has every column that is declared.
+            if not (self.folder / table / "empty.parquet").exists():
                 self.write(table, "empty", schema.empty_table())
-        catalogue = self.home / CATALOGUE
-        views = [self._view(table) for table in TABLES]
-        if catalogue.exists() and _views_of(catalogue) == views:
-            return
         import duckdb
 
+        catalogue = self.home / CATALOGUE
         with tempfile.TemporaryDirectory(dir=self.home) as scratch:
             made = Path(scratch) / CATALOGUE
             with duckdb.connect(str(made)) as connection:
-                for view in views:
-                    connection.execute(f"CREATE VIEW {view}")
-            made.replace(catalogue)
+                for table in TABLES:
+                    connection.execute(f"CREATE VIEW {self._view(table)}")
+            if not catalogue.exists() or _views_of(catalogue) != _views_of(made):
+                made.replace(catalogue)
 
     def _view(self, table: str) -> str:
+        """Return the view of a table: types that fit all its parts, texts and times as they are declared.
+
+        Figures are not cast: a number with decimals stays one, and a check of types says that it is there.
+        """
+        import pyarrow as pa
+
+        casts = {
+            field.name: "VARCHAR" if pa.types.is_string(field.type) else "TIMESTAMP"
+            for field in schemas()[table]
+            if pa.types.is_string(field.type) or pa.types.is_timestamp(field.type)
+        }
+        declared = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in casts.items())
         parts = f"{glob.escape(str(self.folder / table))}/*.parquet".replace("'", "''")
-        return f"{table} AS SELECT * FROM read_parquet('{parts}')"  # noqa: S608 - our own path
+        read = f"read_parquet('{parts}', union_by_name = true)"
+        return f"{table} AS SELECT * REPLACE ({declared}) FROM {read}"  # noqa: S608 - our own path
 
     def write(self, table: str, part: str, rows: pa.Table) -> Path:
         """Add a part file; it appears under its name when it is whole. The same part again replaces it."""
@@ -137,7 +149,7 @@ def _views_of(catalogue: Path) -> list[str]:
             found = dict(asked.fetchall())
     except duckdb.Error:
         return []
-    return [found.get(table, "").removeprefix("CREATE VIEW ").removesuffix(";") for table in TABLES]
+    return [found.get(table, "") for table in TABLES]
 
 
 def load_tables(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
