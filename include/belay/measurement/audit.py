@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Select,
     and_,
     case,
-    column,
-    distinct,
     func,
     or_,
     select,
-    table,
 )
+from sqlalchemy.sql.selectable import FromClause
 
 from belay.measurement.plan import MeasurementPlan
+from belay.measurement.query import span_of
+from belay.measurement.sources import arrived, events_of, exposures_of, filters_of, labels_of, repeats_of
 from belay.measurement.sql import finite
-from belay.measurement.tables import DROP_DUPLICATES, exposures_of, filters_of, labels_of
 
 
 def survey(plan: MeasurementPlan, until: datetime) -> Select[Any]:
@@ -69,31 +68,41 @@ def without_unit(plan: MeasurementPlan) -> Select[Any]:
 
 def outcome_audit(plan: MeasurementPlan, source: str, until: datetime) -> Select[Any]:
     """Return the statement that counts missing and broken values of the outcomes in the plan's time."""
-    names = dict.fromkeys(
-        name
-        for planned in plan.metrics
-        if planned.metric.source == source
-        for name in (planned.metric.value, planned.metric.denominator)
-        if name
-    )
-    outcomes = table(
-        source,
-        column("event_id"),
-        column("surface"),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in names),
-    )
-    inside = and_(outcomes.c.event_time >= plan.start, outcomes.c.event_time < until)
-    on_time = outcomes.c.ingested_at <= until
-    rows = func.count(case((on_time, 1)))
-    columns: list[ColumnElement[Any]] = [rows.label("rows"), (func.count() - rows).label("late")]
-    if plan.filters.get(DROP_DUPLICATES) == "drop":
-        columns.append(
-            (func.count(outcomes.c.event_id) - func.count(distinct(outcomes.c.event_id))).label("twice")
-        )
+    names = _values(plan, source)
+    outcomes = events_of(source, names, span_of(plan, until), once=False)
+    on_time = and_(*arrived(outcomes, until))
+    return select(*_counts(outcomes, names, on_time, ~on_time))
+
+
+def repeats_audit(plan: MeasurementPlan, source: str, until: datetime) -> Select[Any]:
+    """Return the statement that counts the rows of ``outcome_audit`` that repeat an earlier one.
+
+    Without the outcomes that come once it reads hardly more than their ids.
+    """
+    names = _values(plan, source)
+    repeats = repeats_of(source, names, span_of(plan, until))
+    on_time = repeats.c.ingested_at <= until
+    late = and_(~on_time, repeats.c.superseded_at.is_not(None))
+    return select(*_counts(repeats, names, and_(on_time, repeats.c.superseded_at <= until), late))
+
+
+def without_repeats(read: Mapping[Any, Any], repeats: Mapping[Any, Any]) -> dict[str, int]:
+    """Return what ``outcome_audit`` counted less what ``repeats_audit`` did, and how many those were."""
+    return {name: int(n) - int(repeats[name]) for name, n in read.items()} | {"twice": int(repeats["rows"])}
+
+
+def _values(plan: MeasurementPlan, source: str) -> list[str]:
+    mine = [planned.metric for planned in plan.metrics if planned.metric.source == source]
+    return list(dict.fromkeys(n for metric in mine for n in (metric.value, metric.denominator) if n))
+
+
+def _counts(
+    events: FromClause, names: Sequence[str], counted: ColumnElement[bool], late: ColumnElement[bool]
+) -> list[ColumnElement[Any]]:
+    rows = func.count(case((counted, 1)))
+    columns: list[ColumnElement[Any]] = [rows.label("rows"), func.count(case((late, 1))).label("late")]
     for name in names:
-        known = func.count(case((on_time, outcomes.c[name])))
-        usable = func.count(case((on_time, finite(outcomes.c[name]))))
+        known = func.count(case((counted, events.c[name])))
+        usable = func.count(case((counted, finite(events.c[name]))))
         columns += [(rows - known).label(f"null_{name}"), (known - usable).label(f"broken_{name}")]
-    return select(*columns).where(outcomes.c.surface == plan.surface, inside)
+    return columns

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, RowMapping, literal_column, select, table
+from sqlalchemy import Connection, Engine, RowMapping, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import MetricKind
-from belay.measurement.audit import outcome_audit, survey, without_unit
+from belay.measurement.audit import outcome_audit, repeats_audit, survey, without_repeats, without_unit
 from belay.measurement.findings import to_plain
-from belay.measurement.plan import MeasurementPlan, naive_utc
+from belay.measurement.plan import MeasurementPlan, whole_ms
 from belay.measurement.query import MAX_COMBINATIONS, TWO_ARMS, Combination, day_zero, look, values_of
 from belay.measurement.reading import Reading, reading_of
-from belay.measurement.tables import columns_of
+from belay.measurement.sources import columns_of, drops_duplicates
 from belay.measurement.warehouse import first_line, read_rows
 
 Floats = NDArray[np.float64]
@@ -165,7 +165,7 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
     until
         Moment of the look (data time). The same plan and moment give the same cells again.
     """
-    moment = naive_utc(until)
+    moment = whole_ms(until)
     if plan.start is None or moment <= plan.start:
         return no_cells(plan, moment, "no unit was exposed yet: the first phase has not started")
     try:
@@ -175,19 +175,27 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
             if len(combinations) > MAX_COMBINATIONS:
                 many = f"the segments have {len(combinations):,} combinations of values"
                 return no_cells(plan, moment, f"{many}; at most {MAX_COMBINATIONS:,} can be judged")
-            rows = read_rows(connection, look(plan, moment, combinations)) if combinations else []
             unitless = int(read_rows(connection, without_unit(plan))[0]["rows"])
             outcomes = {
-                source: read_rows(connection, outcome_audit(plan, source, moment))[0]
+                source: _audited(connection, plan, source, moment)
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
             }
+            repeated = [source for source, audit in outcomes.items() if audit.get("twice")]
+            rows = read_rows(connection, look(plan, moment, combinations, repeated)) if combinations else []
     except DBAPIError as error:
         return no_cells(plan, moment, _why_unreadable(engine, plan, error))
-    repeated = sum(int(row["n"]) for row in rows) - (int(rows[0]["exposed"]) if rows else 0)
-    if repeated:
-        return no_cells(plan, moment, f"the units table repeats units: {repeated:,} would be counted again")
     reading = reading_of(plan, rows, surveyed, list(outcomes.values()), unitless)
     return assemble(plan, moment, combinations, rows, outcomes, reading)
+
+
+def _audited(
+    connection: Connection, plan: MeasurementPlan, source: str, moment: datetime
+) -> Mapping[Any, Any]:
+    """Return what the outcomes hold; where repeated events count once, without those repetitions."""
+    read = read_rows(connection, outcome_audit(plan, source, moment))[0]
+    if not drops_duplicates(plan.filters):
+        return read
+    return without_repeats(read, read_rows(connection, repeats_audit(plan, source, moment))[0])
 
 
 def _why_unreadable(engine: Engine, plan: MeasurementPlan, error: DBAPIError) -> str:

@@ -9,28 +9,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    DateTime,
     Engine,
     RowMapping,
-    column,
     func,
     select,
-    table,
 )
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import Metric
 from belay.measurement.cells import Cells, assemble, no_cells
-from belay.measurement.fleet_query import LABELS, Sight, cells_of, parts_of, span_of, survey
-from belay.measurement.plan import MeasurementPlan, naive_utc
+from belay.measurement.fleet_query import (
+    LABELS,
+    Sight,
+    cells_of,
+    outcome_span,
+    parts_of,
+    repeats_of_each,
+    survey,
+)
+from belay.measurement.plan import MeasurementPlan, whole_ms
 from belay.measurement.query import TWO_ARMS, Combination
 from belay.measurement.reading import Reading
+from belay.measurement.sources import drops_duplicates, events_of
 from belay.measurement.sql import finite
 from belay.measurement.warehouse import first_line, read_rows
 
@@ -59,9 +65,9 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     shapes: dict[Any, list[int]] = defaultdict(list)
     for place, sight in enumerate(sights):
         start = sight.plan.start
-        if start is None or naive_utc(sight.until) <= start:
+        if start is None or whole_ms(sight.until) <= start:
             problem = "no unit was exposed yet: the first phase has not started"
-            found[place] = no_cells(sight.plan, naive_utc(sight.until), problem)
+            found[place] = no_cells(sight.plan, whole_ms(sight.until), problem)
         else:
             shapes[sight.plan.segments, tuple(sorted(sight.plan.filters.items()))].append(place)
     for places in shapes.values():
@@ -113,7 +119,7 @@ def _problem(error: DBAPIError) -> str:
 
 
 def _hidden(sights: Sequence[Sight], problem: str) -> list[Cells]:
-    return [no_cells(sight.plan, naive_utc(sight.until), problem) for sight in sights]
+    return [no_cells(sight.plan, whole_ms(sight.until), problem) for sight in sights]
 
 
 def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[Cells], int]:
@@ -124,8 +130,11 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
         raise _UnreadableError(
             f"the segments have {len(labels):,} combinations of values; at most {LABELS:,} can be judged"
         )
-    rows = read_rows(connection, cells_of(sights, metrics, labels)) if labels else []
     sources = list(dict.fromkeys(metric.source for metric in metrics))
+    once = drops_duplicates(sights[0].plan.filters)
+    twice = {source: repeats(connection, sights, source) for source in sources} if once else {}
+    repeated = [source for source, found in twice.items() if found]
+    rows = read_rows(connection, cells_of(sights, metrics, labels, repeated)) if labels else []
     audits = {source: audit(connection, sights, source, metrics) for source in sources}
     by_plan: dict[int, list[RowMapping]] = defaultdict(list)
     for row in rows:
@@ -134,9 +143,28 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     for row in surveyed:
         seen[int(row["k"])] += int(row["rows"])
     cells = [
-        _assembled(sight, metrics, labels, by_plan[k], seen[k], audits) for k, sight in enumerate(sights)
+        _assembled(
+            sight,
+            metrics,
+            labels,
+            by_plan[k],
+            audits,
+            Reading(rows=seen[k], duplicate_outcomes=_dropped(sight, twice, k) if once else None),
+        )
+        for k, sight in enumerate(sights)
     ]
-    return cells, 2 + len(sources)
+    return cells, 2 + len(sources) + len(twice)
+
+
+def _dropped(sight: Sight, twice: Mapping[str, Mapping[int, int]], k: int) -> int:
+    """Return how many repeated events of the plan's own outcomes were counted once."""
+    mine = {planned.metric.source for planned in sight.plan.metrics}
+    return sum(found.get(k, 0) for source, found in twice.items() if source in mine)
+
+
+def repeats(connection: Connection, sights: Sequence[Sight], source: str) -> dict[int, int]:
+    """Count each plan's outcome rows that repeat an earlier one; a plan without any is not in it."""
+    return {int(row["k"]): int(row["rows"]) for row in read_rows(connection, repeats_of_each(sights, source))}
 
 
 def _assembled(
@@ -144,14 +172,14 @@ def _assembled(
     metrics: Sequence[Metric],
     labels: Sequence[tuple[str, ...]],
     rows: Sequence[RowMapping],
-    exposures: int,
     audits: Mapping[str, Mapping[str, Mapping[str, int]]],
+    reading: Reading,
 ) -> Cells:
     """Return the cells of one optimization from its rows of the fleet's."""
     plan = sight.plan
     units = sum(int(row["n"]) for row in rows)
     two = sum(int(row["n"]) for row in rows if row["arms"] == TWO_ARMS)
-    reading = Reading(rows=exposures, units=units - two, two_arms=two)
+    reading = replace(reading, units=units - two, two_arms=two)
     names = _renamed(plan, metrics)
     combinations: list[Combination] = []
     places: dict[Combination, int] = {}
@@ -174,7 +202,7 @@ def _assembled(
         planned.metric.source: audits[planned.metric.source].get(plan.surface, _NOTHING)
         for planned in plan.metrics
     }
-    return assemble(plan, naive_utc(sight.until), combinations, mine, audit, reading)
+    return assemble(plan, whole_ms(sight.until), combinations, mine, audit, reading)
 
 
 class Zeros(dict[str, int]):
@@ -209,23 +237,12 @@ def audit(
     names = dict.fromkeys(
         n for metric in metrics if metric.source == source for n in (metric.value, metric.denominator) if n
     )
-    outcomes = table(
-        source, column("surface"), column("event_time", DateTime()), *(column(name) for name in names)
-    )
-    begin, end = span_of(sights)
+    outcomes = events_of(source, names, outcome_span(sights), once=False)
     columns: list[ColumnElement[Any]] = [outcomes.c.surface.label("surface"), func.count().label("rows")]
     for name in names:
         known, usable = func.count(outcomes.c[name]), func.count(finite(outcomes.c[name]))
         columns += [(func.count() - known).label(f"null_{name}"), (known - usable).label(f"broken_{name}")]
-    statement = (
-        select(*columns)
-        .where(
-            outcomes.c.surface.in_(sorted({sight.plan.surface for sight in sights})),
-            outcomes.c.event_time >= begin,
-            outcomes.c.event_time < end,
-        )
-        .group_by(outcomes.c.surface)
-    )
+    statement = select(*columns).group_by(outcomes.c.surface)
     found = {}
     for row in read_rows(connection, statement):
         found[str(row["surface"])] = Zeros({k: int(v) for k, v in row.items() if k != "surface"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    DateTime,
     Select,
     String,
     and_,
@@ -21,16 +20,24 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    table,
     values,
 )
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.plan import MeasurementPlan, naive_utc
+from belay.measurement.plan import MeasurementPlan, naive_utc, whole_ms
 from belay.measurement.query import DAY_MS, MAX_CODES, TWO_ARMS, day_zero
-from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
-from belay.measurement.tables import DROP_DUPLICATES, exposures_of, filters_of, labels_of
+from belay.measurement.sources import (
+    Span,
+    arrived,
+    events_of,
+    exposures_of,
+    filters_of,
+    labels_of,
+    repeats_of,
+    units_of,
+)
+from belay.measurement.sql import AsMoment, AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
 
 LABELS = 1 << 15
 """Combinations of segment values that fit beside the arm into a packed first exposure."""
@@ -69,24 +76,22 @@ def _ms(moment: datetime) -> int:
 
 
 def _plans(sights: Sequence[Sight]) -> CTE:
-    """Return what each plan says about which rows are its own: k, names, and times in milliseconds."""
-    numbers = [column(name, BigInteger()) for name in ("k", "zero", "start", "until")]
-    listed = values(*numbers, column("named", String()), column("place", String()), literal_binds=True)
+    """Return what each plan says about which rows are its own: k, names, moments, and milliseconds."""
+    numbers = [column(name, BigInteger()) for name in ("k", "zero", "until")]
+    texts = [column(name, String()) for name in ("named", "place", "started", "ended")]
     rows = []
     for k, sight in enumerate(sights):
-        start = sight.plan.start
-        assert start is not None
-        rows.append(
-            (
-                k,
-                _ms(day_zero(sight.plan)),
-                _ms(start),
-                _ms(sight.until),
-                sight.plan.optimization,
-                sight.plan.surface,
-            )
-        )
-    return listed.data(rows).cte("plans")
+        plan, until = sight.plan, whole_ms(sight.until)
+        assert plan.start is not None
+        numbered = k, _ms(day_zero(plan)), _ms(until)
+        rows.append((*numbered, plan.optimization, plan.surface, _text(plan.start), _text(until)))
+    listed = values(*numbers, *texts, literal_binds=True, name="listed").data(rows)
+    moments = AsMoment(listed.c.started).label("start_at"), AsMoment(listed.c.ended).label("until_at")
+    return select(listed, *moments).cte("plans")
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(sep=" ", timespec="microseconds")
 
 
 def _arms(sights: Sequence[Sight]) -> CTE:
@@ -101,10 +106,15 @@ def _arms(sights: Sequence[Sight]) -> CTE:
     return listed.data(rows).cte("arms")
 
 
+def outcome_span(sights: Sequence[Sight]) -> Span:
+    """Return the outcomes that any of the plans may count."""
+    return Span(tuple(sorted({sight.plan.surface for sight in sights})), *span_of(sights))
+
+
 def span_of(sights: Sequence[Sight]) -> tuple[datetime, datetime]:
     """Return the time that the plans cover together, from the earliest start to the latest look."""
     starts = [sight.plan.start for sight in sights if sight.plan.start is not None]
-    return min(starts), max(naive_utc(sight.until) for sight in sights)
+    return min(starts), max(whole_ms(sight.until) for sight in sights)
 
 
 def _own_exposures(sights: Sequence[Sight], plans: CTE) -> tuple[FromClause, Any, list[ColumnElement[bool]]]:
@@ -114,14 +124,13 @@ def _own_exposures(sights: Sequence[Sight], plans: CTE) -> tuple[FromClause, Any
     joined = exposures.join(
         plans, and_(plans.c.named == exposures.c.optimization, plans.c.place == exposures.c.surface)
     )
-    at = EpochMs(exposures.c.event_time)
     wanted = [
         exposures.c.unit_id.is_not(None),
         exposures.c.event_time >= first,  # for the warehouse, which can leave out whole days by it
         exposures.c.event_time < last,
-        at >= plans.c.start,
-        at < plans.c.until,
-        EpochMs(exposures.c.ingested_at) <= plans.c.until,
+        exposures.c.event_time >= plans.c.start_at,
+        exposures.c.event_time < plans.c.until_at,
+        *arrived(exposures, plans.c.until_at),
         *filters_of(plan, exposures).values(),
     ]
     return exposures, joined, wanted
@@ -176,32 +185,11 @@ def _entry(sights: Sequence[Sight], plans: CTE, labels: Sequence[tuple[str, ...]
 
 
 def _unit_outcomes(
-    sights: Sequence[Sight], plans: CTE, first: CTE, source: str, metrics: Sequence[Metric]
+    sights: Sequence[Sight], plans: CTE, first: CTE, source: str, metrics: Sequence[Metric], *, once: bool
 ) -> CTE:
     mine = {i: metric for i, metric in enumerate(metrics) if metric.source == source}
-    names = dict.fromkeys(n for metric in mine.values() for n in (metric.value, metric.denominator) if n)
-    outcomes = table(
-        source,
-        *(column(name) for name in ("event_id", "unit_id", "surface")),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in names),
-    )
-    begin, end = span_of(sights)
-    read = select(
-        outcomes.c.unit_id,
-        outcomes.c.surface,
-        outcomes.c.event_time,
-        outcomes.c.ingested_at,
-        *(outcomes.c[name] for name in names),
-    ).where(
-        outcomes.c.surface.in_(sorted({sight.plan.surface for sight in sights})),
-        outcomes.c.event_time >= begin,
-        outcomes.c.event_time < end,
-    )
-    if sights[0].plan.filters.get(DROP_DUPLICATES) == "drop":
-        read = read.add_columns(outcomes.c.event_id).distinct()
-    events = read.subquery(f"read_{source}")
+    names = [n for metric in mine.values() for n in (metric.value, metric.denominator) if n]
+    events = events_of(source, names, outcome_span(sights), once=once)
     since_zero = EpochMs(events.c.event_time) - plans.c.zero
     after_zero = WholeDivision(first.c.packed, MAX_CODES)
     columns: list[ColumnElement[Any]] = []
@@ -224,7 +212,7 @@ def _unit_outcomes(
             events.c.surface == plans.c.place,
             since_zero >= after_zero,
             since_zero < plans.c.until - plans.c.zero,
-            EpochMs(events.c.ingested_at) <= plans.c.until,
+            *arrived(events, plans.c.until_at),
         ),
     )
     return (
@@ -235,25 +223,48 @@ def _unit_outcomes(
     )
 
 
-def _per_unit(sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequence[tuple[str, ...]]) -> CTE:
+def repeats_of_each(sights: Sequence[Sight], source: str) -> Select[Any]:
+    """Count each plan's outcome rows that repeat an earlier one, as its look is to count them once."""
+    plans = _plans(sights)
+    rows = repeats_of(source, (), outcome_span(sights))
+    mine = rows.join(plans, plans.c.place == rows.c.surface)
+    return (
+        select(plans.c.k.label("k"), func.count().label("rows"))
+        .select_from(mine)
+        .where(
+            rows.c.event_time >= plans.c.start_at,
+            rows.c.event_time < plans.c.until_at,
+            rows.c.ingested_at <= plans.c.until_at,
+            rows.c.superseded_at <= plans.c.until_at,
+        )
+        .group_by(plans.c.k)
+    )
+
+
+def _per_unit(
+    sights: Sequence[Sight],
+    metrics: Sequence[Metric],
+    labels: Sequence[tuple[str, ...]],
+    repeated: Collection[str],
+) -> CTE:
     plans = _plans(sights)
     first = _entry(sights, plans, labels)
     source: FromClause = first
     tables: dict[str, FromClause] = {}
     for name in dict.fromkeys(metric.source for metric in metrics):
-        tables[name] = _unit_outcomes(sights, plans, first, name, metrics)
+        tables[name] = _unit_outcomes(sights, plans, first, name, metrics, once=name in repeated)
         source = source.outerjoin(
             tables[name], and_(tables[name].c.k == first.c.k, tables[name].c.unit == first.c.unit)
         )
-    covariates = dict.fromkeys(metric.covariate for metric in metrics if metric.covariate)
-    units = table("units", column("unit_id"), *(column(name) for name in covariates)) if covariates else None
+    covariates = [metric.covariate for metric in metrics if metric.covariate]
+    units = units_of(covariates) if covariates else None
     if units is not None:
-        source = source.outerjoin(units, UnitKey(units.c.unit_id) == first.c.unit)
+        source = source.outerjoin(units, units.c.unit == first.c.unit)
     columns: list[ColumnElement[Any]] = []
     for i, metric in enumerate(metrics):
         for value in parts_of(i, metric):
             if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
+                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)
@@ -277,10 +288,16 @@ def _per_unit(sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequen
 
 
 def cells_of(
-    sights: Sequence[Sight], metrics: Sequence[Metric], labels: Sequence[tuple[str, ...]]
+    sights: Sequence[Sight],
+    metrics: Sequence[Metric],
+    labels: Sequence[tuple[str, ...]],
+    repeated: Collection[str] = (),
 ) -> Select[Any]:
-    """Return the one GROUP BY: optimization × day × arm × segment values, all metrics side by side."""
-    units = _per_unit(sights, metrics, labels)
+    """Return the one GROUP BY: optimization × day × arm × segment values, all metrics side by side.
+
+    ``repeated`` are the tables of outcomes in which events are told apart that were delivered more than once.
+    """
+    units = _per_unit(sights, metrics, labels, repeated)
     groups = [parts_of(i, metric) for i, metric in enumerate(metrics)]
     named = [value.name for group in groups for value in group]
     shifts = (

@@ -47,6 +47,12 @@ def naive_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
+def whole_ms(moment: datetime) -> datetime:
+    """Return the moment of a look as the statements count: naive UTC in whole milliseconds, rounded down."""
+    moment = naive_utc(moment)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A period of constant scope, in data time.

@@ -14,7 +14,7 @@ mean, computed in the same statement), never raw: Σ(y−k)², not Σy².
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -23,7 +23,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    DateTime,
     Integer,
     Select,
     SmallInteger,
@@ -36,15 +35,22 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    table,
     values,
 )
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import MeasurementPlan, naive_utc
+from belay.measurement.sources import (
+    Span,
+    arrived,
+    events_of,
+    exposures_of,
+    filters_of,
+    labels_of,
+    units_of,
+)
 from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
-from belay.measurement.tables import DROP_DUPLICATES, exposures_of, filters_of, labels_of
 
 Combination = tuple[int, tuple[str, ...]]
 """An arm (its position in the plan) and a value of every segment column."""
@@ -90,6 +96,12 @@ def values_of(plan: MeasurementPlan) -> list[list[Value]]:
         + ([Value(i, "x")] if planned.metric.covariate else [])
         for i, planned in enumerate(plan.metrics)
     ]
+
+
+def span_of(plan: MeasurementPlan, until: datetime) -> Span:
+    """Return the outcomes that a look may count: from the plan's start to the look."""
+    assert plan.start is not None
+    return Span((plan.surface,), plan.start, until)
 
 
 def codes_of(plan: MeasurementPlan, combinations: Sequence[Combination]) -> CTE:
@@ -162,32 +174,18 @@ def _by_phase(plan: MeasurementPlan, first: FromClause, each: Sequence[Any]) -> 
     return case(dict(enumerate(each)), value=_phase(plan, first))
 
 
-def _outcomes(plan: MeasurementPlan, source: str, metrics: dict[int, Metric], until: datetime) -> FromClause:
-    names = dict.fromkeys(
-        name for metric in metrics.values() for name in (metric.value, metric.denominator) if name
-    )
-    outcomes = table(
-        source,
-        *(column(name) for name in ("event_id", "unit_id", "surface")),
-        column("event_time", DateTime()),
-        column("ingested_at", DateTime()),
-        *(column(name) for name in names),
-    )
-    read = select(outcomes.c.unit_id, outcomes.c.event_time, *(outcomes.c[name] for name in names)).where(
-        outcomes.c.surface == plan.surface,
-        outcomes.c.event_time >= plan.start,
-        outcomes.c.event_time < until,
-        outcomes.c.ingested_at <= until,
-    )
-    if plan.filters.get(DROP_DUPLICATES) == "drop":
-        read = read.add_columns(outcomes.c.event_id).distinct()
-    return read.subquery(f"read_{source}")
+def _outcomes(
+    plan: MeasurementPlan, source: str, metrics: dict[int, Metric], until: datetime, *, once: bool
+) -> FromClause:
+    names = [name for metric in metrics.values() for name in (metric.value, metric.denominator) if name]
+    events = events_of(source, names, span_of(plan, until), once=once)
+    return select(events).where(*arrived(events, until)).subquery(f"read_{source}")
 
 
-def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetime) -> CTE:
+def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetime, *, once: bool) -> CTE:
     """Return each unit's outcomes from ``source``: one row a unit, one column a metric part."""
     metrics = {i: p.metric for i, p in enumerate(plan.metrics) if p.metric.source == source}
-    outcomes = _outcomes(plan, source, metrics, until)
+    outcomes = _outcomes(plan, source, metrics, until, once=once)
     since_zero = EpochMs(outcomes.c.event_time) - literal(_ms(day_zero(plan)), BigInteger)
     ends = [naive_utc(phase.end) if phase.end else until for phase in plan.phases]
     ends = [min([end, *(naive_utc(p.start) for p in plan.phases[i + 1 :])]) for i, end in enumerate(ends)]
@@ -217,27 +215,23 @@ def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetim
     return select(first.c.unit, *columns).select_from(joined).group_by(first.c.unit).cte(f"outcome_{source}")
 
 
-def _covariates(plan: MeasurementPlan) -> FromClause | None:
-    names = dict.fromkeys(p.metric.covariate for p in plan.metrics if p.metric.covariate)
-    return table("units", column("unit_id"), *(column(name) for name in names)) if names else None
-
-
-def per_unit(plan: MeasurementPlan, until: datetime, first: CTE) -> CTE:
+def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, repeated: Collection[str]) -> CTE:
     """Return one row a unit: day, phase, code, both-arms flag, and every value."""
     source: FromClause = first
     tables: dict[str, FromClause] = {}
     for name in dict.fromkeys(planned.metric.source for planned in plan.metrics):
-        tables[name] = unit_outcomes(plan, name, first, until)
+        tables[name] = unit_outcomes(plan, name, first, until, once=name in repeated)
         source = source.outerjoin(tables[name], tables[name].c.unit == first.c.unit)
-    units = _covariates(plan)
+    covariates = [p.metric.covariate for p in plan.metrics if p.metric.covariate]
+    units = units_of(covariates) if covariates else None
     if units is not None:
-        source = source.outerjoin(units, UnitKey(units.c.unit_id) == first.c.unit)
+        source = source.outerjoin(units, units.c.unit == first.c.unit)
     columns: list[ColumnElement[Any]] = []
     for i, planned in enumerate(plan.metrics):
         metric = planned.metric
         for value in values_of(plan)[i]:
             if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = finite(units.c[metric.covariate or ""])
+                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
             else:
                 raw = AsNumber(tables[metric.source].c[value.name])
             known: ColumnElement[Any] = func.coalesce(raw, 0.0)
@@ -264,7 +258,12 @@ def per_unit(plan: MeasurementPlan, until: datetime, first: CTE) -> CTE:
     return each.select_from(source).cte("per_unit")
 
 
-def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combination]) -> Select[Any]:
+def look(
+    plan: MeasurementPlan,
+    until: datetime,
+    combinations: Sequence[Combination],
+    repeated: Collection[str] = (),
+) -> Select[Any]:
     """Return the statement of one look: the one GROUP BY, with the shifts it used.
 
     Parameters
@@ -273,9 +272,11 @@ def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combinat
         What to measure, and up to when.
     combinations
         The arms and segment values there are, from ``audit.survey``; the code of each is its position.
+    repeated
+        The tables of outcomes in which events are to be told apart that were delivered more than once.
     """
     first = entry(plan, until, codes_of(plan, combinations))
-    units = per_unit(plan, until, first)
+    units = per_unit(plan, until, first, repeated)
     parts = values_of(plan)
     named = [value.name for group in parts for value in group]
     means = (func.coalesce(AsNumber(func.avg(units.c[name])), 0.0).label(f"k_{name}") for name in named)
@@ -306,5 +307,4 @@ def look(plan: MeasurementPlan, until: datetime, combinations: Sequence[Combinat
         .group_by(units.c.day, units.c.phase, units.c.code, units.c.arms)
         .cte("cells")
     )
-    exposed = select(func.count()).select_from(first).scalar_subquery()
-    return select(cells, exposed.label("exposed"))
+    return select(cells)

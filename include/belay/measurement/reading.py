@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import RowMapping
 
 from belay.domain.proposal import HOLDOUT
 from belay.measurement.plan import MeasurementPlan
-from belay.measurement.tables import DROP_DUPLICATES
+from belay.measurement.sources import DROP_DUPLICATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def reading_of(
     plan: MeasurementPlan,
     rows: Sequence[RowMapping],
     surveyed: Sequence[RowMapping],
-    outcomes: Sequence[RowMapping],
+    outcomes: Sequence[Mapping[Any, Any]],
     unitless: int,
 ) -> Reading:
     """Return what the statements of one look counted.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, String, and_, cast, literal
+from sqlalchemy import ColumnElement, DateTime, Float, String, and_, cast, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import BigInteger, SmallInteger, TypeEngine
@@ -36,6 +37,13 @@ class WholeDivision(FunctionElement[int]):
     """Quotient of two non-negative integers, rounded down."""
 
     type: TypeEngine[int] = BigInteger()
+    inherit_cache = True
+
+
+class AsMoment(FunctionElement[datetime]):
+    """A moment written as ``YYYY-MM-DD HH:MM:SS.ffffff``, to compare times with."""
+
+    type: TypeEngine[datetime] = DateTime()
     inherit_cache = True
 
 
@@ -78,6 +86,12 @@ def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
             f" + CAST(substr({inner} || '.000', 21, 3) AS INTEGER))"
         )
     return f"CAST(floor(extract(epoch FROM {inner}) * 1000) AS BIGINT)"
+
+
+@compiles(AsMoment)
+def _as_moment(element: Any, compiler: Any, **kw: Any) -> str:
+    inner = compiler.process(element.clauses, **kw)
+    return str(inner) if compiler.dialect.name == "sqlite" else f"CAST({inner} AS TIMESTAMP)"
 
 
 @compiles(UnitKey)
