@@ -10,24 +10,23 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Engine,
     RowMapping,
+    Select,
     SmallInteger,
     case,
     cast,
-    column,
     func,
     literal,
     select,
-    table,
 )
 from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.plan import naive_utc
+from belay.measurement.plan import naive_utc, whole_ms
+from belay.measurement.sources import Span, arrived, events_of, units_of
 from belay.measurement.sql import AsNumber, UnitKey, finite
-from belay.measurement.warehouse import WarehouseUnavailableError, first_line
+from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,17 @@ class Baseline:
 
 
 def read_baselines(
-    engine: Engine, metrics: Sequence[Metric], surface: str, since: datetime, until: datetime
+    engine: Engine,
+    metrics: Sequence[Metric],
+    surface: str,
+    since: datetime,
+    until: datetime,
+    *,
+    once: bool = False,
 ) -> Mapping[str, Baseline]:
     """Return the baseline of each metric over the units that came to ``surface`` in [since, until).
+
+    ``once`` tells apart events that were delivered more than once, as the policy's looks do.
 
     Raises
     ------
@@ -66,12 +73,8 @@ def read_baselines(
     try:
         with engine.connect() as connection:
             for metric in metrics:
-                row = (
-                    connection.execute(_statement(metric, surface, naive_utc(since), naive_utc(until)))
-                    .mappings()
-                    .one()
-                )
-                found[metric.id] = _baseline(metric, row)
+                asked = _statement(metric, surface, naive_utc(since), whole_ms(until), once=once)
+                found[metric.id] = _baseline(metric, read_rows(connection, asked)[0])
     except DBAPIError as error:
         raise WarehouseUnavailableError(
             f"the metrics of {surface} cannot be read: {first_line(error)}"
@@ -79,15 +82,9 @@ def read_baselines(
     return found
 
 
-def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -> Any:
+def _statement(metric: Metric, surface: str, since: datetime, until: datetime, *, once: bool) -> Select[Any]:
     names = [name for name in (metric.value, metric.denominator) if name]
-    events = table(
-        metric.source,
-        column("unit_id"),
-        column("surface"),
-        column("event_time", DateTime()),
-        *map(column, names),
-    )
+    events = events_of(metric.source, names, Span((surface,), since, until), once=once)
     parts: list[ColumnElement[Any]] = []
     for label, name in zip(("y", "d"), names, strict=False):
         value = finite(events.c[name])
@@ -97,12 +94,7 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -
             parts.append(func.sum(value).label(label))
     per_unit = (
         select(UnitKey(events.c.unit_id).label("unit"), *parts)
-        .where(
-            events.c.surface == surface,
-            events.c.event_time >= since,
-            events.c.event_time < until,
-            events.c.unit_id.is_not(None),
-        )
+        .where(*arrived(events, until), events.c.unit_id.is_not(None))
         .group_by(UnitKey(events.c.unit_id))
         .cte("units_read")
     )
@@ -114,9 +106,9 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime) -
     if metric.denominator:
         values["d"] = func.coalesce(AsNumber(per_unit.c.d), 0.0)
     if metric.covariate:
-        units = table("units", column("unit_id"), column(metric.covariate))
-        source = per_unit.outerjoin(units, UnitKey(units.c.unit_id) == per_unit.c.unit)
-        values["x"] = func.coalesce(finite(units.c[metric.covariate]), 0.0)
+        units = units_of([metric.covariate])
+        source = per_unit.outerjoin(units, units.c.unit == per_unit.c.unit)
+        values["x"] = func.coalesce(units.c[metric.covariate], 0.0)
     rows = (
         select(*(value.label(label) for label, value in values.items())).select_from(source).cte("rows_read")
     )

@@ -85,7 +85,7 @@ def _plans(sights: Sequence[Sight]) -> CTE:
         assert plan.start is not None
         numbered = k, _ms(day_zero(plan)), _ms(until)
         rows.append((*numbered, plan.optimization, plan.surface, _text(plan.start), _text(until)))
-    listed = values(*numbers, *texts, literal_binds=True, name="listed").data(rows)
+    listed = values(*numbers, *texts, literal_binds=True).data(rows).cte("listed")
     moments = AsMoment(listed.c.started).label("start_at"), AsMoment(listed.c.ended).label("until_at")
     return select(listed, *moments).cte("plans")
 

@@ -12,12 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, and_, case, column, func, select, table
+from sqlalchemy import Connection, Engine, and_, case, func, select
 
 from belay.domain.proposal import CONTROL
 from belay.measurement.fleet_query import Sight
-from belay.measurement.plan import naive_utc
+from belay.measurement.plan import whole_ms
 from belay.measurement.sequences import log_e_two_sided, tuning
+from belay.measurement.sources import (
+    Span,
+    arrived,
+    drops_duplicates,
+    events_of,
+    exposures_of,
+    filters_of,
+)
 from belay.measurement.sql import UnitKey, finite
 from belay.measurement.warehouse import read_rows
 
@@ -84,20 +92,14 @@ def _read(connection: Connection, other: Sight, later: Sight) -> Sequence[Any]:
     a, b = _arms(other, "other"), _arms(later, "later")
     metric = later.plan.primary.metric
     since = max(start for start in (other.plan.start, later.plan.start) if start is not None)
-    outcomes = table(
-        metric.source,
-        *(column(name) for name in ("unit_id", "surface", metric.value)),
-        column("event_time", DateTime()),
-    )
+    until, once = whole_ms(later.until), drops_duplicates(later.plan.filters)
+    span = Span((later.plan.surface,), since, until)
+    outcomes = events_of(metric.source, (metric.value,), span, once=once)
     summed = (
         select(
             UnitKey(outcomes.c.unit_id).label("unit"), func.sum(finite(outcomes.c[metric.value])).label("y")
         )
-        .where(
-            outcomes.c.surface == later.plan.surface,
-            outcomes.c.event_time >= since,
-            outcomes.c.event_time < naive_utc(later.until),
-        )
+        .where(*arrived(outcomes, until))
         .group_by(UnitKey(outcomes.c.unit_id))
         .cte("summed")
     )
@@ -119,20 +121,17 @@ def _read(connection: Connection, other: Sight, later: Sight) -> Sequence[Any]:
 
 def _arms(sight: Sight, name: str) -> Any:
     """Return each unit's side in one change; a unit that was seen on both sides is left out."""
-    plan = sight.plan
-    exposures = table(
-        "exposures",
-        *(column(part) for part in ("unit_id", "optimization", "variant", "surface")),
-        column("event_time", DateTime()),
-    )
+    plan, until = sight.plan, whole_ms(sight.until)
+    assert plan.start is not None
+    exposures = exposures_of(plan)
     treated = case((exposures.c.variant == CONTROL, 0), else_=1)
     return (
         select(UnitKey(exposures.c.unit_id).label("unit"), func.max(treated).label("treated"))
         .where(
             exposures.c.optimization == plan.optimization,
-            exposures.c.surface == plan.surface,
-            exposures.c.event_time >= plan.start,
-            exposures.c.event_time < naive_utc(sight.until),
+            *Span((plan.surface,), plan.start, until).holds(exposures),
+            *arrived(exposures, until),
+            *filters_of(plan, exposures).values(),
             exposures.c.variant.in_(plan.arms),
         )
         .group_by(UnitKey(exposures.c.unit_id))

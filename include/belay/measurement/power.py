@@ -27,6 +27,7 @@ from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.findings import to_plain
 from belay.measurement.plan import spend
+from belay.measurement.sources import drops_duplicates
 from belay.measurement.tails import normal_quantile
 from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
@@ -417,7 +418,14 @@ def power_of(
         When the warehouse cannot be read.
     """
     since = now - timedelta(seconds=max(policy.window.maximum_seconds, _DAY))
-    baselines = read_baselines(engine, policy.metrics, policy.surface, since, now)
+    baselines = read_baselines(
+        engine,
+        policy.metrics,
+        policy.surface,
+        since,
+        now,
+        once=drops_duplicates(policy.exposure_filters),
+    )
     # Days before the surface's first traffic say nothing about its pace.
     arrivals = np.trim_zeros(daily_units(engine, policy.surface, since, now), "f")
     return measurability(

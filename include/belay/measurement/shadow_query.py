@@ -17,7 +17,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    DateTime,
     Double,
     Engine,
     RowMapping,
@@ -31,7 +30,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    table,
     values,
 )
 from sqlalchemy.exc import DBAPIError
@@ -42,6 +40,7 @@ from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import naive_utc
 from belay.measurement.query import DAY_MS
 from belay.measurement.shadow import SUMS, ChoiceLog
+from belay.measurement.sources import Span, arrived, events_of
 from belay.measurement.sql import EpochMs, UnitKey, finite, matches
 from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
 
@@ -144,9 +143,7 @@ def log_statement(plan: LogPlan) -> Select[Any]:
 def _choices(plan: LogPlan) -> CTE:
     """Return every choice with its unit, its code, its probability, and when the unit's next one was made."""
     rule = plan.rule
-    named = dict.fromkeys(("event_id", "unit_id", "surface", rule.choice, rule.propensity, *rule.filters))
-    times = column("event_time", DateTime()), column("ingested_at", DateTime())
-    log = table(rule.source, *times, *(column(name) for name in named))
+    log = events_of(rule.source, (rule.choice, rule.propensity, *rule.filters), _span(plan), once=True)
     codes = values(column("code", BigInteger()), column("chosen", String()), literal_binds=True)
     asked = codes.data(list(enumerate(plan.choices))).cte("asked")
     chosen, odds = cast(log.c[rule.choice], String), finite(log.c[rule.propensity])
@@ -161,8 +158,10 @@ def _choices(plan: LogPlan) -> CTE:
             case((usable, 1), else_=0).label("usable"),
         )
         .select_from(log.outerjoin(asked, asked.c.chosen == chosen))
-        .where(*_in_time(plan, log), *(matches(log.c[name], wanted) for name, wanted in rule.filters.items()))
-        .distinct()
+        .where(
+            *arrived(log, _until(plan)),
+            *(matches(log.c[name], wanted) for name, wanted in rule.filters.items()),
+        )
         .cte("read")
     )
     # Of choices made in the same millisecond (a page of several places) each owns what follows.
@@ -173,24 +172,21 @@ def _choices(plan: LogPlan) -> CTE:
 
 def _outcomes(plan: LogPlan) -> CTE:
     names = [name for name in (plan.metric.value, plan.metric.denominator) if name]
-    times = column("event_time", DateTime()), column("ingested_at", DateTime())
-    rows = table(plan.metric.source, *times, *map(column, ("event_id", "unit_id", "surface", *names)))
+    rows = events_of(plan.metric.source, names, _span(plan), once=plan.once)
     read = select(
         UnitKey(rows.c.unit_id).label("unit"),
         EpochMs(rows.c.event_time).label("at"),
         *(finite(rows.c[name]).label(part) for part, name in zip(("y", "d"), names, strict=False)),
-    ).where(*_in_time(plan, rows), rows.c.unit_id.is_not(None))
-    return (read.add_columns(rows.c.event_id).distinct() if plan.once else read).cte("outcomes_read")
+    ).where(*arrived(rows, _until(plan)), rows.c.unit_id.is_not(None))
+    return read.cte("outcomes_read")
 
 
-def _in_time(plan: LogPlan, rows: Any) -> list[ColumnElement[bool]]:
-    since, until = naive_utc(plan.since), naive_utc(plan.until)
-    return [
-        rows.c.surface == plan.surface,
-        rows.c.event_time >= since,
-        rows.c.event_time < until,
-        rows.c.ingested_at <= until,
-    ]
+def _until(plan: LogPlan) -> datetime:
+    return naive_utc(plan.until)
+
+
+def _span(plan: LogPlan) -> Span:
+    return Span((plan.surface,), naive_utc(plan.since), _until(plan))
 
 
 def _parts(plan: LogPlan, outcomes: CTE) -> list[ColumnElement[Any]]:

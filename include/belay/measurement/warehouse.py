@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import DateTime, Engine, column, func, select, table
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from belay.measurement.plan import naive_utc
 from belay.measurement.query import DAY_MS
+from belay.measurement.sources import Span, arrived, events_of, rows_of
 from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
 from belay.warehouse.connection import DIALECTS, open_warehouse, read_rows
 from belay.warehouse.errors import WarehouseUnavailableError, first_line
@@ -59,9 +60,7 @@ def watermarks(
     """
     newest: list[dict[str, datetime]] = []
     for name in ("exposures", "outcomes"):
-        events = table(
-            name, column("surface"), column("event_time", DateTime()), column("ingested_at", DateTime())
-        )
+        events = rows_of(name)
         age = EpochMs(events.c.ingested_at) - EpochMs(events.c.event_time)
         statement = (
             select(events.c.surface, func.max(events.c.ingested_at).label("newest"))
@@ -98,16 +97,11 @@ def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) 
     """
     since, until = naive_utc(since), naive_utc(until)
     days = max(-((since - until) // timedelta(days=1)), 0)
-    outcomes = table("outcomes", column("unit_id"), column("surface"), column("event_time", DateTime()))
+    outcomes = events_of("outcomes", (), Span((surface,), since, until), once=False)
     started = _ms(since)
     first = (
         select(func.min(EpochMs(outcomes.c.event_time)).label("first"))
-        .where(
-            outcomes.c.surface == surface,
-            outcomes.c.event_time >= since,
-            outcomes.c.event_time < until,
-            outcomes.c.unit_id.is_not(None),
-        )
+        .where(*arrived(outcomes, until), outcomes.c.unit_id.is_not(None))
         .group_by(UnitKey(outcomes.c.unit_id))
         .subquery()
     )

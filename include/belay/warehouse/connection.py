@@ -30,6 +30,9 @@ from belay.warehouse.forms import Forms, forms_of
 DIALECTS = ("duckdb", "sqlite", "postgresql")
 """Warehouses that the tests hold to the same figures."""
 
+STATEMENT_SECONDS = 600
+"""How long one statement may take on Postgres, where its role and URL set no ``statement_timeout``."""
+
 _ASSIGNMENT = frozenset({"exposures", "decisions"})
 """Tables whose booleans are filters; elsewhere a boolean is a figure, 0 or 1."""
 
@@ -80,6 +83,8 @@ def open_warehouse(url: str) -> Engine:
     else:
         engine = create_engine(parsed)
     pin_to_utc(engine)
+    if backend == "postgresql":
+        event.listen(engine, "connect", _linear)
     event.listen(engine, "checkout", _forget)
     return engine
 
@@ -96,6 +101,24 @@ def _utc(connection: Any, _record: Any) -> None:
     cursor.close()
     if hasattr(connection, "autocommit"):  # Postgres: a setting of a transaction that is rolled back is lost
         connection.commit()
+
+
+def _linear(connection: Any, _record: Any) -> None:
+    """Let Postgres join by hash or merge alone, and give up in the end.
+
+    It does not know how many rows a query inside a statement has, and guesses one for a young window: joined
+    by a nested loop, every unit then reads every outcome, and minutes become hours. Every join of a look has
+    an equality, so none needs a loop over many rows. A timeout that the role or the URL sets is kept.
+    """
+    cursor = connection.cursor()
+    cursor.execute("SET enable_nestloop = off")
+    cursor.execute("SET jit = off")
+    cursor.execute(
+        "SELECT set_config('statement_timeout', %s, false) WHERE current_setting('statement_timeout') = '0'",
+        (f"{STATEMENT_SECONDS}s",),
+    )
+    cursor.close()
+    connection.commit()
 
 
 def _frugal(connection: Any, _record: Any) -> None:
