@@ -71,10 +71,12 @@ def test_an_envelope_sent_twice_and_two_servers_are_one_vote(slack, belay, reque
     slack.click(NORA, APPROVE, ts, copies=2)
     slack.until("both copies are heard", lambda: slack.count("views.open") == 2)
     assert len(slack.state()["views"]) == 1, "a trigger opens one modal"
-    slack.submit(NORA, "worth it", copies=2)
+    envelope = slack.submit(NORA, "worth it", copies=2)
     slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
-    slack.until("the second copy is told", slack.told)
+    slack.until("both copies are acknowledged", lambda: len(slack.acknowledgements(envelope)) == 2)
     assert len(request_of(belay, request_id).votes) == 1
+    assert slack.told() == [], "what counted is not answered as a refusal"
+    assert [answer["body"] for answer in slack.acknowledgements(envelope)] == ["{}", "{}"]
     slack.until("one message is left", lambda: len(slack.posted()) == 1)
 
 
@@ -217,8 +219,11 @@ def test_a_vote_on_what_was_shown_before_does_not_count(slack, belay, request_id
     slack.until("the modal is open", lambda: slack.state()["views"])
     policy = replace(belay.policy("checkout_wording"), digest="another")
     belay.ledger.execute(c.AdoptPolicy(policy, "changed"), by=human("carla"), at=belay.now())
-    slack.submit(NORA, "worth it")
-    assert "Not counted" in slack.until("nora is told", slack.told)[0]
+    envelope = slack.submit(NORA, "worth it")
+    answer = slack.until("nora is told in the form", lambda: slack.acknowledged(envelope))
+    assert "Not counted: request" in answer["body"]
+    assert "is void: the policy changed" in answer["body"]
+    assert slack.told() == []
     assert request_of(belay, request_id).votes == ()
     slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
 
@@ -228,10 +233,11 @@ def test_two_people_in_the_same_moment(slack, belay, request_id, served):
     for person in (NORA, PRIYA):
         slack.click(person, REJECT if person == PRIYA else APPROVE, ts)
     slack.until("both modals", lambda: len(slack.state()["views"]) == 2)
-    slack.submit(NORA, "yes", view=0)
-    slack.submit(PRIYA, "no", view=1)
+    envelopes = [slack.submit(NORA, "yes", view=0), slack.submit(PRIYA, "no", view=1)]
     slack.until("it is decided", lambda: request_of(belay, request_id).status is not RequestStatus.OPEN)
-    slack.until("the other one is told", slack.told)
+    slack.until("both are answered", lambda: all(map(slack.acknowledged, envelopes)))
+    told = [slack.acknowledged(envelope)["body"] for envelope in envelopes]
+    assert sum("Not counted" in body for body in told) == 1, "the other one is told in the form"
     assert len(request_of(belay, request_id).votes) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.gates.outcome import execute
 from belay.slack import watch
+from belay.slack.modal import REASON_BLOCK
 from belay.slack.serve import watcher_of
 from belay.slack.weekly import MOST_CLOSED, MOST_WAITING
 from belay.storefront.scenario import SCENARIOS
@@ -135,9 +137,11 @@ def test_a_second_click_says_that_it_was_judged(slack, belay, served):
     for person in (NORA, PRIYA):
         asked(slack, person, WOULD, before["ts"])
     late = slack.a_click(NORA, WOULD, before["ts"])
-    slack.submit(NORA, "reads like us", view=0, copies=2)
-    (answer,) = slack.until("the second copy is told", slack.told)
-    assert answer.startswith(f"Not recorded: nora has judged {name} already")
+    envelope = slack.submit(NORA, "reads like us", view=0, copies=2)
+    slack.until("both copies are acknowledged", lambda: len(slack.acknowledgements(envelope)) == 2)
+    slack.until("it is recorded", lambda: judgements(belay, name))
+    assert [answer["body"] for answer in slack.acknowledgements(envelope)] == ["{}", "{}"]
+    assert slack.told() == []
     slack.send("interactive", late)
     slack.until("the late click is told", lambda: f"{name} was judged already." in slack.told())
     assert len(judgements(belay)) == 1
@@ -181,10 +185,14 @@ def test_a_modal_gives_nobody_a_right(slack, belay, served):
     """What the form carries only says what is judged; who judges, and whether they may, it does not."""
     name, other = proposed(belay), proposed(belay, "checkout-other", title="Another one")
     asked(slack, NORA, WOULD, list_of(slack)["ts"])
-    payload = slack.a_submission(TIMO, "let me")
-    slack.send("interactive", payload)
-    slack.until("timo is told", slack.told)
-    assert "timo may not judge this" in slack.told()[0]
+
+    def refused(payload):
+        envelope = slack.send("interactive", payload)
+        answer = json.loads(slack.until("it is answered", lambda: slack.acknowledged(envelope))["body"])
+        assert answer["response_action"] == "errors"
+        return answer["errors"][REASON_BLOCK]
+
+    assert "timo may not judge this" in refused(slack.a_submission(TIMO, "let me"))
     for packed in (
         "",
         "[]",
@@ -192,16 +200,11 @@ def test_a_modal_gives_nobody_a_right(slack, belay, served):
         '{"optimization": 3, "agrees": true}',
         '{"optimization": "x", "agrees": "yes"}',
     ):
-        seen, forged = len(slack.told()), slack.a_submission(NORA, "let me")
+        forged = slack.a_submission(NORA, "let me")
         forged["view"]["private_metadata"] = packed
-        slack.send("interactive", forged)
-        (answer,) = slack.until("it is refused", lambda seen=seen: slack.told()[seen:])
-        assert answer == "Not recorded: the modal does not say what it judges"
-    empty = slack.a_submission(NORA, "  ")
-    seen = len(slack.told())
-    slack.send("interactive", empty)
-    (answer,) = slack.until("a reason is asked for", lambda: slack.told()[seen:])
-    assert answer.startswith("Not recorded: a judgement needs a reason")
+        assert refused(forged) == "Not recorded: the modal does not say what it judges"
+    assert refused(slack.a_submission(NORA, "  ")).startswith("Not recorded: a judgement needs a reason")
+    assert slack.told() == [], "a refusal stands in the form, and nowhere else"
     assert judgements(belay, name) == judgements(belay, other) == ()
 
 

@@ -83,6 +83,10 @@ class Slack:
         """Return how often a method was called."""
         return int(self.state()["counts"].get(method, 0))
 
+    def acknowledgements(self, envelope: str) -> list[dict[str, Any]]:
+        """Return how each copy of an interaction was acknowledged."""
+        return [a for a in self.state()["acknowledged"] if a["envelope"] == envelope]
+
     # -- what people do -----------------------------------------------------------------------------
 
     def click(self, user: str, action_id: str, ts: str, *, copies: int = 1) -> str:
@@ -133,6 +137,7 @@ class Slack:
         opened = self.state()["views"][view]
         return {
             "type": "view_submission",
+            "trigger_id": uuid.uuid4().hex,
             "user": {"id": user},
             "team": {"id": "T1"},
             "api_app_id": "A1",

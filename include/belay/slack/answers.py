@@ -12,13 +12,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, State
-from belay.flags.target import FlagsUnavailable
-from belay.gates import people
-from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.slack.casting import Said, cast, first_answer
+from belay.slack.casting import again as answered_again
 from belay.slack.message import APPROVE, REJECT, VETO
-from belay.slack.modal import Answer, reason_in, reason_modal
-from belay.slack.telling import holders, open_form, tell, whisper
+from belay.slack.modal import REASON_BLOCK, Answer, reason_in, reason_modal
+from belay.slack.telling import answer_in_form, holders, open_form, whisper
 
 if TYPE_CHECKING:
     from belay.slack.app import Desk
@@ -32,7 +31,7 @@ class Answers:
 
     def __init__(self, desk: Desk) -> None:
         self._watcher, self._wake, self._person = desk.watcher, desk.wake, desk.person
-        self._belay = desk.watcher.belay
+        self._belay, self._repeats = desk.watcher.belay, desk.repeats
 
     async def opened(self, ack: AsyncAck) -> None:
         """The link button needs no more than an acknowledgement."""
@@ -44,6 +43,8 @@ class Answers:
         The modal comes first: Slack lets it open within three seconds of the click only.
         """
         await ack()
+        if self._repeats.again(body):
+            return
         action = body["actions"][0]
         name, _, digest = str(action.get("value", "")).partition("|")
         verb = _VERBS[action["action_id"]]
@@ -58,18 +59,19 @@ class Answers:
 
     async def reasoned(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Turn the modal's reason into a vote or a veto, wake who waits, and bring the message up to date."""
-        await ack()
         view, user = body["view"], body["user"]["id"]
+        if self._repeats.again(body):
+            await ack()
+            return
         try:
             answer = Answer.unpack(view.get("private_metadata", ""))
         except ValueError as error:
-            await tell(client, user, f"Not counted: {error}")
+            await ack(response_action="errors", errors={REASON_BLOCK: f"Not counted: {error}"})
             return
-        problem = await asyncio.to_thread(self._record, answer, user, reason_in(view))
+        work = asyncio.to_thread(self._record, answer, user, reason_in(view))
+        await answer_in_form(ack, work, client, user, REASON_BLOCK)
         # Whoever waits comes first; the message follows, and neither waits for the other.
         await asyncio.gather(asyncio.to_thread(self._woken, answer.request), self._shown(answer.request))
-        if problem:
-            await tell(client, user, problem)
 
     async def _shown(self, name: str) -> None:
         try:
@@ -92,6 +94,8 @@ class Answers:
         request, person = state.requests.get(name), self._person(slack_id)
         if request is None:
             return f"There is no request {name!r} any more.", None
+        if verb != "veto" and person is not None and (first := first_answer(request, person)) is not None:
+            return answered_again(first, Choice(verb)).text, None
         if request.status is not RequestStatus.OPEN and verb != "veto":
             return f"This request is {request.status}: {request.outcome}", None
         wanted = set(request.answering_roles)
@@ -109,35 +113,9 @@ class Answers:
         lent = (given.roles for given in state.delegated_to(person.id, self._belay.now()))
         return person.roles.union(*lent)
 
-    def _record(self, answer: Answer, slack_id: str, reason: str) -> str:
-        """Record the answer; return what went wrong, if anything did."""
-        try:
-            self._cast(answer, slack_id, reason)
-        except FlagsUnavailable as error:
-            return f"Vetoed; the flags are not down yet: {error}"
-        except (RefusedError, ValueError, LedgerError) as error:
-            return f"Not counted: {error}"
-        return ""
-
-    def _cast(self, answer: Answer, slack_id: str, reason: str) -> None:
-        person = self._person(slack_id)
-        if person is None:
-            raise ValueError("you are nobody of the roster")
-        request = self._belay.ledger.state().requests.get(answer.request)
-        if request is None:
-            raise ValueError(f"there is no request {answer.request!r}")
-        if answer.verb == "veto":
-            people.veto(self._belay, request.veto_target, person=person, reason=reason, via="slack")
-            return
-        people.vote(
-            self._belay,
-            request.id,
-            Choice(answer.verb),
-            person=person,
-            reason=reason,
-            via="slack",
-            digest=answer.digest,
-        )
+    def _record(self, answer: Answer, slack_id: str, reason: str) -> Said:
+        """Record the answer; return what there is to say about it."""
+        return cast(self._belay, answer, self._person(slack_id), reason)
 
 
 def _question(request: RequestState) -> str:

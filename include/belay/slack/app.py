@@ -24,6 +24,7 @@ from belay.slack.groups import Groups
 from belay.slack.judgements import Judgements
 from belay.slack.message import APPROVE, OPEN, REJECT, VETO
 from belay.slack.modal import CALLBACK, JUDGE_CALLBACK
+from belay.slack.repeats import Repeats
 from belay.slack.weekly import JUDGING
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Desk:
 
     watcher: Watcher
     wake: Wake
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """What was heard already."""
+        return Repeats(self.watcher.channel.store)
 
     @cached_property
     def groups(self) -> Groups:

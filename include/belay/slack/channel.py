@@ -107,7 +107,7 @@ class SlackChannel:
             When it may have been posted: the next `look_up` says.
         """
         content = {
-            "text": mrkdwn(str(message["text"]), _MOST_TEXT),
+            "text": mrkdwn(message["text"], _MOST_TEXT),
             "blocks": message["blocks"],
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"name": name, **payload}},
         }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncAck, AsyncRespond
 
-from belay.approval.digest import NOT_COUNTED
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import RequestState, RequestStatus
@@ -18,9 +16,9 @@ from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
-from belay.slack.client import AWAY
-from belay.slack.telling import NOBODY
-from belay.slack.text import mrkdwn
+from belay.slack.casting import judge
+from belay.slack.telling import NOBODY, respond_to
+from belay.slack.text import typed, typed_name
 
 if TYPE_CHECKING:
     from belay.slack.app import Desk
@@ -32,7 +30,6 @@ USAGE = (
     "• `/belay delegate @somebody until friday reason`: let somebody answer for you\n"
     "• `/belay judge OPTIMIZATION yes|no reason`: say whether you would have done what AI proposed"
 )
-_log = logging.getLogger(__name__)
 _MENTION = re.compile(r"<@(?P<id>[UW][A-Z0-9]+)(\|[^>]*)?>")
 _DELEGATE = re.compile(r"(?P<who>\S+)\s+until\s+(?P<until>\S+)\s*(?P<reason>.*)", re.DOTALL | re.IGNORECASE)
 
@@ -42,7 +39,7 @@ class Commands:
 
     def __init__(self, desk: Desk) -> None:
         self._watcher, self._wake, self._person = desk.watcher, desk.wake, desk.person
-        self._belay = desk.watcher.belay
+        self._belay, self._repeats = desk.watcher.belay, desk.repeats
         self._verbs: Mapping[str, Callable[[Person, str], str]] = {
             "veto": self._veto,
             "stop": self._stop,
@@ -54,22 +51,25 @@ class Commands:
     async def commanded(self, ack: AsyncAck, command: Mapping[str, str], respond: AsyncRespond) -> None:
         """Do what is asked, and answer whoever asked."""
         verb, _, rest = command.get("text", "").strip().partition(" ")
-        act = self._verbs.get(verb.lower())
+        act = self._verbs.get(typed_name(verb).lower())
         if act is None:
             await ack(USAGE)
             return
         await ack()
+        if self._repeats.again(command) or await asyncio.to_thread(self._heard_elsewhere, act, command):
+            return
         before = await asyncio.to_thread(self._requests)
         said = await asyncio.to_thread(self._done, act, command["user_id"], rest.strip())
-        try:
-            await respond(text=said, response_type="ephemeral")
-        except (*AWAY, ValueError) as error:  # a response_url that answers nothing
-            _log.warning("%s was not told %r: %s", command["user_id"], said, error)
+        await respond_to(respond, command["user_id"], said)
         after = await asyncio.to_thread(self._requests)
         changed = [name for name, request in before.items() if after.get(name, request) != request]
         await asyncio.to_thread(self._watcher.show, changed)
         if act == self._judge:
             await asyncio.to_thread(self._watcher.show_lists)
+
+    def _heard_elsewhere(self, act: Callable[[Person, str], str], command: Mapping[str, str]) -> bool:
+        """Return whether another process does it; a stop waits for no answer to that."""
+        return act not in (self._stop, self._status) and self._repeats.elsewhere(command)
 
     def _requests(self) -> Mapping[str, RequestState]:
         """Return the requests as they stand; none when the ledger cannot be read."""
@@ -85,7 +85,7 @@ class Commands:
         try:
             return act(person, rest)
         except (RefusedError, ValueError, LedgerError, FlagsUnavailable) as error:
-            return f"Not done: {mrkdwn(str(error), 1500)}"
+            return f"Not done: {error}"
 
     def _veto(self, person: Person, rest: str) -> str:
         target, reason = _two(rest, "veto OPTIMIZATION reason")
@@ -95,13 +95,13 @@ class Commands:
         down = people.veto(self._belay, target, person=person, reason=reason, via="slack")
         for request in waiting:
             self._wake(self._belay.ledger.state().requests[request.id])
-        return f"Vetoed; taken down: {mrkdwn(', '.join(down), 1000) if down else 'nothing was live'}."
+        return f"Vetoed; taken down: {', '.join(down) or 'nothing was live'}."
 
     def _stop(self, person: Person, rest: str) -> str:
         from belay.gates.stop import stop
 
         target, reason = _two(rest, "stop all reason")
-        return mrkdwn(stop(self._belay, target, person=person, reason=reason, via="slack").sentence, 1500)
+        return stop(self._belay, target, person=person, reason=reason, via="slack").sentence
 
     def _delegate(self, person: Person, rest: str) -> str:
         match = _DELEGATE.match(rest)
@@ -111,8 +111,8 @@ class Commands:
             self._belay,
             person=person,
             to=self._named(match["who"]),
-            until_text=match["until"],
-            reason=match["reason"].strip() or "asked in Slack",
+            until_text=typed_name(match["until"]),
+            reason=typed(match["reason"]).strip() or "asked in Slack",
             via="slack",
         )
         roles = " and ".join(given.roles)
@@ -125,11 +125,11 @@ class Commands:
         if answer.lower() not in {"yes", "no"}:
             raise ValueError(f"say /belay {usage}")
         agrees = answer.lower() == "yes"
-        counted = people.judge(
-            self._belay, optimization, agrees=agrees, person=person, reason=reason, via="slack"
-        )
-        tail = "" if counted else f" {NOT_COUNTED}"
-        return f"You {'would' if agrees else 'would not'} have done {mrkdwn(optimization, 100)}.{tail}"
+        came = judge(self._belay, optimization, agrees=agrees, person=person, reason=reason)
+        if came.refused:
+            return came.text
+        tail = came.text.removeprefix("Recorded.")
+        return f"You {'would' if agrees else 'would not'} have done {optimization}.{tail}"
 
     def _named(self, who: str) -> str:
         """Return the roster's id of somebody who was mentioned, or named."""
@@ -139,24 +139,21 @@ class Commands:
             if found is None:
                 raise ValueError("whom you mention is nobody of the roster")
             return found.id
-        return who.removeprefix("@")
+        return typed_name(who).removeprefix("@")
 
     def _status(self, _person: Person, _rest: str) -> str:
         state = self._belay.ledger.state()
         live = [o for o in state.optimizations.values() if o.live]
-        lines = [f"• *{mrkdwn(o.id, 100)}* at {percent(o.scope)} ({o.status})" for o in live[:20]]
+        lines = [f"• {o.id} at {percent(o.scope)} ({o.status})" for o in live[:20]]
         waiting = [r for r in state.requests.values() if r.status is RequestStatus.OPEN]
-        asked = [
-            f"• {mrkdwn(r.subject, 100)} waits for {' and '.join(r.answering_roles)}" for r in waiting[:20]
-        ]
-        frozen = [
-            f"• {mrkdwn(f.target, 100)} is frozen: {mrkdwn(f.reason, 200)}" for f in state.freezes.values()
-        ]
+        asked = [f"• {r.subject} waits for {' and '.join(r.answering_roles)}" for r in waiting[:20]]
+        frozen = [f"• {f.target} is frozen: {f.reason[:200]}" for f in state.freezes.values()]
         return "\n".join([f"{len(live)} live, {len(waiting)} waiting for people", *lines, *asked, *frozen])
 
 
 def _two(rest: str, usage: str) -> tuple[str, str]:
     target, _, reason = rest.partition(" ")
-    if not target or not reason.strip():
+    target, reason = typed_name(target), typed(reason).strip()
+    if not target or not reason:
         raise ValueError(f"say /belay {usage}")
-    return target, reason.strip()
+    return target, reason

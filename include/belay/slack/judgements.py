@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from belay.approval.digest import NOT_COUNTED, why_closed
+from belay.approval.digest import why_closed
 from belay.domain.state import OptimizationState
-from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
-from belay.slack.modal import Judging, judging_modal, reason_in
-from belay.slack.telling import NOBODY, holders, open_form, tell, whisper
+from belay.slack.casting import Said, judge
+from belay.slack.modal import REASON_BLOCK, Judging, judging_modal, reason_in
+from belay.slack.telling import NOBODY, answer_in_form, holders, open_form, whisper
 from belay.slack.weekly import WOULD
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class Judgements:
 
     def __init__(self, desk: Desk) -> None:
         self._watcher, self._person = desk.watcher, desk.person
-        self._belay = desk.watcher.belay
+        self._belay, self._repeats = desk.watcher.belay, desk.repeats
 
     async def clicked(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Open the modal for whoever may judge; tell the others why they are not asked."""
         await ack()
+        if self._repeats.again(body):
+            return
         action = body["actions"][0]
         name, agrees = str(action.get("value", "")), action["action_id"].startswith(f"{WOULD}:")
         try:
@@ -48,20 +50,21 @@ class Judgements:
 
     async def reasoned(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Record the judgement, and bring the list up to date."""
-        await ack()
         view, user = body["view"], body["user"]["id"]
+        if self._repeats.again(body):
+            await ack()
+            return
         try:
             judging = Judging.unpack(view.get("private_metadata", ""))
         except ValueError as error:
-            await tell(client, user, f"Not recorded: {error}")
+            await ack(response_action="errors", errors={REASON_BLOCK: f"Not recorded: {error}"})
             return
-        remark = await asyncio.to_thread(self._record, judging, user, reason_in(view))
+        work = asyncio.to_thread(self._record, judging, user, reason_in(view))
+        await answer_in_form(ack, work, client, user, REASON_BLOCK)
         try:
             await asyncio.to_thread(self._watcher.show_lists)
         except LedgerError as error:
             _log.warning("the weekly list is not up to date in Slack yet: %s", error)
-        if remark:
-            await tell(client, user, remark)
 
     def _may_judge(self, name: str, slack_id: str) -> tuple[str, OptimizationState | None]:
         """Return the proposal where somebody is asked about it, else why they are not.
@@ -86,20 +89,14 @@ class Judgements:
             return f"{_OWN} To put it on record all the same: /belay judge {name} yes|no reason", None
         return "", known
 
-    def _record(self, judging: Judging, slack_id: str, reason: str) -> str:
-        """Record the judgement; return what there is to say about it, if anything."""
+    def _record(self, judging: Judging, slack_id: str, reason: str) -> Said:
+        """Record the judgement; return what there is to say about it."""
         person = self._person(slack_id)
         if person is None:
-            return NOBODY
+            return Said(NOBODY, refused=True)
         try:
-            counted = people.judge(
-                self._belay,
-                judging.optimization,
-                agrees=judging.agrees,
-                person=person,
-                reason=reason,
-                via="slack",
+            return judge(
+                self._belay, judging.optimization, agrees=judging.agrees, person=person, reason=reason
             )
         except (RefusedError, ValueError, LedgerError) as error:
-            return f"Not recorded: {error}"
-        return "" if counted else f"Recorded. {NOT_COUNTED}"
+            return Said(f"Not recorded: {error}", refused=True)

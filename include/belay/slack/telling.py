@@ -5,20 +5,23 @@ What is said is escaped here and nowhere else: callers pass words as they are (`
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Any
 
-from slack_bolt.async_app import AsyncRespond
+from slack_bolt.async_app import AsyncAck, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.roster import Roster
+from belay.slack.casting import Said
 from belay.slack.client import AWAY
-from belay.slack.text import mrkdwn
+from belay.slack.text import harmless, mrkdwn
 
 NOBODY = "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
 _USED = frozenset({"exchanged_trigger_id", "trigger_exchanged"})
+_FORM_SECONDS = 2.0
 _MOST = 3900
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,25 @@ async def respond_to(respond: AsyncRespond, user: str, text: str) -> None:
         await respond(text=mrkdwn(text, _MOST), response_type="ephemeral")
     except (*AWAY, ValueError) as error:  # a response_url that answers nothing
         _log.warning("%s was not told %r: %s", user, text, error)
+
+
+async def answer_in_form(
+    ack: AsyncAck, work: Awaitable[Said], client: AsyncWebClient, user: str, block: str
+) -> Said:
+    """Acknowledge a submitted form with what came of it: a refusal stands in the form, beside ``block``.
+
+    Slack waits three seconds: what takes longer is acknowledged before it is done, and told afterwards.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=_FORM_SECONDS)
+    if done and (said := task.result()).refused:
+        await ack(response_action="errors", errors={block: harmless(said.text, 1000)})
+        return said
+    await ack()
+    said = await task
+    if said.text:
+        await tell(client, user, said.text)
+    return said
 
 
 async def open_form(client: AsyncWebClient, body: Mapping[str, Any], view: dict[str, Any]) -> None:
