@@ -205,6 +205,7 @@ NOBODY = [
     ("veto", "nothing-like-that", "--as", "nora", "--reason", "x"),
     ("stop", "nothing-like-that", "--as", "timo", "--reason", "x"),
     ("freeze", "nothing-like-that", "--as", "timo", "--reason", "x"),
+    ("unfreeze", "nothing-like-that", "--as", "timo", "--reason", "x"),
     ("judge", "nothing-like-that", "yes", "--as", "nora", "--reason", "x"),
     ("undelegate", "nothing-like-that", "--as", "nora", "--reason", "x"),
     ("delegate", "nobody-like-that", "--until", "tomorrow", "--as", "nora", "--reason", "x"),
@@ -240,6 +241,29 @@ def test_with_an_airflow_and_no_login_an_answer_is_refused_and_nothing_recorded(
     assert services.ledger.head() == head
     assert belay(answer, request_id, "--as", "nora", "--reason", "fine", "--direct").exit_code == 0
     assert services.ledger.head() != head
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("checkout_wording", "capability:checkout_wording"),
+        ("checkout-delivery-date", "checkout-delivery-date"),
+    ],
+)
+def test_veto_and_stop_take_the_same_names(belay: Belay, request_id: str, typed: str, meant: str) -> None:
+    vetoed = belay("veto", typed, "--as", "nora", "--reason", "complaints")
+    assert vetoed.exit_code == 0, vetoed.output
+    assert f"vetoed {meant}" in vetoed.output
+    assert belay("stop", "checkout_wording", "--as", "timo", "--reason", "complaints").exit_code == 0
+    assert belay("freeze", "checkout_wording", "--as", "timo", "--reason", "complaints").exit_code == 0
+
+
+def test_a_name_that_nothing_has_lists_what_there_is(belay: Belay, request_id: str) -> None:
+    for act in ("stop", "veto", "freeze", "unfreeze"):
+        said = belay(act, "chekout_wording", "--as", "nora", "--reason", "x").output
+        assert "'chekout_wording'" in said
+        assert "did you mean capability:checkout_wording?" in said
+        assert "there is: " in said
 
 
 def test_a_stop_is_not_held_up_by_a_setting_that_it_does_not_need(belay: Belay, monkeypatch) -> None:

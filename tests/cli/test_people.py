@@ -96,8 +96,8 @@ def test_freeze_and_unfreeze(belay, services: Services, request_id: str) -> None
     assert "was frozen already" in belay("freeze", "surface:checkout", "--as", "dana", "-r", "x").output
     assert list(services.ledger.state().freezes) == ["surface:checkout"]
     unknown = belay("freeze", "surface:nowhere", "--as", "dana", "-r", "x")
-    assert unknown.exit_code == 1
-    assert "there is: all, capability:checkout_wording, surface:checkout" in unknown.stderr
+    assert unknown.exit_code == 2
+    assert "there is: all, surface:account, surface:checkout" in unknown.stderr
     assert belay("unfreeze", "surface:checkout", "--as", "dana", "-r", "over").exit_code == 0
     assert not services.ledger.state().freezes
 

@@ -45,9 +45,9 @@ def test_a_locked_ledger_is_exit_code_3_and_stands_in_status(
     [
         (["stop", "--reason", "x"], 2, "TARGET"),
         (["stop", "all"], 2, "--reason"),
-        (["stop", "checkout", "-r", "x", "--as", "nora"], 1, "surface:checkout"),
-        (["stop", "checkout-wording-0", "-r", "x", "--as", "nora"], 1, "belay veto NAME"),
-        (["stop", "all", "-r", " ", "--as", "nora"], 1, "needs a reason"),
+        (["stop", "chekout", "-r", "x", "--as", "nora"], 2, "surface:checkout"),
+        (["stop", "checkout-wording-9", "-r", "x", "--as", "nora"], 2, "did you mean checkout-wording-"),
+        (["stop", "all", "-r", " ", "--as", "nora"], 2, "needs a reason"),
         (["stop", "all", "-r", "x", "--as", "priya"], 1, "it takes ops or veto"),
         (["stop", "all", "-r", "x", "--as", "mallory"], 2, "nobody in the roster"),
     ],

@@ -79,7 +79,7 @@ def test_everything_goes_down_and_the_ledger_says_by_whom(belay: Services) -> No
     assert "5 optimizations taken down to 0 %" in stopped.sentence
     assert shown(belay) == {}
     state = belay.ledger.state()
-    assert {o.status for o in state.optimizations.values()} == {Status.ROLLED_BACK}
+    assert {o.status for o in state.optimizations.values()} == {Status.KILLED}
     assert {capability.stage for capability in state.capabilities.values()} == {Stage.OBSERVE}
     assert "all" in state.freezes
     settled(belay)
@@ -101,7 +101,7 @@ def test_a_stop_of_one_part_leaves_the_others(belay: Services, target: str) -> N
     ("target", "who", "rule"),
     [
         ("capability:chekout_wording", "nora", "unknown-target"),
-        ("checkout_wording", "nora", "unknown-target"),
+        ("chekout_wording", "nora", "unknown-target"),
         ("all", "priya", "role"),
         ("all", "dana", "role"),
     ],

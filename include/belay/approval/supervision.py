@@ -17,7 +17,7 @@ from belay.domain.roster import Roster
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.state import RequestState, RequestStatus, State, Status
 
-_REVERSED = {Status.ROLLED_BACK, Status.VETOED}
+_REVERSED = {Status.ROLLED_BACK, Status.VETOED, Status.KILLED}
 
 
 @dataclass(frozen=True, slots=True)

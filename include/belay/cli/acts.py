@@ -33,7 +33,7 @@ class Act:
 
 def climbs(state: State, known: OptimizationState) -> Ending:
     """It is served at 5 %, was at 1 % before, and a person approved the step between."""
-    if known.status in (Status.HELD, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED):
+    if known.status in (Status.HELD, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED, Status.KILLED):
         return Ending.OTHERWISE
     if known.scope < _WIDER:
         return Ending.UNDER_WAY

@@ -21,8 +21,14 @@ Request = Annotated[
     str,
     typer.Argument(metavar="REQUEST", help="The request, or an optimization that has exactly one open."),
 ]
-Stopped = Annotated[str, typer.Argument(metavar="TARGET", help="An optimization, or capability:NAME.")]
-Frozen = Annotated[str, typer.Argument(metavar="TARGET", help="all, surface:NAME or capability:NAME.")]
+Stopped = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help="An optimization or a capability, by its name."),
+]
+Frozen = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help="all, a surface or a capability, by its name (surface:NAME)."),
+]
 Direct = Annotated[
     bool,
     typer.Option(
@@ -62,10 +68,12 @@ def reject(
 def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False) -> None:
     """Stop an optimization or a capability at once, whatever was approved. Needs no Airflow."""
     from belay.domain.text import cleaned
+    from belay.gates.people import stoppable
     from belay.gates.people import veto as stop
 
     belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
+    target = stoppable(belay, target)
     narrowed = stop(belay, target, person=person, reason=reason, via=VIA)
     remark = cleaned(reason).remark
     if json:
@@ -82,8 +90,9 @@ def freeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
 
     belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
-    before = belay.ledger.state().freezes.get(target)
-    set_freeze(belay, target, person=person, reason=reason)
+    frozen = dict(belay.ledger.state().freezes)
+    target = set_freeze(belay, target, person=person, reason=reason)
+    before = frozen.get(target)
     say(f"{target} was frozen already, by {before.by}" if before else f"{target} is frozen: nothing widens")
 
 
@@ -92,7 +101,7 @@ def unfreeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
     from belay.gates.people import unfreeze as lift_freeze
 
     belay = opened(ledger=True)
-    lift_freeze(belay, target, person=identify(belay.roster(), who), reason=reason)
+    target = lift_freeze(belay, target, person=identify(belay.roster(), who), reason=reason)
     say(f"{target} is not frozen any more")
 
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from belay.domain.roster import Person
     from belay.services import Services
 
-Target = Annotated[str, typer.Argument(metavar="TARGET", help="A capability, surface:NAME, or all.")]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="all, a surface, a capability, or one optimization alone, by its name."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,14 +33,15 @@ def register(app: typer.Typer) -> None:
 def stop(target: Target, *, reason: Reason, who: As = None, json: Json = False) -> None:
     """Kill switch: everything of a target to 0 %, frozen, its capabilities back to observe.
 
+    One optimization alone is taken to 0 % without costing its capability a stage.
+
     The flags come first. When the ledger cannot be reached it is told later: the exit code is 3 then, and
     `belay status` shows what is missing.
     """
     from belay.gates.stop import stop as pull
 
     belay = opened(forgiving=True)
-    named = target if target == "all" or ":" in target else f"capability:{target}"
-    stopped = pull(belay, named, person=_person(belay, who), reason=reason, via=VIA)
+    stopped = pull(belay, target, person=_person(belay, who), reason=reason, via=VIA)
     if json:
         print_json({**asdict(stopped.note), "complete": stopped.complete})
     else:
@@ -47,7 +53,7 @@ def stop(target: Target, *, reason: Reason, who: As = None, json: Json = False) 
 def _person(belay: Services, who: str | None) -> Person:
     """Return who pulls it. A roster that cannot be read stops nobody: the name is recorded as claimed."""
     from belay.domain.roster import Person
-    from belay.gates.stop import OPS
+    from belay.domain.rules.actuation import OPS
 
     roster = belay.roster()
     if roster.people:

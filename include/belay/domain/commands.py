@@ -128,10 +128,14 @@ class Demote:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
+    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``.
+
+    ``known`` is what the policy files name: it can be frozen before the first proposal of it.
+    """
 
     target: str
     reason: str
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

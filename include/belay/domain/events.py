@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = "rolled_back"
     STOPPED = "stopped"
     VETOED = "vetoed"
+    KILLED = "killed"
 
 
 @dataclass(frozen=True, slots=True)

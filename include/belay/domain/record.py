@@ -214,7 +214,7 @@ def record_of(state: State, policy: CapabilityPolicy, at: datetime) -> Record:
         widened=sum(moment >= since for o in own for moment in o.results.widened_at),
         completed=ended(Status.COMPLETED),
         rolled_back=ended(Status.ROLLED_BACK),
-        stopped=ended(Status.STOPPED),
+        stopped=ended(Status.STOPPED) + ended(Status.KILLED),
         vetoed=ended(Status.VETOED),
         judged=sum(1 for _ in _judged(own, since)),
         harm=share(_harms(own, since)),

@@ -27,11 +27,15 @@ class Status(StrEnum):
     ROLLED_BACK = "rolled_back"
     STOPPED = "stopped"
     VETOED = "vetoed"
+    KILLED = "killed"
 
     @property
     def ended(self) -> bool:
         """Whether nothing will widen this optimization any more."""
-        return self in {Status.COMPLETED, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED}
+        return self in _ENDED
+
+
+_ENDED = {Status.COMPLETED, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED, Status.KILLED}
 
 
 class RequestStatus(StrEnum):

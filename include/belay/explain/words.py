@@ -39,6 +39,7 @@ ENDS = {
     Outcome.ROLLED_BACK: "rolled back",
     Outcome.STOPPED: "stopped",
     Outcome.VETOED: "vetoed",
+    Outcome.KILLED: "taken down by the kill switch",
 }
 CAUSES = {
     "harm": "Harm was shown; harm takes a change down at once, and nobody has to agree to that",

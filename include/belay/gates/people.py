@@ -15,6 +15,7 @@ from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import DelegationState, RequestState
 from belay.gates.outcome import RefusedError
+from belay.gates.targets import ALL, known_groups, meant
 from belay.gates.widen import settle_narrowings
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def vote(
 
 
 def veto(belay: Services, target: str, *, person: Person, reason: str, via: str) -> list[str]:
-    """Stop ``target`` (an optimization, or ``capability:NAME``) at once; return what was taken down.
+    """Stop ``target`` (an optimization or a capability) at once; return what was taken down.
+
+    One optimization is also vetoed by whoever holds ``ops``: its capability keeps its stage.
 
     Works without Airflow: the ledger first, then the flags, optimization by optimization.
 
@@ -72,8 +75,24 @@ def veto(belay: Services, target: str, *, person: Person, reason: str, via: str)
     FlagsUnavailable
         When the flags cannot be written; the veto stands, and narrowing can be repeated.
     """
+    target = stoppable(belay, target)
     _as_person(belay, c.Veto(target, reason, person.roles, via, _givers(belay, person)), person)
     return settle_narrowings(belay)
+
+
+def stoppable(belay: Services, text: str) -> str:
+    """Return what a veto of ``text`` is about: an optimization, a capability, or a promotion's request."""
+    state = belay.ledger.state()
+    if text.strip() in state.requests:
+        return text.strip()
+    groups = [group for group in known_groups(belay, state) if group.startswith("capability:")]
+    live = [o.id for o in state.optimizations.values() if o.live or not o.status.ended]
+    if (wide := text.strip()) == ALL or wide.startswith("surface:"):
+        message = f"a veto is of an optimization or a capability; `belay stop {wide}` takes all of it down"
+        raise RefusedError(Refusal("unknown-target", message))
+    if text.strip().removeprefix("optimization:") in state.optimizations:
+        return text.strip().removeprefix("optimization:")
+    return meant(text, "veto", groups=groups, optimizations=live)
 
 
 def delegate(
@@ -147,21 +166,40 @@ def judge(belay: Services, optimization: str, *, agrees: bool, person: Person, r
     return any(judgement.judge == person.id and judgement.counted for judgement in said)
 
 
-def freeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
-    """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``.
+def freeze(belay: Services, target: str, *, person: Person, reason: str) -> str:
+    """Let nothing widen in ``target``: all, a surface or a capability; return what that is.
 
     Raises
     ------
     FlagsUnavailable
         When a widening under way was turned back and the flags cannot be written; the freeze stands.
     """
-    _as_person(belay, c.Freeze(target, reason), person)
+    known = known_groups(belay, belay.ledger.state())
+    target = _group(belay, target, "freeze", known)
+    _as_person(belay, c.Freeze(target, reason, frozenset(known)), person)
     settle_narrowings(belay)
+    return target
 
 
-def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> None:
-    """Lift the freeze of ``target``."""
+def _group(belay: Services, text: str, act: str, groups: list[str]) -> str:
+    """Return the group that ``text`` means; a single optimization is not frozen, it is vetoed."""
+    optimizations = belay.ledger.state().optimizations
+    target = meant(text, act, groups=groups, optimizations=()) if text not in optimizations else text
+    if target in optimizations:
+        whole = f"capability:{optimizations[target].capability}"
+        message = f"{target} is one optimization: {act} {whole}, or take it down with `belay veto {target}`"
+        raise RefusedError(Refusal("unknown-target", message))
+    return target
+
+
+def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> str:
+    """Lift the freeze of ``target``, and return what that is."""
+    state = belay.ledger.state()
+    target = _group(
+        belay, target, "unfreeze", list(dict.fromkeys([*state.freezes, *known_groups(belay, state)]))
+    )
     _as_person(belay, c.Unfreeze(target, reason), person)
+    return target
 
 
 def _as_person(belay: Services, command: c.Command, person: Person) -> Outcome:

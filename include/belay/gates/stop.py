@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from belay.domain.actors import human
 from belay.domain.commands import Stop
 from belay.domain.roster import Person
+from belay.domain.rules.actuation import OPS
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
 from belay.domain.text import clean_text, cleaned
@@ -24,14 +25,12 @@ from belay.gates import outbox
 from belay.gates.bounded import within
 from belay.gates.outbox import Note
 from belay.gates.outcome import RefusedError
+from belay.gates.targets import ALL, groups_of, meant
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
     from belay.domain.state import State
     from belay.services import Services
-
-OPS = "ops"
-"""The role that may pull the kill switch besides those that hold a veto."""
 
 _ROUNDS = 10
 _PATIENCE = 1.0
@@ -81,6 +80,10 @@ class Stopped:
     def _outcome(self) -> str:
         note, count = self.note, len(self.taken_down)
         shown = f"{count} optimization{'s' * (count != 1)} taken down to 0 %" if count else "nothing was live"
+        if self.complete and note.target != ALL and ":" not in note.target:
+            return (
+                f"{note.target} is taken down to 0 %; its capability keeps its stage, and nothing is frozen."
+            )
         if self.complete:
             return f"{note.target} is stopped: {shown}; frozen until a person lifts it."
         lead = f"{note.target}: {shown}" if note.flags else f"{note.target}: STILL SHOWN"
@@ -91,7 +94,7 @@ class Stopped:
 
 
 def stop(belay: Services, target: str, *, person: Person, reason: str, via: str) -> Stopped:
-    """Take everything of ``target`` down: ``all``, ``surface:NAME`` or ``capability:NAME``.
+    """Take everything of ``target`` down: all, a surface or a capability; or one optimization alone.
 
     Parameters
     ----------
@@ -115,6 +118,9 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
     reason, remark = cleaned(reason)
     if not reason.strip():
         raise RefusedError(Refusal("reason", "a stop needs a reason"))
+    target = _meant(belay, target)
+    if target != ALL and ":" not in target:
+        return _one(belay, target, person, reason, via)
     _require(belay, target, person)
     note = Note(
         f"{belay.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", target, reason, person.id, via, belay.now()
@@ -124,6 +130,15 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
     if stopped.note.ledger:
         complete_all(belay)  # the ledger answers: those that wait for it need not wait any longer
     return replace(stopped, remark=remark)
+
+
+def _one(belay: Services, optimization: str, person: Person, reason: str, via: str) -> Stopped:
+    """Take one change down: its capability keeps its stage, and nothing is frozen."""
+    from belay.gates.people import veto
+
+    down = veto(belay, optimization, person=person, reason=reason, via=via)
+    note = Note("", optimization, reason, person.id, via, belay.now(), tuple(down), {}, True, True)  # noqa: FBT003
+    return Stopped(note, kept=True)
 
 
 def complete_all(belay: Services) -> list[Stopped]:
@@ -244,25 +259,36 @@ def _keep(home: Path, note: Note) -> bool:
 def known_targets(belay: Services) -> list[str]:
     """Return what can be stopped: what the policy files and the flags name. A broken one names less."""
     policies = _policies(belay)
-    named = {f"capability:{p.id}" for p in policies} | {f"surface:{p.surface}" for p in policies}
+    named = [(p.id, p.surface) for p in policies]
     try:
         served = list(within(_FLAGS_LIMIT, "the flag system", belay.flags.read_all).values())
     except Exception:  # noqa: BLE001 - what cannot be read names nothing
         served = []
-    named |= {f"capability:{f.capability}" for f in served} | {f"surface:{f.surface}" for f in served}
-    return ["all", *sorted(named, key=lambda name: (name.startswith("capability:"), name))]
+    return groups_of([*named, *((flag.capability, flag.surface) for flag in served)])
+
+
+def _meant(belay: Services, text: str) -> str:
+    """Return what is to be stopped, by what policies and flags name; the ledger is asked for what is left."""
+    known = known_targets(belay)
+    try:
+        return meant(text, "stop", groups=known, optimizations=())
+    except RefusedError as unknown:
+        hurried = belay.in_a_hurry(_PATIENCE)
+        try:
+            state = within(_FLAGS_LIMIT, "the ledger", partial(_state, hurried))
+        except Exception:  # noqa: BLE001 - whatever is wrong with the ledger, nothing else is called that
+            raise unknown from None
+        finally:
+            _close(hurried)
+        if (name := text.strip().removeprefix("optimization:")) in state.optimizations:
+            return name
+        more = groups_of((c.id, c.surface) for c in state.capabilities.values())
+        live = [o.id for o in state.optimizations.values() if o.live]
+        return meant(text, "stop", groups=list(dict.fromkeys([*known, *more])), optimizations=live)
 
 
 def _require(belay: Services, target: str, person: Person) -> None:
-    """Refuse who may not stop and what is not there. Broken files never stand in the way of a stop."""
-    if target != "all" and target not in (known := known_targets(belay)):
-        raise RefusedError(
-            Refusal(
-                "unknown-target",
-                f"there is nothing called {target!r} to stop; there is: {', '.join(known)} (one "
-                "optimization alone: `belay veto NAME`)",
-            )
-        )
+    """Refuse who may not stop. Broken files never stand in the way of a stop."""
     policies = _policies(belay)
     covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
     if not person.active:

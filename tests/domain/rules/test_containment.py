@@ -50,7 +50,7 @@ def test_a_stop_takes_down_freezes_and_drops_to_observe(target: str) -> None:
     assert target in r.state.freezes
     assert r.state.open_requests() == []
     r.confirm()
-    assert (r.optimization().scope, r.optimization().status) == (0, "rolled_back")
+    assert (r.optimization().scope, r.optimization().status) == (0, "killed")
 
 
 def test_a_stop_elsewhere_touches_nothing_here() -> None:
@@ -95,7 +95,7 @@ def test_what_is_complete_is_stopped_too_and_what_never_showed_stays_proposed() 
     r.widened(steps=4)
     r.do(c.Propose(a_proposal("opt-2"), r.policy), BOT)
     r.do(stop(), VERA)
-    assert r.optimization().status == "rolled_back"
+    assert r.optimization().status == "killed"
     assert r.optimization("opt-2").status == "proposed"
     r.do(c.Unfreeze("all", "over"), OLIVE)
     r.started("opt-2")

@@ -137,6 +137,10 @@ def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
     )
 
 
+OPS = "ops"
+"""The role that may take any one change down, and pull the kill switch, besides those that hold a veto."""
+
+
 def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     """Stop an optimization, or a whole capability, whatever was approved (I3)."""
     if asked.by.kind is not ActorKind.HUMAN:
@@ -153,7 +157,8 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     capability = state.capabilities.get(capability_id or "")
     if capability is None:
         return Refusal("unknown-target", f"there is nothing called {command.target!r} to veto")
-    if (refusal := _no_veto(state, capability, command, asked)) is not None:
+    refusal = _no_veto(state, capability, command, asked)
+    if refusal is not None and (optimization is None or OPS not in command.roles):
         return refusal
     cast = e.Vetoed(command.target, command.reason, command.via)
     reason = f"veto by {asked.by.id}: {command.reason}"

@@ -92,7 +92,7 @@ def _lowered(state: State, known: CapabilityState, policy: CapabilityPolicy) -> 
 
 def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
     """Let nothing widen in a target, not even what is on its way."""
-    if refusal := _bad_target(state, command.target):
+    if command.target not in command.known and (refusal := _bad_target(state, command.target)):
         return refusal
     if command.target in state.freezes:
         return ()

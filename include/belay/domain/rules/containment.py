@@ -55,8 +55,8 @@ def stop(state: State, command: c.Stop, asked: Asked) -> Answer:
 def _taken_down(optimization: OptimizationState, reason: str, served: int) -> Iterable[e.Event]:
     """Yield the narrowing to zero, under the epoch that is at zero already, and the end of what was live."""
     yield from narrowing(optimization, 0, "stop", reason, above=served - 1)
-    if optimization.live and ends(optimization.status, e.Outcome.ROLLED_BACK):
-        yield e.OptimizationEnded(optimization.id, e.Outcome.ROLLED_BACK, reason)
+    if optimization.live and ends(optimization.status, e.Outcome.KILLED):
+        yield e.OptimizationEnded(optimization.id, e.Outcome.KILLED, reason)
 
 
 def turned_back(state: State, target: str, cause: str, reason: str) -> tuple[e.NarrowingIntended, ...]:
