@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from tests.support.slack import Slack
+
 from belay.ledger.watch import Beat, Watch
 from belay.orchestration.standalone import free_port
 from belay.storefront.lake import Lake
@@ -44,6 +46,32 @@ def test_all_is_well_when_everything_answers(belay, home: Path, request_id: str)
         "people": "yes",
     }
     assert code == 0
+
+
+def test_slack_is_asked_and_not_only_configured(belay, home: Path, request_id: str, monkeypatch) -> None:
+    slack = Slack()
+    try:
+        for name, value in {
+            "SLACK_BOT_TOKEN": "xoxb-test",
+            "SLACK_APP_TOKEN": "xapp-test",
+            "BELAY_SLACK_CHANNEL": "C1",
+            "BELAY_PAGES_URL": "http://127.0.0.1:1/belay",
+            "SLACK_API_URL": slack.url,
+        }.items():
+            monkeypatch.setenv(name, value)
+        said = parts(belay)[1]["people"]
+        assert said["answers"] == "yes"
+        assert "Slack: it is belay of shop" in said["detail"]
+        assert "else the run looks by itself, after its recheck" in said["detail"]
+        slack.set(tokens=["xoxb-another"])
+        code, found = parts(belay)
+        assert (code, found["people"]["answers"]) == (3, "no")
+        assert "invalid_auth: set SLACK_BOT_TOKEN" in found["people"]["detail"]
+    finally:
+        slack.stop()
+    code, found = parts(belay)
+    assert (code, found["people"]["answers"]) == (3, "no")
+    assert "nothing answers at" in found["people"]["detail"]
 
 
 def test_a_guard_that_stopped_looking_is_found(belay, home: Path, services, request_id: str) -> None:

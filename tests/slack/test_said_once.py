@@ -93,14 +93,14 @@ def test_a_reason_is_recorded_as_it_was_typed(type_in, belay, request_id):
 def test_reasons_and_titles_reach_nobody_as_markup(slack, type_in, belay, settings, request_id):
     watcher = watcher_of(belay, settings)
     nora = belay.roster().person("nora")
-    people.freeze(belay, "all", person=belay.roster().person("omar"), reason=WORDS)
-    (status,) = type_in(NORA, "status")
-    assert ESCAPED in plain(status)
-    people.vote(belay, request_id, Choice.REJECT, person=nora, reason=WORDS, via="cli")
     watcher.tick()
+    people.vote(belay, request_id, Choice.REJECT, person=nora, reason=WORDS, via="cli")
     watcher.tick()
     an_idea(belay, title=WORDS)
     watcher.tick()
+    people.freeze(belay, "all", person=belay.roster().person("omar"), reason=WORDS)
+    (status,) = type_in(NORA, "status")
+    assert ESCAPED in plain(status)
     for message in slack.state()["messages"].values():
         text = plain(message["text"])
         assert "<!channel>" not in text

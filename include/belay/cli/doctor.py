@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -245,7 +246,25 @@ def _people(belay: Services) -> tuple[Answers, str]:
     active = sum(person.active for person in roster.people)
     if not active:
         return Answers.NO, "nobody is active in the roster _people.yaml: nobody could answer"
-    return Answers.YES, f"{counted(active, 'person')} in the roster"
+    there = f"{counted(active, 'person')} in the roster"
+    return _slack(belay, there) if _slack_token() else (Answers.YES, there)
+
+
+def _slack(belay: Services, there: str) -> tuple[Answers, str]:
+    """Ask Slack itself: a token that is set says nothing of a server that is away or does not know it."""
+    from belay.cli.airflow import credentials
+    from belay.slack.check import answers, wakes
+    from belay.slack.settings import SlackNotSetUpError, SlackSettings
+
+    try:
+        settings = SlackSettings.from_env(os.environ)
+    except SlackNotSetUpError as error:
+        return Answers.NO, str(error)
+    found = answers(settings, seconds=_SECONDS)
+    if not found.ok:
+        return Answers.NO, found.detail
+    woken = wakes(settings, airflow=belay.settings.airflow_url, logs_in=credentials() is not None)
+    return Answers.YES, f"{there}; Slack: {found.detail}; {woken.detail}; `belay slack check` tries the rest"
 
 
 def _shown(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,13 @@ from belay.cli.parts import opened
 
 if TYPE_CHECKING:
     from belay.slack.settings import SlackSettings
+
+Tell = Annotated[
+    str | None,
+    typer.Option(
+        "--tell", metavar="PERSON", help="Write to this person of the roster, to see that it works."
+    ),
+]
 
 app = typer.Typer(help="Ask people in Slack.", no_args_is_help=True)
 
@@ -47,18 +54,31 @@ def serve() -> None:
         say("ended")
 
 
-@app.command(epilog="Example: belay slack check --json")
-def check(*, json: Json = False) -> None:
-    """Look whether the app in Slack has what Belay needs; say what is missing and how to mend it."""
-    from belay.slack.check import check as look
+@app.command(epilog="Example: belay slack check --tell nora --json")
+def check(*, tell: Tell = None, json: Json = False) -> None:
+    """Look whether the app in Slack has what Belay needs; say what is missing and how to mend it.
 
-    found = list(look(_settings(), opened().roster()))
+    Tries it: the token and its scopes, the channel and its history, an upload, everybody's id, the groups,
+    and with --tell a direct message. What is marked ? could not be found out, or was not tried.
+    """
+    from belay.cli.airflow import credentials
+    from belay.cli.identity import identify
+    from belay.slack.check import check as look
+    from belay.slack.check import wakes
+
+    settings, belay = _settings(), opened()
+    roster = belay.roster()
+    person = identify(roster, tell) if tell else None
+    found = [
+        *look(settings, roster, tell=person),
+        wakes(settings, airflow=belay.settings.airflow_url, logs_in=credentials() is not None),
+    ]
     if json:
         print_json(found)
     else:
-        rows = [("✓" if each.ok else "✗", each.what, each.detail) for each in found]
-        table("Slack", ("", "what", "found"), rows)
-    if not all(each.ok for each in found):
+        marks = {True: "✓", False: "✗", None: "?"}
+        table("Slack", ("", "what", "found"), [(marks[each.ok], each.what, each.detail) for each in found])
+    if any(each.ok is False for each in found):
         raise typer.Exit(1)
 
 
