@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from belay.domain.events import Choice, WideningIntended
+from belay.domain.events import Choice, OversightRequested, WideningIntended
 from belay.domain.gates import Verdict
+from belay.domain.oversight import Oversight
 from belay.domain.state import Status
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
@@ -74,17 +75,26 @@ def test_a_good_change_climbs_two_steps_and_is_asked_about_once(world):
     assert verify(world.belay.ledger).ok
 
 
-def test_harm_in_the_window_takes_it_down_at_once(world):
+def test_harm_in_the_window_takes_it_down_at_once_and_people_may_resume_what_was_not_shown_to_last(world):
     name = world.propose("checkout-bad")
     exposed(world, name)
     judged = to_review(world, name, 2)
     assert judged.verdict is Verdict.FAIL
     assert "Conversion" in judged.sentence
+    assert "so far, on 1 day" in judged.sentence
     known = world.known(name)
-    assert (known.status, known.scope) == (Status.ROLLED_BACK, 0)
+    assert (known.status, known.scope) == (Status.HELD, 0)
+    assert known.results.harmed_at is None, "one day says little of others: the record is not charged"
+    assert known.results.cautioned_at is not None
     assert world.belay.flags.read(name).scope == 0
-    with pytest.raises(RefusedError, match="ended"):
-        admit(world.belay, name, "another run")
+    # It climbs again only when people say so, whatever the stage would let pass with notice.
+    assert to_review(world, name, 3).verdict is Verdict.PASS
+    assert approval(world.belay, name, 3).outcome is None
+    (request,) = [r for r in world.belay.ledger.state().requests.values() if r.step == 3]
+    assert request.oversight is Oversight.APPROVE
+    asked = [e.event for e in world.belay.ledger.history(optimization=name)]
+    rules = [rule for e in asked if isinstance(e, OversightRequested) and e.step == 3 for rule in e.rules]
+    assert any(rule.startswith("caution: approve") for rule in rules)
 
 
 def test_a_widening_that_cannot_reach_the_flags_is_finished_later(world):

@@ -13,7 +13,7 @@ from typing import Any
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.evolve import BLIND, HARM, Recorded
+from belay.domain.evolve import BLIND, CAUTION, HARM, Recorded
 from belay.domain.roster import Roster
 from belay.domain.scope import percent
 from belay.domain.state import State
@@ -92,6 +92,12 @@ def _for_blindness(told: list[Recorded]) -> bool:
     return all(isinstance(one.event, e.NarrowingIntended) and one.event.cause == BLIND for one in told)
 
 
+def _why(causes: set[str]) -> str:
+    if causes == {CAUTION}:
+        return "as caution: harm so far"
+    return "for harm" if causes <= HARM else f"({', '.join(sorted(causes))})"
+
+
 @dataclass(frozen=True, slots=True)
 class _Teller:
     """Knows what things and people are called."""
@@ -129,11 +135,10 @@ class _Teller:
                 return f"The freeze of {event.target} is lifted"
         narrowed = [one.event for one in told if isinstance(one.event, e.NarrowingIntended)]
         causes = {one.cause for one in narrowed}
-        why = "for harm" if causes <= HARM else f"({', '.join(sorted(causes))})"
         if len(narrowed) > 1:
-            because = ": the guard cannot see them" if causes == {BLIND} else f" {why}"
+            because = ": the guard cannot see them" if causes == {BLIND} else f" {_why(causes)}"
             return f"{len(narrowed)} changes are shown less{because}"
-        return f"{self._called(event.optimization)} goes to {percent(event.to_scope)} {why}"
+        return f"{self._called(event.optimization)} goes to {percent(event.to_scope)} {_why(causes)}"
 
     def _subject(self, entry: Recorded) -> str:
         """Return who did it, and to what where the sentence does not say."""

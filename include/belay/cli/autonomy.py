@@ -181,7 +181,8 @@ def _tell(
     say(f"{known.id}: {known.stage} since {when(known.stage_since)} UTC{lease}", style="bold")
     say(
         f"{record.proposed} proposed, {record.completed} completed, {record.rolled_back} rolled back, "
-        f"{record.stopped} stopped, {record.vetoed} vetoed, {record.held} held, {record.live} live; "
+        f"{record.stopped} stopped, {record.vetoed} vetoed, {record.cautions} taken down as caution, "
+        f"{record.held} held, {record.live} live; "
         f"{record.judged} judged"
     )
     if to_stage is known.stage and known.lease_until is None:

@@ -45,6 +45,7 @@ def power(
     from belay.domain.metrics import PrimaryRule
     from belay.domain.portfolio import SMALLEST, next_level
     from belay.domain.scope import FULL_SCOPE
+    from belay.gates.earlier import earlier_dispersion
     from belay.measurement.power import power_of, shares_at
 
     belay = opened()
@@ -61,6 +62,7 @@ def power(
     each = (policy.errors.alpha if level is None else level) / variants
     arms = [f"treatment-{number}" for number in range(1, variants + 1)]
     holdout = live.holdout if live else policy.autonomy.holdout
+    earlier = earlier_dispersion(belay, policy.surface) if is_there(belay.settings.ledger_url) else {}
     found = {
         at: power_of(
             belay.warehouse,
@@ -70,6 +72,7 @@ def power(
             belay.data_now(),
             holdout=holdout,
             primary_alpha=each,
+            earlier=earlier,
         )
         for at in sorted({measured_at, *(step for step in policy.ramp.steps if step < FULL_SCOPE)})
     }

@@ -167,7 +167,10 @@ class StartStep:
 
 @dataclass(frozen=True, slots=True)
 class JudgeGate:
-    """Record a gate's verdict on the step under way."""
+    """Record a gate's verdict on the step under way.
+
+    ``caution`` says of harm that it was seen so far, and is not shown to last.
+    """
 
     optimization: str
     step: int
@@ -177,6 +180,7 @@ class JudgeGate:
     evidence: str | None
     review: ReviewVerdict | None = None
     found: Estimate | None = None
+    caution: bool = False
 
 
 @dataclass(frozen=True, slots=True)

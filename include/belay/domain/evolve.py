@@ -46,7 +46,9 @@ GUARD, BLIND = "guard", "blind"
 _GUARD_SET = f"service:{GUARD}"
 """Who sets the freeze of a harm budget that is spent: lifting that one is what people answer for."""
 HARM = frozenset({"harm", "rolled_back", GUARD})
-"""Causes of a narrowing that say harm was shown (by a gate, by the guard); anything else is caution."""
+"""Causes of a narrowing that say harm was shown and is to be expected (by a gate, by the guard)."""
+CAUTION = "caution"
+"""Cause of a narrowing for harm so far that is not shown to last: no harm of the record's, and resumable."""
 
 
 class Recorded(NamedTuple):
@@ -608,14 +610,16 @@ def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
         grant=None,
         approved_scope=min(known.approved_scope, event.to_scope),
     )
-    if event.cause == BLIND and (not known.status.ended or known.status is Status.COMPLETED):
-        # Not its fault: it may climb again when it can be seen.
+    if event.cause in {BLIND, CAUTION} and (not known.status.ended or known.status is Status.COMPLETED):
+        # Not its fault, or not shown to be: it may climb again when it can be seen, or people resume it.
         draft.change_optimization(event.optimization, status=Status.HELD, reason=event.reason)
     draft.add_results(event.optimization, decided_at=recorded.at, narrowed_at=recorded.at)
     if recorded.by.kind is ActorKind.HUMAN and event.cause not in IMPERSONAL:
         draft.add_results(event.optimization, overridden_at=recorded.at)
     elif event.cause in HARM and known.scope > 0:
         draft.add_results(event.optimization, harmed_at=recorded.at)
+    elif event.cause == CAUTION and known.scope > 0:
+        draft.add_results(event.optimization, cautioned_at=recorded.at)
 
 
 @_folds(e.ScopeConfirmed)

@@ -92,6 +92,7 @@ def required_oversight(
     tags: frozenset[str],
     reversible: bool,
     measurable: bool,
+    cautioned: bool = False,
 ) -> OversightDecision:
     """Return the oversight that a step needs: the strongest that any rule asks for.
 
@@ -111,6 +112,8 @@ def required_oversight(
         Whether the flag payload can be taken back.
     measurable
         Whether the effect can be measured before the step.
+    cautioned
+        Whether harm so far took it down before: people resume it, or nobody does.
     """
     effective = stage if stage.rank <= decision_class.ceiling.rank else decision_class.ceiling
     rules = [
@@ -126,5 +129,7 @@ def required_oversight(
         rules.append(Rule("irreversible", Oversight.APPROVE, "the flag payload cannot be taken back"))
     if not measurable:
         rules.append(Rule("unmeasurable", Oversight.APPROVE, "the effect cannot be measured"))
+    if cautioned:
+        rules.append(Rule("caution", Oversight.APPROVE, "harm so far took it down; only people resume it"))
     rules.sort(key=lambda rule: -rule.oversight.rank)
     return OversightDecision(rules[0].oversight, tuple(rules))

@@ -115,7 +115,7 @@ class Record:
     judged : int
         Proposals that people judged without anybody having seen them.
     harm : Share
-        Optimizations that did harm, of those exposed and ended.
+        Optimizations that did harm, of those exposed and ended; harm that is to be expected, not only so far.
     overrides : Share
         Optimizations to which a person said no, of those decided.
     agreement : Share
@@ -137,6 +137,8 @@ class Record:
         Open requests of all capabilities.
     lease_until : datetime | None
         When the stage lapses.
+    cautions : int
+        Optimizations taken down for harm so far that was not shown to last.
     """
 
     capability: str
@@ -165,6 +167,7 @@ class Record:
     oec: OecReading | None
     open_requests: int
     lease_until: datetime | None
+    cautions: int = 0
 
     @property
     def curse(self) -> float | None:
@@ -232,6 +235,7 @@ def record_of(state: State, policy: CapabilityPolicy, at: datetime) -> Record:
         oec=known.oec if known.oec is not None and known.oec.at >= since else None,
         open_requests=len(state.open_requests()),
         lease_until=known.lease_until,
+        cautions=sum(_since(o.results.cautioned_at, since) for o in own),
     )
 
 

@@ -228,6 +228,8 @@ class Results:
         When it was first shown, when people or rules last decided about it, and when it ended.
     harmed_at, overridden_at : datetime | None
         When harm took it down, and when a person said no to it.
+    cautioned_at : datetime | None
+        When harm so far took it down that was not shown to last.
     narrowed_at : datetime | None
         When the narrowing under way was intended.
     contained_seconds : float | None
@@ -254,6 +256,12 @@ class Results:
     widened_at: tuple[datetime, ...] = ()
     quality: tuple[tuple[datetime, bool], ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    cautioned_at: datetime | None = None
+
+    @property
+    def hurt_at(self) -> datetime | None:
+        """When harm so far took it down last, whether it was shown to last or not: people met it."""
+        return max((at for at in (self.harmed_at, self.cautioned_at) if at is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

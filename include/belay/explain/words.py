@@ -45,6 +45,8 @@ CAUSES = {
     "harm": "Harm was shown; harm takes a change down at once, and nobody has to agree to that",
     "rolled_back": "A gate found harm; harm takes a change down at once, and nobody has to agree to that",
     "guard": "The guard found harm; harm takes a change down at once, and nobody has to agree to that",
+    "caution": "Harm was shown so far, and not that it lasts; that takes a change down at once, "
+    "does not charge the record, and people may resume it",
     "interaction": "Two changes did more, or less, together than each alone; the later one is held",
     "stopped": "The review found no benefit worth having; choosing to stop is a result",
     "veto": "One veto always wins, whatever was approved",

@@ -16,6 +16,7 @@ from belay.domain.proposal import Proposal
 from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState
+from belay.gates.earlier import earlier_dispersion
 from belay.gates.guarded import missing_guard
 from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
@@ -160,6 +161,7 @@ def _enough_traffic(
     arms = [variant.key for variant in known.proposal.variants]
     level = level_ahead(belay, known, policy)
     each = (policy.errors.alpha if level is None else level) / len(arms)
+    earlier = earlier_dispersion(belay, known.surface, known.id)
     try:
         found = power_of(
             belay.warehouse,
@@ -169,6 +171,7 @@ def _enough_traffic(
             belay.data_now(),
             holdout=belay.ledger.state().holdout_of(known),
             primary_alpha=each,
+            earlier=earlier,
         )
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
         return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
@@ -177,6 +180,7 @@ def _enough_traffic(
         "window_seconds": found.window_days * _DAY,
         "planned_units": found.planned_units,
         "level": level,
+        "earlier": {metric: asdict(kept) for metric, kept in earlier.items()},
         "units_per_day": found.units_expected / found.maximum_days if found.maximum_days else None,
         **registered_before(belay, known, policy),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import in_words
 from belay.measurement.cells import Cells, read_cells
+from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
 from belay.measurement.plan import MeasurementPlan, Phase, plan_for
 from belay.measurement.warehouse import watermark
@@ -51,6 +53,7 @@ def read(
     window: timedelta,
     *,
     planned_units: int | None = None,
+    earlier: Mapping[str, Earlier] | None = None,
     to_planned_end: bool = False,
     latest: datetime | None = None,
 ) -> Reading:
@@ -65,6 +68,8 @@ def read(
         The planned length of the window (data time); it fixes the information the monitor expects.
     planned_units
         Units expected by the end of the window, all arms together; where the monitor is sharpest.
+    earlier
+        By metric, how much daily effects scattered in earlier optimizations of the surface.
     to_planned_end
         Read nothing that came after the planned end: the decision was registered for exactly then, and
         is taken some time later.
@@ -109,6 +114,7 @@ def read(
         window=window,
         planned_units=planned_units,
         primary_alpha=known.step.level if known.step else None,
+        earlier=earlier,
     )
     try:
         cells = read_cells(belay.warehouse, plan, until.replace(tzinfo=None))

@@ -6,7 +6,8 @@ keep it: a plan that moves with the data would be no plan.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,32 @@ from belay.domain.portfolio import SMALLEST, find, next_level, standing
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import recorded
+from belay.measurement.dispersion import Earlier, read_earlier
 
 if TYPE_CHECKING:
     from belay.services import Services
 
-FACTS = ("window_seconds", "planned_units")
+FACTS = ("window_seconds", "planned_units", "earlier")
 """What of an admission's plan is registered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The registered length of the window (data time), and the units expected by its end."""
+    """What was registered before the first look.
+
+    Attributes
+    ----------
+    window : timedelta
+        Length of the window (data time).
+    planned_units : int | None
+        Units expected by its end.
+    earlier : Mapping[str, Earlier]
+        By metric, how much daily effects scattered in earlier optimizations of the surface.
+    """
 
     window: timedelta
     planned_units: int | None
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
 
 
 def registered(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> Registered:
@@ -41,12 +54,10 @@ def registered(belay: Services, known: OptimizationState, policy: CapabilityPoli
     if spoken is not None and spoken.evidence:
         plan = belay.ledger.get_evidence(spoken.evidence)["plan"]
     window = timedelta(seconds=plan.get("window_seconds", policy.window.minimum_seconds))
-    return Registered(window, plan.get("planned_units"))
+    return Registered(window, plan.get("planned_units"), read_earlier(plan.get("earlier")))
 
 
-def registered_before(
-    belay: Services, known: OptimizationState, policy: CapabilityPolicy
-) -> dict[str, float | None]:
+def registered_before(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> dict[str, Any]:
     """Return what the first step at the scope now live registered under this policy, if any did."""
     first: str | None = None
     for entry in belay.ledger.history(optimization=known.id):

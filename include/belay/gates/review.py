@@ -43,7 +43,9 @@ def review(belay: Services, optimization: str, step: int) -> GateOutcome:
     verdict, found = judged.verdict, found_effect(judged.document)
     if verdict.gate is Verdict.PASS and (moved := policy_moved(belay, known)):
         return _record(belay, known, step, Verdict.HOLD, moved, evidence, None)
-    return _record(belay, known, step, verdict.gate, judged.sentence, evidence, verdict, found)
+    return _record(
+        belay, known, step, verdict.gate, judged.sentence, evidence, verdict, found, caution=judged.caution
+    )
 
 
 def found_effect(document: Mapping[str, Any]) -> Estimate | None:
@@ -75,6 +77,7 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
         policy,
         plan.window,
         planned_units=plan.planned_units,
+        earlier=plan.earlier,
         to_planned_end=not extended,
         latest=_decided_at(belay, known),
     )
@@ -142,8 +145,10 @@ def _record(
     evidence: str | None,
     decision: ReviewVerdict | None,
     found: Estimate | None = None,
+    *,
+    caution: bool = False,
 ) -> GateOutcome:
-    command = c.JudgeGate(known.id, step, Gate.REVIEW, verdict, sentence, evidence, decision, found)
+    command = c.JudgeGate(known.id, step, Gate.REVIEW, verdict, sentence, evidence, decision, found, caution)
     execute(belay, command, by="review")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)

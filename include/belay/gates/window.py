@@ -53,7 +53,9 @@ def window_look(belay: Services, optimization: str, step: int) -> Look:
     policy = policy_in_force(belay, known.capability)
     plan = registered(belay, known, policy)
     try:
-        reading = read(belay, known, policy, plan.window, planned_units=plan.planned_units)
+        reading = read(
+            belay, known, policy, plan.window, planned_units=plan.planned_units, earlier=plan.earlier
+        )
     except BlindError as blind:
         waited = belay.data_now() - live_since(known, belay.settings.flag_settle)
         if waited.total_seconds() >= policy.window.maximum_seconds:
@@ -89,7 +91,7 @@ def _judge(
     )
     execute(belay, taken, by="window")
     if harmful:
-        return _end(belay, known, step.number, Verdict.FAIL, sentence, evidence)
+        return _end(belay, known, step.number, Verdict.FAIL, sentence, evidence, caution=found.caution)
     if problem is not None:
         if over:
             return _end(belay, known, step.number, Verdict.HOLD, _not_seen(policy, problem), evidence)
@@ -133,8 +135,11 @@ def _end(
     verdict: Verdict,
     sentence: str,
     evidence: str | None,
+    *,
+    caution: bool = False,
 ) -> Look:
-    execute(belay, c.JudgeGate(known.id, step, Gate.WINDOW, verdict, sentence, evidence), by="window")
+    command = c.JudgeGate(known.id, step, Gate.WINDOW, verdict, sentence, evidence, caution=caution)
+    execute(belay, command, by="window")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)
         check_autonomy(belay, only=known.capability)

@@ -20,9 +20,7 @@ def weekly_limit(belay: Services, live: Iterable[Live]) -> float | None:
     """
     state, since = belay.ledger.state(), belay.now() - A_WEEK
     harmed = {
-        o.capability
-        for o in state.optimizations.values()
-        if o.results.harmed_at and o.results.harmed_at > since
+        o.capability for o in state.optimizations.values() if o.results.hurt_at and o.results.hurt_at > since
     }
     if not harmed:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from belay.domain import commands as c
-from belay.domain.evolve import GUARD
+from belay.domain.evolve import CAUTION, GUARD
 from belay.domain.figures import signed_percent, with_interval
 from belay.domain.gates import Estimate
 from belay.domain.rules.due import Facts
@@ -63,9 +63,17 @@ class Look:
 
 
 def narrowings(looks: Iterable[Look]) -> list[c.RollBack]:
-    """Return the roll backs: whatever is shown harmful, at once and to zero."""
+    """Return the roll backs: whatever is shown harmful so far, at once and to zero.
+
+    Harm that is not shown to last is caution: the record is not charged, and people may resume.
+    """
     return [
-        c.RollBack(look.live.known.id, GUARD, look.found.sentence, evidence=look.evidence)
+        c.RollBack(
+            look.live.known.id,
+            CAUTION if look.found.caution else GUARD,
+            look.found.sentence,
+            evidence=look.evidence,
+        )
         for look in looks
         if look.found.finding is Finding.HARMFUL
     ]
@@ -183,7 +191,8 @@ def realised(one: Live, effects: Sequence[Effect], data_time: datetime) -> c.Rec
     if due_turn(known, one.policy.holdback, data_time) is None or not effects:
         return None
     primary = effects[0]
-    found = Estimate(primary.effect, primary.low, primary.high)
+    interval = primary.expected or primary
+    found = Estimate(primary.effect, interval.low, interval.high)
     if not found.sound:
         return None
     return c.RecordRealised(known.id, known.rotation, found, realised_sentence(known, primary.title, found))

@@ -13,6 +13,7 @@ from belay.domain.proposal import CONTROL
 from belay.domain.state import OptimizationState, State, Status
 from belay.gates.in_force import Unruled, policies_in_force
 from belay.gates.reading import live_since, shares
+from belay.measurement.dispersion import read_earlier
 from belay.measurement.fleet import Sight
 from belay.measurement.plan import Phase, plan_for
 
@@ -77,6 +78,7 @@ def _sight(
         window=window,
         planned_units=facts.get("planned_units"),
         primary_alpha=known.step.level if known.step else None,
+        earlier=read_earlier(facts.get("earlier")),
     )
     return Sight(plan, until[known.surface].astimezone(UTC).replace(tzinfo=None))
 

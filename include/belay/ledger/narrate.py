@@ -66,6 +66,7 @@ def _narrowing(event: e.NarrowingIntended) -> str:
 _CAUSES = {
     "guard": "harm that the guard saw",
     "rolled_back": "harm",
+    "caution": "caution, for harm so far that is not shown to last",
     "stopped": "no benefit worth having",
     "blind": "what the guard cannot see",
     "demotion": "a demotion",

@@ -14,9 +14,10 @@ from belay.domain.metrics import Direction, MetricKind
 from belay.domain.proposal import CONTROL
 from belay.measurement.cells import Cells
 from belay.measurement.counts import log_e_counts, rate_ratio_bounds
+from belay.measurement.dispersion import Dispersion, dispersion_of
 from belay.measurement.plan import MeasurementPlan, PlannedMetric
 from belay.measurement.sequences import critical_one_sided, critical_two_sided, log_e, tuning
-from belay.measurement.strata import Contrast, Pieces, contrast, pieces
+from belay.measurement.strata import Contrast, Pieces, contrast, defined, linear, pieces, quotient
 from belay.measurement.tails import normal_quantile, root
 
 Floats = NDArray[np.float64]
@@ -62,8 +63,9 @@ def log_e_harm(found: Contrast, expected: Floats, *, increase_is_good: bool, rho
         From ``sequences.tuning``.
     """
     harm = -found.z_null if increase_is_good else found.z_null
-    speaks = expected >= MIN_EVENTS
-    return np.where(speaks, log_e(harm, np.where(speaks, found.information, 0.0), rho2), 0.0)
+    speaks = (expected >= MIN_EVENTS) & np.isfinite(harm)
+    evidence = log_e(np.where(speaks, harm, 0.0), np.where(speaks, found.information, 0.0), rho2)
+    return np.where(speaks, evidence, 0.0)
 
 
 def pair(
@@ -99,6 +101,32 @@ class Comparison:
     phase_units: Floats
     phase_shares: Floats
     unusable: float
+    parts: Pieces
+    days: NDArray[np.int64]
+    counted: tuple[Floats, Floats]
+
+    @cached_property
+    def dispersion(self) -> Dispersion:
+        """How much the effects of exposure days scatter."""
+        metric = self.planned.metric
+        ratio, covariate = metric.kind is MetricKind.RATIO, metric.covariate is not None
+        line = linear(self.sums, ratio=ratio, covariate=covariate)
+        days = np.unique(self.days)
+        # A day in two phases is one draw.
+        same = days.size < self.days.size
+        parts = self.parts.grouped([np.flatnonzero(self.days == day) for day in days]) if same else self.parts
+        return dispersion_of(parts, line, self.found, self.plan.earlier.get(metric.id))
+
+    @property
+    def raw(self) -> tuple[float, float]:
+        """The values of treatment and control over all units, without regard to days; NaN where undefined."""
+        n, mean = self.counted
+        summed = (n[..., None] * mean).sum(axis=0)
+        below = n.sum(axis=0)
+        if self.planned.metric.kind is MetricKind.RATIO:
+            below = np.where(defined(summed[:, 1]), summed[:, 1], np.nan)
+        treatment, control = quotient(summed[:, 0], below)
+        return float(treatment), float(control)
 
     @property
     def rare(self) -> bool:
@@ -133,15 +161,28 @@ class Comparison:
 
     @property
     def why_silent(self) -> str | None:
-        """Why nothing can be said yet, or None."""
+        """Why nothing can be said of the relative effect yet, or None."""
+        if (why := self.why_no_evidence) is not None:
+            return why
+        if not self.rare and not self.control > 0:
+            return "control's value is not positive, so a relative effect has no meaning"
+        return None
+
+    @property
+    def why_no_evidence(self) -> str | None:
+        """Why the arms cannot be compared at all yet, or None."""
         if self.units[0] <= 0 or self.units[1] <= 0:
             empty = self.arm if self.units[0] <= 0 else CONTROL
             return f"no unit of {empty} was measured"
+        if self.found.information <= 0:
+            return "no exposure day has units of both arms"
         if sum(self.events) == 0:
             spoilt = f"{100 * self.unusable:.0f} % of its values are missing or no finite numbers"
             return spoilt if self.unusable > MAX_UNUSABLE else "every value is zero in both arms"
         if self.rare:
             return None
+        if undefined := self._without_denominator():
+            return undefined
         if self.expected_events < MIN_EVENTS:
             return (
                 f"too few events: {sum(self.events):,.0f} in both arms, "
@@ -149,9 +190,22 @@ class Comparison:
             )
         if not (math.isfinite(float(self.found.null_variance)) and float(self.found.null_variance) > 0):
             return "the values do not vary, or are too large to add up"
-        if self.control <= 0:
-            return "control's value is not positive, so a relative effect has no meaning"
         return None
+
+    def _without_denominator(self) -> str | None:
+        """Return which arm's ratio is undefined, and for want of what; None where both are defined."""
+        metric = self.planned.metric
+        if metric.kind is not MetricKind.RATIO:
+            return None
+        denominators = self.sums.means[:, 1] / self.sums.weight
+        empty = [
+            name
+            for name, ok in zip((self.arm, CONTROL), defined(denominators), strict=True)
+            if not ok and np.isfinite(denominators).all()
+        ]
+        if not empty:
+            return None
+        return f"no {metric.denominator} in {' and '.join(empty)}: the ratio is undefined"
 
     def log_e_harm(self, alpha: float) -> float:
         """Return the log e-value of harm, valid at every look; 0 (no evidence) while nothing can be said.
@@ -161,7 +215,7 @@ class Comparison:
         alpha
             Level of this one test; it only tunes where the monitor is sharpest.
         """
-        if self.why_silent is not None and not (self.rare and sum(self.events) > 0):
+        if self.why_no_evidence is not None and not (self.rare and sum(self.events) > 0):
             return 0.0
         if self.rare:
             used = (self.phase_shares > 0) & (self.phase_shares < 1)
@@ -176,8 +230,10 @@ class Comparison:
         """Return the mixture's tuning: sharpest at half of the planned information."""
         return tuning(alpha, self.plan.planned_information(self.arm) / 2.0, sided=sided)
 
-    def bounds(self, alpha: float, *, anytime: bool) -> tuple[float, float]:
-        """Return the interval of the relative effect, each side at ``alpha``.
+    def bounds(
+        self, alpha: float, *, anytime: bool, tuned: float | None = None, planned_split: bool = False
+    ) -> tuple[float, float]:
+        """Return the interval of the relative effect so far: on those exposed so far, each side at ``alpha``.
 
         Parameters
         ----------
@@ -185,25 +241,72 @@ class Comparison:
             One-sided error rate of each bound.
         anytime
             Valid at every look (confidence sequence), or at the one planned look only.
+        tuned
+            Level that the sequence's mixture is tuned for; ``alpha`` when None.
+        planned_split
+            Compare rare counts with the split asked for, as the monitor does, instead of the one seen.
         """
         if self.why_silent is not None:
             return -math.inf, math.inf
         if self.rare:
-            low, high = self._rate_bounds(alpha, anytime=anytime)
+            low, high = self._rate_bounds(alpha, anytime=anytime, planned=planned_split)
             return low - 1.0, high - 1.0
-        information = float(self.found.information)
-        critical = (
-            float(critical_one_sided(information, self.rho2(alpha), alpha))
-            if anytime
-            else normal_quantile(alpha)
-        )
-        lower, upper = self.found.relative(critical)
+        lower, upper = self.found.relative(self._critical(alpha, anytime=anytime, tuned=tuned))
         return float(lower), float(upper)
 
-    def _rate_bounds(self, alpha: float, *, anytime: bool) -> tuple[float, float]:
+    def expected_bounds(self, alpha: float, *, anytime: bool, cautious: bool = False) -> tuple[float, float]:
+        """Return the interval of the relative effect to be expected: the days seen are draws.
+
+        Parameters
+        ----------
+        alpha, anytime
+            As for ``bounds``.
+        cautious
+            Assume as much dispersion at the planned look as at any other.
+        """
+        if self.why_silent is not None:
+            return -math.inf, math.inf
+        factor = self.dispersion.factor(alpha, anytime=anytime or cautious)
+        if not self.rare:
+            critical = factor * self._critical(alpha, anytime=anytime)
+            lower, upper = self.found.relative(critical)
+            return float(lower), float(upper)
+        low, high = self.bounds(alpha, anytime=anytime)
+        return _stretched(low, self.effect, factor), _stretched(high, self.effect, factor)
+
+    def _critical(self, alpha: float, *, anytime: bool, tuned: float | None = None) -> float:
+        if not anytime:
+            return normal_quantile(alpha)
+        rho2 = self.rho2(alpha if tuned is None else tuned)
+        return float(critical_one_sided(float(self.found.information), rho2, alpha))
+
+    def harm_bounds(self, alpha: float, *, anytime: bool, tuned: float) -> tuple[float, float]:
+        """Return the interval so far that a verdict of harm at level ``alpha`` used.
+
+        The evidence of harm takes the variance that both arms have together, the interval that of each;
+        where the two differ at the edge, the bound beside "no effect" is the evidence's own.
+        """
+        low, high = self.bounds(alpha, anytime=anytime, tuned=tuned, planned_split=anytime)
+        if self.good((low, high))[1] < 0:
+            return low, high
+        if not self.control > 0:
+            return math.inf, math.inf  # more than nothing, where less is better
+        if self.rare:
+            return (low, min(high, 0.0)) if self.increase_is_good else (max(low, 0.0), high)
+        reach = self._critical(alpha, anytime=anytime, tuned=tuned)
+        error = reach * math.sqrt(float(self.found.null_variance))
+        difference = float(self.found.difference)
+        if self.increase_is_good:
+            return low, (difference + error) / self.control
+        return (difference - error) / self.control, high
+
+    def _rate_bounds(self, alpha: float, *, anytime: bool, planned: bool) -> tuple[float, float]:
         used = (self.phase_units[:, 0] > 0) & (self.phase_units[:, 1] > 0)
         seen, units = self.phase_events[used], self.phase_units[used]
         odds = units[:, 0] / units[:, 1]
+        if planned:
+            used = (self.phase_shares > 0) & (self.phase_shares < 1)
+            seen, odds = self.phase_events[used], self.phase_shares[used] / (1.0 - self.phase_shares[used])
         if not anytime:
             return rate_ratio_bounds(seen[:, 0], seen[:, 1], odds, alpha)
 
@@ -224,6 +327,14 @@ class Comparison:
     def good_effect(self) -> float:
         """The relative effect turned so that more is better."""
         return self.effect if self.increase_is_good else -self.effect
+
+
+def _stretched(bound: float, effect: float, factor: float) -> float:
+    """Return a bound of a rate ratio less 1, ``factor`` times as far from the effect in logarithms."""
+    if factor == 1.0 or not math.isfinite(bound) or not math.isfinite(effect) or bound <= -1 or effect <= -1:
+        return bound
+    middle = math.log1p(effect)
+    return math.expm1(middle + factor * (math.log1p(bound) - middle))
 
 
 def _crossing(function: Callable[[float], float], *, rising: bool) -> float | None:
@@ -258,7 +369,8 @@ def compare(
     """
     n, mean, scatter, events = pair(cells, planned, arm, segment)
     metric = cells.metrics[planned.metric.id]
-    sums = pieces(n, mean, scatter).total()
+    strata = pieces(n, mean, scatter)
+    sums = strata.total()
     name = plan.arms[arm]
     phases = range(len(plan.phases))
     member = np.array([stratum.phase for stratum in cells.strata])
@@ -276,6 +388,9 @@ def compare(
         np.array([n[member == p].sum(axis=0) for p in phases]),
         np.array([t / (t + c) if t + c > 0 else 0.0 for t, c in shares]),
         (metric.missing + metric.broken) / metric.rows if metric.rows else 0.0,
+        strata,
+        np.array([stratum.day.toordinal() for stratum in cells.strata], dtype=np.int64),
+        (n, mean),
     )
 
 

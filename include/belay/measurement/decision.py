@@ -18,7 +18,7 @@ from typing import Any
 
 from belay.measurement.cells import Cells
 from belay.measurement.compare import Comparison, compare
-from belay.measurement.effects import Conclusion, Effect, effect_of, shows_harm
+from belay.measurement.effects import Conclusion, Effect, HarmTest, effect_of
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import SplitFinding, has_enough, segment_harm, split_of
 from belay.measurement.patterns import Novelty, Point, Reversal, novelty, over_time, reversals
@@ -111,6 +111,12 @@ class Findings:
             return order[found.finding], -effect if math.isfinite(effect) else math.inf
 
         return min(self.arms, key=key, default=None)
+
+    @property
+    def caution(self) -> bool:
+        """Whether harm is shown so far, and none of it is shown to last."""
+        harms = [e for e in (*self.effects, *self.segments) if e.finding is Finding.HARMFUL]
+        return bool(harms) and not any(e.lasting for e in harms)
 
     @property
     def no_benefit(self) -> bool:
@@ -225,16 +231,14 @@ def _arm(
 def _effect(comparison: Comparison, cells: Cells, plan: MeasurementPlan, basis: Basis) -> Effect:
     level = plan.overall_alpha / max(plan.overall_tests, 1)
     log_e = comparison.log_e_harm(level)
+    anytime = basis.anytime or log_e >= -math.log(level)
     significant = log_e >= -math.log(level)
-    if not basis.anytime:
-        significant = significant or comparison.good(comparison.bounds(level, anytime=False))[1] < 0
-    alpha = plan.decision_alpha(comparison.planned, anytime=basis.anytime)
+    if not anytime:
+        significant = comparison.good(comparison.bounds(level, anytime=False))[1] < 0
     return effect_of(
         comparison,
         cells.segments[0],
-        alpha=alpha,
+        alpha=plan.decision_alpha(comparison.planned, anytime=basis.anytime),
         anytime=basis.anytime,
-        harmful=shows_harm(comparison, significant=significant),
-        log_e=log_e,
-        log_threshold=-math.log(level),
+        test=HarmTest(log_e, -math.log(level), significant, level, level, anytime),
     )

@@ -10,8 +10,9 @@ from typing import Any
 from belay.domain.metrics import Direction, PrimaryRule
 from belay.measurement.cells import Segment
 from belay.measurement.compare import MAX_UNUSABLE, Comparison
+from belay.measurement.dispersion import Dispersion
 from belay.measurement.findings import Finding, to_plain
-from belay.measurement.plan import Role
+from belay.measurement.plan import Role, spend
 from belay.measurement.words import amount, interval, relative
 
 
@@ -24,6 +25,16 @@ class Conclusion(StrEnum):
     """Even the best effect that fits the data is smaller than the one worth having."""
     WORSE = "worse"
     INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval of a relative effect, each side at ``alpha``, and whether it is valid at every look."""
+
+    low: float
+    high: float
+    alpha: float
+    anytime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,16 @@ class Effect:
         One over the error rate of this test.
     silent : str | None
         Why nothing can be said, in words; None when something can.
+    expected, so_far : Interval | None
+        The interval of the effect to be expected (days are draws), and of the effect on those exposed so
+        far. ``low`` and ``high`` are the one that the verdict used: so far where harm is shown, else
+        expected.
+    lasting : bool
+        Whether harm is shown to be expected, and not only so far.
+    dispersion : Dispersion | None
+        How much the effects of exposure days scatter.
+    raw_treatment, raw_control : float
+        Values over all units; ``treatment`` and ``control`` weight days alike in both arms.
     """
 
     metric: str
@@ -97,11 +118,41 @@ class Effect:
     e_value: float
     e_threshold: float
     silent: str | None = None
+    expected: Interval | None = None
+    so_far: Interval | None = None
+    lasting: bool = False
+    dispersion: Dispersion | None = None
+    raw_treatment: float = math.nan
+    raw_control: float = math.nan
 
     def to_document(self) -> dict[str, Any]:
         """Return the effect as plain data."""
         document: dict[str, Any] = to_plain(self)
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class HarmTest:
+    """What a test of harm so far found, and the bound that it used.
+
+    Attributes
+    ----------
+    log_e, log_threshold : float
+        Evidence of harm and what shows it, as logarithms.
+    significant : bool
+        Whether "no harm" is rejected, by a rule that accounts for all tests (``monitor``, ``decision``).
+    alpha, tuned : float
+        One-sided level at which it was rejected, and the one that the evidence is tuned for.
+    anytime : bool
+        Whether the evidence that is valid at every look showed it, or the test at the planned end.
+    """
+
+    log_e: float
+    log_threshold: float
+    significant: bool
+    alpha: float
+    tuned: float
+    anytime: bool = True
 
 
 def shows_harm(comparison: Comparison, *, significant: bool) -> bool:
@@ -112,16 +163,12 @@ def shows_harm(comparison: Comparison, *, significant: bool) -> bool:
 
 
 def effect_of(
-    comparison: Comparison,
-    segment: Segment,
-    *,
-    alpha: float,
-    anytime: bool,
-    harmful: bool,
-    log_e: float,
-    log_threshold: float,
+    comparison: Comparison, segment: Segment, *, alpha: float, anytime: bool, test: HarmTest
 ) -> Effect:
     """Return what ``comparison`` shows.
+
+    Harm is judged so far, on those exposed so far; everything else is judged as it is to be expected, with
+    days as draws (see ``dispersion``). The interval of the verdict is the one that is told.
 
     Parameters
     ----------
@@ -131,13 +178,19 @@ def effect_of(
         One-sided error rate of the interval.
     anytime
         Whether the interval must be valid at every look.
-    harmful
-        Whether harm was shown, by a rule that accounts for all tests (see ``monitor`` and ``decision``).
-    log_e, log_threshold
-        Evidence of harm and what shows it, as logarithms.
+    test
+        What the test of harm found.
     """
-    bounds = comparison.bounds(alpha, anytime=anytime)
-    conclusion = _conclude(comparison, bounds, harmful=harmful)
+    harmful = shows_harm(comparison, significant=test.significant)
+    expected = Interval(*comparison.expected_bounds(alpha, anytime=anytime), alpha, anytime)
+    so_far = Interval(*comparison.bounds(alpha, anytime=anytime), alpha, anytime)
+    lasting = False
+    if harmful:
+        bounds = comparison.harm_bounds(test.alpha, anytime=test.anytime, tuned=test.tuned)
+        so_far = Interval(*bounds, test.alpha, test.anytime)
+        lasting = _lasts(comparison, test)
+    told = so_far if harmful else expected
+    conclusion = _conclude(comparison, (told.low, told.high), harmful=harmful)
     usable = comparison.unusable <= MAX_UNUSABLE
     passes = conclusion is Conclusion.SUPERIOR or (
         conclusion is Conclusion.NON_INFERIOR and comparison.planned.rule is PrimaryRule.NON_INFERIOR
@@ -155,7 +208,7 @@ def effect_of(
         segment=segment,
         finding=finding,
         conclusion=conclusion,
-        sentence=_sentence(comparison, segment, bounds, conclusion, alpha, anytime=anytime, usable=usable),
+        sentence=_sentence(comparison, segment, told, conclusion, lasting=lasting, usable=usable),
         units_treatment=int(comparison.units[0]),
         units_control=int(comparison.units[1]),
         events_treatment=int(comparison.events[0]),
@@ -163,16 +216,32 @@ def effect_of(
         treatment=comparison.treatment,
         control=comparison.control,
         effect=comparison.effect,
-        low=bounds[0],
-        high=bounds[1],
-        alpha=alpha,
+        low=told.low,
+        high=told.high,
+        alpha=told.alpha,
         margin=planned.margin,
         minimum_effect=planned.minimum_effect,
-        anytime=anytime,
-        e_value=math.exp(min(log_e, 700.0)),
-        e_threshold=math.exp(log_threshold),
+        anytime=told.anytime,
+        e_value=math.exp(min(test.log_e, 700.0)),
+        e_threshold=math.exp(test.log_threshold),
         silent=comparison.why_silent,
+        expected=expected,
+        so_far=so_far,
+        lasting=lasting,
+        dispersion=comparison.dispersion,
+        raw_treatment=comparison.raw[0],
+        raw_control=comparison.raw[1],
     )
+
+
+def _lasts(comparison: Comparison, test: HarmTest) -> bool:
+    """Return whether harm that is shown so far is to be expected on other days too.
+
+    Asked once, when harm is shown at a level that holds at every look; so the interval of one look decides,
+    with as much dispersion as is assumed at any look.
+    """
+    bounds = comparison.expected_bounds(spend(test.alpha, anytime=False), anytime=False, cautious=True)
+    return comparison.good(bounds)[1] < 0
 
 
 def _conclude(comparison: Comparison, bounds: tuple[float, float], *, harmful: bool) -> Conclusion:
@@ -191,24 +260,18 @@ def _conclude(comparison: Comparison, bounds: tuple[float, float], *, harmful: b
 def _sentence(
     comparison: Comparison,
     segment: Segment,
-    bounds: tuple[float, float],
+    told: Interval,
     conclusion: Conclusion,
-    alpha: float,
     *,
-    anytime: bool,
+    lasting: bool,
     usable: bool,
 ) -> str:
     planned, metric = comparison.planned, comparison.planned.metric
     who = metric.title if segment.is_all else f"{metric.title} ({segment})"
     silent = comparison.why_silent
-    if silent is not None and conclusion is not Conclusion.WORSE:
+    worse = conclusion is Conclusion.WORSE
+    if silent is not None and not worse:
         return f"{who}: unknown, because {silent}."
-    kind = "confidence sequence" if anytime else "interval"
-    figures = (
-        f"{who}: {amount(comparison.treatment, metric)} with {comparison.arm} against "
-        f"{amount(comparison.control, metric)} in control, {relative(comparison.effect)} "
-        f"({100 * (1 - 2 * alpha):.3g} % {kind} {interval(*bounds)})"
-    )
     limit = relative(-planned.margin if comparison.increase_is_good else planned.margin)
     said = {
         Conclusion.WORSE: "shown worse than control",
@@ -221,9 +284,31 @@ def _sentence(
             else "not shown better than control"
         ),
     }[conclusion]
-    ending = (
-        ""
-        if usable
-        else f"; {100 * comparison.unusable:.1f} % of its values are missing or broken, so it stays unknown"
-    )
-    return f"{figures}: {said}{ending}."
+    share = 100 * comparison.unusable
+    ending = "" if usable else f"; {share:.1f} % of its values are missing or broken, so it stays unknown"
+    if worse and not lasting:
+        ending += f"; not shown to last ({comparison.dispersion.sentence}), so it counts as caution"
+    return f"{who}: {_rates(comparison)}, {_change(comparison, told, so_far=worse)}: {said}{ending}."
+
+
+def _rates(comparison: Comparison) -> str:
+    """Return both arms' values; where days were weighted, and it shows, the raw ones as well."""
+    metric = comparison.planned.metric
+    shown = [amount(value, metric) for value in (comparison.treatment, comparison.control)]
+    raw = [amount(value, metric) for value in comparison.raw]
+    told = f"{shown[0]} with {comparison.arm} against {shown[1]} in control"
+    return told if shown == raw else f"{told}, stratified by day (raw {raw[0]} against {raw[1]})"
+
+
+def _change(comparison: Comparison, told: Interval, *, so_far: bool) -> str:
+    """Return the relative effect with the interval that the verdict used, and which effect it is of."""
+    kind = "confidence sequence" if told.anytime else "interval"
+    dispersion = comparison.dispersion
+    days = f"{dispersion.days} {'day' if dispersion.days == 1 else 'days'}"
+    which = f"so far, on {days}"
+    if not so_far:
+        which = "expected"
+        if dispersion.factor(told.alpha, anytime=told.anytime) > 1 and dispersion.noticed:
+            which += f"; daily effects scatter {dispersion.ratio:.1f} times chance over {days}"
+    level = f"{100 * (1 - 2 * told.alpha):.3g} % {kind}"
+    return f"{relative(comparison.effect)} ({level} {interval(told.low, told.high)}, {which})"

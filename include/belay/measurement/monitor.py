@@ -16,7 +16,7 @@ import numpy as np
 
 from belay.measurement.cells import Cells
 from belay.measurement.compare import Comparison, compare
-from belay.measurement.effects import Conclusion, Effect, effect_of, shows_harm
+from belay.measurement.effects import Conclusion, Effect, HarmTest, effect_of
 from belay.measurement.findings import Finding, combine, to_plain
 from belay.measurement.plan import SRM_ALPHA, MeasurementPlan, Role
 from belay.measurement.sequences import e_benjamini_hochberg
@@ -106,6 +106,11 @@ class Monitoring:
         return tuple(e for e in (*self.effects, *self.segments) if e.finding is Finding.HARMFUL)
 
     @property
+    def caution(self) -> bool:
+        """Whether harm is shown so far, and none of it is shown to last: it narrows, and is no verdict."""
+        return bool(self.harms) and not any(e.lasting for e in self.harms)
+
+    @property
     def standing(self) -> str:
         """What the look shows, as a phrase: shown, not shown, or why it cannot be seen."""
         if self.finding is Finding.HARMFUL:
@@ -124,7 +129,10 @@ class Monitoring:
 
     def to_document(self) -> dict[str, Any]:
         """Return the look's findings as plain data."""
-        document: dict[str, Any] = to_plain(self) | {"harms": to_plain(self.harms)}
+        document: dict[str, Any] = to_plain(self) | {
+            "harms": to_plain(self.harms),
+            "caution": self.caution,
+        }
         return document
 
 
@@ -189,18 +197,9 @@ def overall_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
     found = []
     for comparison in _comparisons(cells, plan, 0):
         log_e = comparison.log_e_harm(level)
-        harmful = shows_harm(comparison, significant=log_e >= threshold)
-        found.append(
-            effect_of(
-                comparison,
-                cells.segments[0],
-                alpha=plan.decision_alpha(comparison.planned, anytime=True),
-                anytime=True,
-                harmful=harmful,
-                log_e=log_e,
-                log_threshold=threshold,
-            )
-        )
+        test = HarmTest(log_e, threshold, log_e >= threshold, level, level)
+        alpha = plan.decision_alpha(comparison.planned, anytime=True)
+        found.append(effect_of(comparison, cells.segments[0], alpha=alpha, anytime=True, test=test))
     return tuple(found)
 
 
@@ -217,15 +216,15 @@ def segment_harm(cells: Cells, plan: MeasurementPlan) -> tuple[Effect, ...]:
     level = plan.segment_alpha / len(members)
     logs = np.array([comparison.log_e_harm(level) for _, comparison in members])
     rejected = e_benjamini_hochberg(logs, plan.segment_alpha)
+    # What e-BH rejects, it rejects at its share of the level: k of G tests at k·α/G each.
+    shared = plan.segment_alpha * max(int(rejected.sum()), 1) / len(members)
     return tuple(
         effect_of(
             comparison,
             segment,
             alpha=plan.decision_alpha(comparison.planned, anytime=True),
             anytime=True,
-            harmful=shows_harm(comparison, significant=bool(rejected[i])),
-            log_e=float(logs[i]),
-            log_threshold=-math.log(level),
+            test=HarmTest(float(logs[i]), -math.log(level), bool(rejected[i]), shared, level),
         )
         for i, (segment, comparison) in enumerate(members)
     )

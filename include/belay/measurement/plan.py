@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Metric, PrimaryRule
 from belay.domain.proposal import CONTROL, Proposal
+from belay.measurement.dispersion import Earlier
 from belay.measurement.findings import to_plain
 
 SRM_ALPHA = 0.001
@@ -155,6 +156,8 @@ class MeasurementPlan:
         Digest of the policy in force.
     pooled : tuple[str, ...]
         Optimizations read as one change, against their holdout; empty for a plan of one optimization.
+    earlier : Mapping[str, Earlier]
+        By metric, how much daily effects scattered in the surface's earlier optimizations, where known.
     """
 
     capability: str
@@ -175,6 +178,7 @@ class MeasurementPlan:
     planned_units: int | None
     policy: str
     pooled: tuple[str, ...] = ()
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -283,6 +287,7 @@ def plan_for(
     window: timedelta | None = None,
     planned_units: int | None = None,
     primary_alpha: float | None = None,
+    earlier: Mapping[str, Earlier] | None = None,
 ) -> MeasurementPlan:
     """Return the measurement plan of ``proposal`` under ``policy``.
 
@@ -302,6 +307,8 @@ def plan_for(
         does not touch its error rate.
     primary_alpha
         Level that the portfolio gives this proposal; the policy's ``alpha`` when None.
+    earlier
+        By metric, how much daily effects scattered in earlier optimizations of the surface.
     """
     ordered = tuple(sorted(phases, key=lambda phase: naive_utc(phase.start)))
     start = naive_utc(ordered[-1].start) if ordered else None
@@ -340,4 +347,5 @@ def plan_for(
         looks=rule.looks,
         planned_units=planned_units,
         policy=policy.digest,
+        earlier=earlier or {},
     )

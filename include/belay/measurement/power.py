@@ -25,6 +25,7 @@ from belay.domain.proposal import CONTROL
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
+from belay.measurement.dispersion import Earlier
 from belay.measurement.findings import to_plain
 from belay.measurement.plan import spend
 from belay.measurement.sources import drops_duplicates
@@ -33,6 +34,8 @@ from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
 
 _DAY = 86_400.0
+_EXPONENT = 700.0
+"""Largest power of e that a double holds, nearly."""
 
 Arrivals = NDArray[np.int64] | NDArray[np.float64]
 """Units that came for the first time, day by day."""
@@ -186,9 +189,10 @@ def units_needed(test: Sizing, baseline: Baseline, treated: float, control: floa
         return math.inf
     quantiles = normal_quantile(test.alpha) + normal_quantile(1.0 - test.power)
     if test.metric.kind is MetricKind.RARE_COUNT:
-        gap = abs(
-            math.log1p(test.distance if test.metric.direction is Direction.DECREASE else -test.distance)
-        )
+        lost = test.metric.direction is not Direction.DECREASE
+        if lost and test.distance >= 1.0:
+            return 0.0  # everything may be lost: there is nothing to show
+        gap = abs(math.log1p(-test.distance if lost else test.distance))
         return float(quantiles**2 * (1.0 / treated + 1.0 / control) / baseline.mean / gap**2)
     spread = baseline.variance * (1.0 / treated + test.factor**2 / control)
     units = float(quantiles**2 * spread / (test.distance * baseline.mean) ** 2)
@@ -203,9 +207,10 @@ def smallest_effect(test: Sizing, baseline: Baseline, treated: float, control: f
         return math.inf
     quantiles = normal_quantile(test.alpha) + normal_quantile(1.0 - test.power)
     if test.metric.kind is MetricKind.RARE_COUNT:
-        return float(
-            math.expm1(quantiles * math.sqrt((1.0 / treated + 1.0 / control) / (baseline.mean * units)))
-        )
+        size = quantiles * math.sqrt((1.0 / treated + 1.0 / control) / (baseline.mean * units))
+        return float(math.expm1(size)) if size < _EXPONENT else math.inf
+    if not math.isfinite(baseline.variance):
+        return math.inf
     spread = baseline.variance * (1.0 / treated + 1.0 / control) / units
     return float(quantiles * math.sqrt(spread) / baseline.mean)
 
@@ -238,6 +243,7 @@ def measurability(
     *,
     holdout: int = 0,
     primary_alpha: float | None = None,
+    earlier: Mapping[str, Earlier] | None = None,
 ) -> Measurability:
     """Return whether a step of ``policy`` can be measured at ``scope`` within its maximum window.
 
@@ -258,6 +264,8 @@ def measurability(
         Share of units that are held out (basis points).
     primary_alpha
         Level of the primary test, where the portfolio sets one.
+    earlier
+        By metric, how much daily effects scattered in earlier optimizations of the surface.
     """
     taking_part = arrivals.astype(np.float64) * (1.0 - holdout / FULL_SCOPE)
     maximum = policy.window.maximum_seconds / _DAY
@@ -289,8 +297,13 @@ def measurability(
     treated = min((share for arm, share in shares.items() if arm != CONTROL), default=0.0)
     control = shares.get(CONTROL, 0.0)
     tests = sizings(policy, primary_alpha)
+    before = earlier or {}
+    scatter = {t.metric.id: before[t.metric.id].between if t.metric.id in before else 0.0 for t in tests}
     needs = tuple(
-        _need(test, baselines[test.metric.id], treated, control, taking_part, expected) for test in tests
+        _need(
+            test, baselines[test.metric.id], (treated, control), taking_part, maximum, scatter[test.metric.id]
+        )
+        for test in tests
     )
     floor = policy.window.minimum_units / treated if treated > 0 else math.inf
     units = max([need.units_needed for need in needs] + [floor])
@@ -305,7 +318,9 @@ def measurability(
             f"Measurable: {units:,.0f} units, {days:.1f} days {where}; the maximum is {maximum:.1f} days."
         )
         return found(units, days, needs, (), sentence)
-    suggestions = _suggestions(policy, scope, shares, tests, baselines, taking_part, maximum, days, needs)
+    suggestions = _suggestions(
+        policy, scope, shares, tests, baselines, taking_part, maximum, days, needs, scatter
+    )
     sentence = f"Not measurable within {maximum:.1f} days {where}: {hardest.sentence}" + (
         f" What would help: {'; or '.join(suggestions)}." if suggestions else ""
     )
@@ -315,24 +330,28 @@ def measurability(
 def _need(
     test: Sizing,
     baseline: Baseline,
-    treated: float,
-    control: float,
+    shares: tuple[float, float],
     arrivals: Arrivals,
-    expected: float,
+    maximum: float,
+    scatter: float,
 ) -> MetricPower:
-    units = units_needed(test, baseline, treated, control)
-    days = days_until(units, arrivals)
-    smallest = smallest_effect(test, baseline, treated, control, expected)
+    treated, control = shares
+    units, days = _units_and_days(test, units_needed(test, baseline, treated, control), arrivals, scatter)
+    smallest = smallest_effect(test, baseline, treated, control, units_after(maximum, arrivals))
+    smallest = math.hypot(smallest, _quantiles(test) * math.sqrt(scatter / max(maximum, 1.0)))
     superior = test.primary and test.factor == 1.0
     what = "an effect" if superior else "a margin"
     if not baseline.mean > 0:
         said = f"{test.metric.title} was zero or missing in the {baseline.units:,} units read."
+    elif math.isinf(units) and scatter:
+        said = f"{test.metric.title} differs so much from day to day that no number of days is enough."
     elif math.isinf(units):
         said = f"{test.metric.title} cannot be compared without units in both arms."
     else:
         size = relative(test.distance).lstrip("+")
         lasts = "never" if math.isinf(days) else f"{days:.1f} days"
-        said = f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {size}."
+        said = f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {size}"
+        said += ", with days as different as in earlier optimizations." if scatter else "."
     return MetricPower(
         test.metric.id,
         test.metric.title,
@@ -347,6 +366,30 @@ def _need(
     )
 
 
+_MOST_DAYS = 366
+"""Days that are tried; what takes more is never measured."""
+
+
+def _quantiles(test: Sizing) -> float:
+    return normal_quantile(test.alpha) + normal_quantile(1.0 - test.power)
+
+
+def _units_and_days(test: Sizing, units: float, arrivals: Arrivals, scatter: float) -> tuple[float, float]:
+    """Return the units and days that ``test`` needs where it needs ``units`` with days that are alike.
+
+    ``scatter`` is the variance of relative daily effects beyond chance: it falls with the days, not with the
+    units, so a window must have enough of both.
+    """
+    if scatter <= 0 or not math.isfinite(units):
+        return units, days_until(units, arrivals)
+    by_days = (_quantiles(test) / test.distance) ** 2 * scatter
+    for days in range(max(math.floor(by_days) + 1, 1), _MOST_DAYS + 1):
+        more = units / (1.0 - by_days / days)
+        if (until := days_until(more, arrivals)) <= days:
+            return more, max(until, float(days - 1))
+    return math.inf, math.inf
+
+
 def _suggestions(
     policy: CapabilityPolicy,
     scope: int,
@@ -357,6 +400,7 @@ def _suggestions(
     maximum: float,
     days: float,
     needs: tuple[MetricPower, ...],
+    scatter: Mapping[str, float],
 ) -> tuple[str, ...]:
     treatments = [arm for arm in shares if arm != CONTROL]
     said = []
@@ -364,12 +408,17 @@ def _suggestions(
         wider = shares_at(step, treatments)
         if step <= scope or wider[CONTROL] <= 0:
             continue
-        most = max(
-            units_needed(test, baselines[test.metric.id], wider[treatments[0]], wider[CONTROL])
+        longest = max(
+            _units_and_days(
+                test,
+                units_needed(test, baselines[test.metric.id], wider[treatments[0]], wider[CONTROL]),
+                arrivals,
+                scatter[test.metric.id],
+            )[1]
             for test in tests
         )
-        if days_until(most, arrivals) <= maximum:
-            said.append(f"a bigger step: at {percent(step)} it takes {days_until(most, arrivals):.1f} days")
+        if longest <= maximum:
+            said.append(f"a bigger step: at {percent(step)} it takes {longest:.1f} days")
             break
     if math.isfinite(days):
         said.append(f"a longer window: {days:.1f} days")
@@ -406,6 +455,7 @@ def power_of(
     *,
     holdout: int = 0,
     primary_alpha: float | None = None,
+    earlier: Mapping[str, Earlier] | None = None,
 ) -> Measurability:
     """Return whether a step can be measured, from the surface's real traffic before ``now``.
 
@@ -429,5 +479,12 @@ def power_of(
     # Days before the surface's first traffic say nothing about its pace.
     arrivals = np.trim_zeros(daily_units(engine, policy.surface, since, now), "f")
     return measurability(
-        policy, scope, shares, baselines, arrivals, holdout=holdout, primary_alpha=primary_alpha
+        policy,
+        scope,
+        shares,
+        baselines,
+        arrivals,
+        holdout=holdout,
+        primary_alpha=primary_alpha,
+        earlier=earlier,
     )

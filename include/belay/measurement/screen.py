@@ -34,12 +34,15 @@ class Screened:
         The same for people.
     log_e : float
         The largest log e-value of harm.
+    caution : bool
+        Whether harm is shown so far, and none of it is shown to last.
     """
 
     until: datetime
     finding: Finding
     sentence: str
     log_e: float
+    caution: bool = False
 
 
 def screen(cells: Cells, plan: MeasurementPlan, *, harmless: bool) -> Screened:
@@ -57,7 +60,7 @@ def screen(cells: Cells, plan: MeasurementPlan, *, harmless: bool) -> Screened:
     suspicious, log_e = _evidence(cells, plan)
     if suspicious:
         found = monitor(cells, plan)
-        return Screened(cells.until, found.finding, found.sentence, log_e)
+        return Screened(cells.until, found.finding, found.sentence, log_e, found.caution)
     shown = harmless and has_enough(cells, plan) and not split_of(cells, plan).alarm
     units = f"{sum(cells.totals.values()):,} units measured"
     if shown and combine([effect.finding for effect in overall_harm(cells, plan)]) is Finding.HARMLESS:

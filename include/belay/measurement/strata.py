@@ -12,7 +12,7 @@ Cochran 1977, *Sampling techniques*, ch. 6 (combined ratio); Fieller 1954 (inter
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,14 @@ class Pieces:
     def running(self) -> Pieces:
         """Return the pieces of the strata up to each one, in order."""
         return self._over(lambda values, axis: values.cumsum(axis=axis))
+
+    def grouped(self, groups: Sequence[NDArray[np.intp]]) -> Pieces:
+        """Return the pieces of each group of strata together: of each day, for instance."""
+
+        def fold(values: Floats, axis: int) -> Floats:
+            return np.stack([values.take(group, axis=axis).sum(axis=axis) for group in groups], axis=axis)
+
+        return self._over(fold)
 
     def _over(self, fold: Callable[[Floats, int], Floats]) -> Pieces:
         return Pieces(
@@ -120,13 +128,13 @@ class Contrast:
 
     @property
     def z_null(self) -> Floats:
-        """Standardised difference under no effect; 0 where nothing varies."""
-        return _over(self.difference, np.sqrt(self.null_variance))
+        """Standardised difference under no effect; NaN where nothing varies or something is undefined."""
+        return quotient(self.difference, np.sqrt(self.null_variance))
 
     def z_margin(self, factor: float) -> Floats:
         """Return the standardised ``treatment − factor·control``."""
         spread = np.sqrt(self.variance_t + factor**2 * self.variance_c)
-        return _over(self.treatment - factor * self.control, spread)
+        return quotient(self.treatment - factor * self.control, spread)
 
     def relative(self, critical: Floats | float) -> tuple[Floats, Floats]:
         """Return the interval of the relative effect, treatment/control − 1 (Fieller 1954).
@@ -139,14 +147,39 @@ class Contrast:
         b = self.treatment * self.control
         c = self.treatment**2 - c2 * self.variance_t
         root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
-        bounded = (a > 0) & (self.control > 0)
-        low, high = _over(b - root, a), _over(b + root, a)
+        bounded = (a > 0) & (self.control > 0) & np.isfinite(root)
+        low, high = quotient(b - root, a), quotient(b + root, a)
         return np.where(bounded, low - 1.0, -np.inf), np.where(bounded, high - 1.0, np.inf)
 
 
-def _over(numerator: Floats, denominator: Floats) -> Floats:
+TINY = 1e-9
+"""A denominator below this part of the other arm's is a rounding error of the sums, and counts as none."""
+
+
+def quotient(numerator: Floats, denominator: Floats) -> Floats:
+    """Return numerator / denominator, and NaN where there is no positive denominator: undefined, not zero."""
     ok = denominator > 0
-    return np.where(ok, numerator / np.where(ok, denominator, 1.0), 0.0)
+    return np.where(ok, numerator / np.where(ok, denominator, 1.0), np.nan)
+
+
+def defined(denominators: Floats) -> NDArray[np.bool_]:
+    """Return in which arm (last axis) a ratio is defined: its denominator is no zero, no rounding error."""
+    largest = np.max(np.where(np.isfinite(denominators), denominators, 0.0), axis=-1, keepdims=True)
+    found: NDArray[np.bool_] = (denominators > 0) & (denominators > TINY * largest)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A comparison as sums of unit values: what each unit counts with, in each arm and with no effect.
+
+    ``arms`` (…, arm, value) and ``pooled`` (…, value) are the coefficients of the values; ``level`` the
+    value of each arm. NaN where a level is undefined: no units, or a ratio without a denominator.
+    """
+
+    level: Floats
+    arms: Floats
+    pooled: Floats
 
 
 def contrast(sums: Pieces, *, ratio: bool = False, covariate: bool = False) -> Contrast:
@@ -161,34 +194,41 @@ def contrast(sums: Pieces, *, ratio: bool = False, covariate: bool = False) -> C
     covariate
         Take off what the pre-exposure value x explains (CUPED), with one θ for both arms.
     """
-    weight = np.where(sums.weight > 0, sums.weight, np.nan)[..., None]
-    mean = np.nan_to_num(sums.means / weight[..., None])
+    line = linear(sums, ratio=ratio, covariate=covariate)
+    spread = np.einsum("...aj,...ajk,...ak->...a", line.arms, sums.apart, line.arms)
+    squared = np.where(sums.weight > 0, sums.weight, np.inf) ** 2
+    return Contrast(
+        line.level[..., 0],
+        line.level[..., 1],
+        np.maximum(spread[..., 0], 0.0) / squared,
+        np.maximum(spread[..., 1], 0.0) / squared,
+        np.maximum(np.einsum("...j,...jk,...k->...", line.pooled, sums.null, line.pooled), 0.0) / squared,
+        4.0 * sums.weight,
+    )
+
+
+def linear(sums: Pieces, *, ratio: bool = False, covariate: bool = False) -> Linear:
+    """Return what each value counts with in the comparison that ``sums`` stand for (see ``contrast``)."""
+    mean = sums.means / np.where(sums.weight > 0, sums.weight, np.nan)[..., None, None]
     share = sums.size / np.maximum(sums.size.sum(axis=-1, keepdims=True), 1.0)
     together = (share[..., None] * mean).sum(axis=-2)
-    values = mean.shape[-1]
-    arms = np.zeros_like(mean)
-    pooled = np.zeros_like(together)
+    arms, pooled = np.zeros_like(mean), np.zeros_like(together)
     if ratio:
-        level = _over(mean[..., 0], mean[..., 1])
-        pooled_level = _over(together[..., 0], together[..., 1])
-        arms[..., 0], arms[..., 1] = _over(np.ones_like(level), mean[..., 1]), -_over(level, mean[..., 1])
-        pooled[..., 0] = _over(np.ones_like(pooled_level), together[..., 1])
-        pooled[..., 1] = -_over(pooled_level, together[..., 1])
+        ok = defined(mean[..., 1])
+        denominator = np.where(ok, mean[..., 1], np.nan)
+        whole = np.where(ok.all(axis=-1), together[..., 1], np.nan)
+        level = quotient(mean[..., 0], denominator)
+        arms[..., 0], arms[..., 1] = 1.0 / denominator, -level / denominator
+        pooled[..., 0], pooled[..., 1] = 1.0 / whole, -quotient(together[..., 0], whole) / whole
     else:
         level = mean[..., 0]
         arms[..., 0], pooled[..., 0] = 1.0, 1.0
     if covariate:
-        x = values - 1
-        theta = _over(np.einsum("...j,...j->...", pooled, sums.within[..., :, x]), sums.within[..., x, x])
+        x = mean.shape[-1] - 1
+        shared = np.einsum("...j,...j->...", pooled, sums.within[..., :, x])
+        varies = sums.within[..., x, x] > 0
+        # A covariate that does not vary explains nothing: that is known, not undefined.
+        theta = np.where(varies, quotient(shared, sums.within[..., x, x]), 0.0)
         arms[..., x], pooled[..., x] = -theta[..., None], -theta
         level = level - theta[..., None] * (mean[..., x] - together[..., x][..., None])
-    spread = np.einsum("...aj,...ajk,...ak->...a", arms, sums.apart, arms)
-    squared = np.where(sums.weight > 0, sums.weight, np.inf) ** 2
-    return Contrast(
-        level[..., 0],
-        level[..., 1],
-        np.maximum(spread[..., 0], 0.0) / squared,
-        np.maximum(spread[..., 1], 0.0) / squared,
-        np.maximum(np.einsum("...j,...jk,...k->...", pooled, sums.null, pooled), 0.0) / squared,
-        4.0 * sums.weight,
-    )
+    return Linear(level, arms, pooled)

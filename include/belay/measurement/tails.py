@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, gammaln, ndtr, ndtri, stdtr
+from scipy.special import chdtrc, gammaln, ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +31,11 @@ def chi_square_tail(statistic: float, freedom: int) -> float:
 def student_tail(t: float, freedom: float) -> float:
     """Return P(T > ``t``) of Student's distribution."""
     return float(stdtr(freedom, -t))
+
+
+def student_quantile(alpha: float, freedom: float) -> float:
+    """Return the t with P(T > t) = ``alpha``."""
+    return float(-stdtrit(freedom, alpha))
 
 
 def binomial_weights(trials: int, share: float) -> Floats:

@@ -11,6 +11,10 @@ from belay.domain.metrics import Metric
 _PER_MANY = re.compile(r"\bper (1,?0[0,]*)\b")
 
 
+_LARGE = 1_000_000
+"""Figures beyond this are printed in short: more digits would say nothing more."""
+
+
 def scale_of(unit: str) -> float:
     """Return what a value is multiplied by to be shown in ``unit``: 100 for %, 1,000 for per 1,000."""
     if unit.strip().startswith("%"):
@@ -25,13 +29,18 @@ def amount(value: float | None, metric: Metric) -> str:
         return "no value"
     shown = value * scale_of(metric.unit)
     digits = 2 if abs(shown) < 1000 else 0
-    return f"{shown:,.{digits}f} {metric.unit}".strip()
+    figure = f"{shown:,.{digits}f}" if abs(shown) < _LARGE else f"{shown:.3g}"
+    return f"{figure} {metric.unit}".strip()
 
 
 def relative(value: float | None) -> str:
-    """Return a relative effect: ``+5.2 %``, ``−0.4 %``."""
+    """Return a relative effect: ``+5.2 %``, ``−0.4 %``. What is not zero is not printed as zero."""
     if value is None or not math.isfinite(value):
         return "unbounded"
+    if abs(value) >= _LARGE / 100:
+        return f"{'over +' if value > 0 else 'below −'}{_LARGE:,.0f} %"
+    if 1e-6 <= abs(value) < 0.0005:
+        return f"{100 * value:+.1g} %".replace("-", "−")
     return signed_percent(value)
 
 

@@ -1,7 +1,7 @@
 """The pictures of a review, as Vega-Lite drawn by Altair: effects, their course, segments, predictions.
 
 Colours are Okabe and Ito's, told apart by people with any colour vision; shape says the same again.
-Right is always better, so that nobody has to think about signs.
+Signs are as in the table and in the sentences: where fewer is better the row says so, and left is better.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ FINDINGS = ("harmless", "unknown", "harmful")
 BLUE, GREY, ORANGE, GREEN, PINK = "#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7"
 INK, SOFT, LINE = "#1b1f24", "#57606a", "#d0d7de"
 """Every colour is one that the page's style sheet knows, and exchanges in the dark."""
+FEWER = "fewer is better"
+"""What a row says whose better side is the left one."""
 _SHAPES = ("circle", "square", "triangle-down")
 _FONT = "system-ui, -apple-system, Segoe UI, sans-serif"
 _ROWS = 24
@@ -132,17 +134,16 @@ def _course_domain(points: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> 
 
 
 def _row(line: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Turn an effect so that right is better. An end that is unknown stays None."""
-    sign = 1 if line["direction"] == "increase" else -1
-    low, high = (None if line[k] is None else sign * line[k] * 100 for k in ("low", "high"))
-    if sign < 0:
-        low, high = high, low
+    """Return an effect in percent, with the sign it was measured with. An end that is unknown stays None."""
+    more = line["direction"] == "increase"
+    low, high, effect = (None if line[k] is None else line[k] * 100 for k in ("low", "high", "effect"))
+    margin = line["margin"] * 100 if line["margin"] else None
     return {
-        "label": label,
-        "effect": None if line["effect"] is None else sign * line["effect"] * 100,
+        "label": label if more else f"{label} ({FEWER})",
+        "effect": effect,
         "low": low,
         "high": high,
-        "margin": -line["margin"] * 100 if line["margin"] else None,
+        "margin": -margin if margin and more else margin,
         "finding": line["finding"],
     }
 
@@ -174,7 +175,7 @@ def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) 
     shape = alt.Shape("finding:N", scale=alt.Scale(domain=list(FINDINGS), range=list(_SHAPES)), legend=key)
     across = alt.X(
         "low:Q",
-        title="effect in %, better to the right",
+        title="effect in %",
         scale=alt.Scale(domain=domain, clamp=True, nice=False),
         axis=alt.Axis(tickCount=max(width // 90, 3)),
     )
@@ -202,18 +203,20 @@ def _domain(rows: Iterable[Mapping[str, Any]]) -> list[float]:
     known = [row[k] for row in rows for k in ("effect", "low", "high") if row[k] is not None]
     reach = max((abs(value) for value in known), default=0.0) or 1.0
     margins = [row["margin"] for row in rows if row["margin"] and abs(row["margin"]) <= _MARGIN_REACH * reach]
-    low, high = min([0.0, *known, *margins]), max([0.0, *known])
+    low, high = min([0.0, *known, *margins]), max([0.0, *known, *margins])
     pad = 0.06 * (high - low) or 1.0
     return [low - pad, high + pad]
 
 
 def _beyond(margin: float | None, domain: Sequence[float]) -> bool:
-    return margin is not None and margin < domain[0]
+    return margin is not None and not domain[0] <= margin <= domain[1]
 
 
 def _far(margin: float | None, domain: Sequence[float]) -> str:
     """Return where a margin is that the picture does not reach."""
-    return f", margin ← −{abs(margin):g} %" if margin and _beyond(margin, domain) else ""
+    if not margin or not _beyond(margin, domain):
+        return ""
+    return f", margin ← −{-margin:g} %" if margin < 0 else f", margin +{margin:g} % →"
 
 
 def _rule(axis: str, at: float, colour: str, dash: list[int] | None = None) -> Any:

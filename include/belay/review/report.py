@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any
@@ -11,10 +12,11 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from belay.domain.digest import canonical_json
-from belay.domain.figures import signed_percent
 from belay.domain.scope import percent
+from belay.measurement.dispersion import Dispersion, Earlier
+from belay.measurement.words import relative as told_relative
 from belay.measurement.words import scale_of
-from belay.review.charts import effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
+from belay.review.charts import FEWER, effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
 from belay.review.verdict import named_segment
 
 VERDICTS = {
@@ -70,9 +72,45 @@ def render(
             explain_url=explain_url,
             primary=next((line for line in metrics if line["role"] == "primary"), None),
             several=len({line["arm"] for line in metrics}) > 1,
+            fewer=FEWER,
+            effects=_both_effects(document),
+            raw_differs=any(_raw_differs(line) for line in metrics),
             surprise=surprise(document.get("predicted") or {}),
             charts=_pictures(canonical_json(document)),
         )
+    )
+
+
+def _both_effects(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the metrics with both intervals, and the segments whose days differ; none in old documents."""
+    lines = [line for line in document.get("metrics", ()) if line.get("expected") and not line["silent"]]
+    told = [line for line in document.get("segments", ()) if line.get("expected") and not line["silent"]]
+    return lines + [line for line in told if _noticed(line) or line["finding"] == "harmful"]
+
+
+def _noticed(line: Mapping[str, Any]) -> bool:
+    return dispersion_in(line).noticed
+
+
+def dispersion_in(line: Mapping[str, Any]) -> Dispersion:
+    """Return the dispersion that an effect's document keeps."""
+    kept = line["dispersion"]
+    figures = {name: math.nan if kept[name] is None else kept[name] for name in ("q", "p", "ratio")}
+    earlier = Earlier(**kept["earlier"]) if kept["earlier"] else None
+    return Dispersion(kept["days"], kept["effective"], **figures, earlier=earlier)
+
+
+def days(line: Mapping[str, Any]) -> str:
+    """Return what an effect's days say, for people."""
+    return dispersion_in(line).sentence
+
+
+def _raw_differs(line: Mapping[str, Any]) -> bool:
+    """Whether the raw values, as they are printed, are not those stratified by day."""
+    pairs = (("treatment", "raw_treatment"), ("control", "raw_control"))
+    return any(
+        line.get(raw) is not None and amount(line[raw], line["unit"]) != amount(line[value], line["unit"])
+        for value, raw in pairs
     )
 
 
@@ -139,13 +177,14 @@ def environment() -> Environment:
         "amount": amount,
         "limit": limit,
         "compact": compact,
+        "days": days,
     }
     return made
 
 
 def relative(value: float | None) -> str:
     """Return a relative effect as people read it: ``+3.1 %``."""
-    return "unknown" if value is None else signed_percent(value)
+    return "unknown" if value is None else told_relative(value)
 
 
 def limit(line: Mapping[str, Any]) -> str:

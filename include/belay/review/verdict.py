@@ -26,6 +26,10 @@ _NEXT = {
     ReviewVerdict.STOP: "Next: it is taken down. Choosing to stop is a result.",
     ReviewVerdict.ROLL_BACK: "Next: it is taken down to 0 % at once.",
 }
+_CAUTION = (
+    "Next: it is taken down to 0 % at once, as caution: the harm was on those exposed so far, and is not "
+    "shown to last. The record is not charged with it, and people may resume it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,14 @@ class Review:
         Why, for people.
     document : Mapping[str, Any]
         Everything it rests on, as plain JSON; stored as evidence, rendered by ``report``.
+    caution : bool
+        Whether it rolls back for harm so far that is not shown to last.
     """
 
     verdict: ReviewVerdict
     sentence: str
     document: Mapping[str, Any]
+    caution: bool = False
 
 
 def judge(
@@ -84,8 +91,11 @@ def judge(
         Units of the surface that a scope is a share of, in a day: those that are not held out.
     """
     verdict, sentence = verdict_of(findings, monitoring, quality)
+    seen = [watched for watched in (findings, monitoring) if watched.finding is Finding.HARMFUL]
+    caution = bool(seen) and all(watched.caution for watched in seen)
     document = {
         **_frame(proposal, policy, from_scope, to_scope, verdict, sentence),
+        **({"caution": True, "next": _CAUTION} if caution else {}),
         "metrics": [named_segment(effect) for effect in to_plain(findings.effects)],
         "segments": [named_segment(effect) for effect in to_plain(findings.segments)],
         "timeline": to_plain(findings.timeline),
@@ -106,7 +116,7 @@ def judge(
         "portfolio": portfolio,
         "units_per_day": units_per_day,
     }
-    return Review(verdict, sentence, document)
+    return Review(verdict, sentence, document, caution)
 
 
 def judge_before_exposure(
@@ -263,5 +273,6 @@ def _predicted(proposal: Proposal, findings: Findings) -> dict[str, Any]:
     best = findings.best
     found = None
     if best is not None:
-        found = to_plain({"effect": best.primary.effect, "low": best.primary.low, "high": best.primary.high})
+        interval = best.primary.expected or best.primary
+        found = to_plain({"effect": best.primary.effect, "low": interval.low, "high": interval.high})
     return {"metric": best.primary.title if best else None, **_prediction(proposal), "found": found}

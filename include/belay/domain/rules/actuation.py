@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.evolve import CAUTION
 from belay.domain.gates import Gate
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.requests import void_open_requests
@@ -124,7 +125,8 @@ def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
             f"a roll back goes from {percent(wide)} towards 0 %, not to {percent(command.to_scope)}",
             kept=True,
         )
-    outcome = e.Outcome.ROLLED_BACK if command.to_scope == 0 else None
+    ends_it = command.to_scope == 0 and command.cause != CAUTION
+    outcome = e.Outcome.ROLLED_BACK if ends_it else None
     return narrow(
         state,
         optimization,

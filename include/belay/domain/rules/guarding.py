@@ -83,7 +83,7 @@ def spend_harm(state: State, command: c.SpendHarm, asked: Asked) -> Answer:
     if ALL in state.freezes:
         return ()
     since = max(asked.at - A_WEEK, state.budget_from or asked.at - A_WEEK)
-    harmed = [o for o in state.optimizations.values() if o.results.harmed_at and o.results.harmed_at > since]
+    harmed = [o for o in state.optimizations.values() if o.results.hurt_at and o.results.hurt_at > since]
     each = {optimization.id: exposure_days(optimization) for optimization in harmed}
     spent = sum(each.values())
     if spent <= command.limit:

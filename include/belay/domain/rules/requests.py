@@ -30,6 +30,7 @@ def step_oversight(
         tags=frozenset(proposal.tags),
         reversible=proposal.reversible,
         measurable=proposal.measurable,
+        cautioned=optimization.results.cautioned_at is not None and step.from_scope == 0,
     )
 
 

@@ -8,6 +8,7 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.digest import sha256_of
+from belay.domain.evolve import CAUTION
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.rules.actuation import narrow
@@ -156,14 +157,15 @@ def _consequences(state: State, optimization: OptimizationState, command: c.Judg
         outcome = e.Outcome.STOPPED
     else:
         return ()
+    caution = command.caution and outcome is e.Outcome.ROLLED_BACK
     return narrow(
         state,
         optimization,
         to_scope=0,
-        cause=str(outcome),
+        cause=CAUTION if caution else str(outcome),
         reason=command.sentence,
         evidence=command.evidence,
-        outcome=outcome,
+        outcome=None if caution else outcome,
     )
 
 
