@@ -83,6 +83,12 @@ def test_a_roll_back_counts_when_the_flags_show_it(services: Services, live: Sta
     assert is_rolled_back(state, replace(known, status=Status.STOPPED)) is Ending.OTHERWISE
 
 
+def test_harm_so_far_that_counts_as_caution_is_a_taking_down_too(services: Services, live: State) -> None:
+    known = roll_back(services, CLIMBER, cause="caution", reason="harm so far, on 1 day")
+    assert (known.status, known.scope) == (Status.HELD, 0)
+    assert is_rolled_back(services.ledger.state(), known) is Ending.AS_TOLD
+
+
 def test_a_home_that_is_not_a_demos_is_kept(home: Path, services: Services, belay, proposal: Path) -> None:
     belay("propose", proposal)
     world = LocalWorld(home)

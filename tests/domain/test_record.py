@@ -26,9 +26,11 @@ from belay.domain.criteria import Standing, judge_record
 from belay.domain.digest import canonical_json
 from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, Verdict
+from belay.domain.oversight import Oversight
 from belay.domain.proposal import Prediction
 from belay.domain.record import interval_score, record_of
 from belay.domain.stages import Stage
+from belay.domain.state import Status
 
 SHORT = replace(EASY, half_life_seconds=10 * DAY)
 
@@ -111,6 +113,35 @@ def test_a_cautious_narrowing_is_neither() -> None:
     r.do(c.RollBack("good", "blind", "nothing was seen for a day"))
     r.confirm("good")
     assert (record(r).harm.rate, record(r).overrides.rate) == (0, 0)
+
+
+def test_harm_so_far_that_is_not_shown_to_last_is_caution_and_people_may_resume() -> None:
+    r = at().proposed("odd")
+    r.widened("odd")
+    r.do(c.RollBack("odd", "caution", "harm so far, on 1 day"))
+    r.confirm("odd")
+    known = r.state.optimizations["odd"]
+    assert (known.status, known.scope) == (Status.HELD, 0)
+    assert known.results.harmed_at is None
+    assert known.results.hurt_at is not None, "people met it: it counts in the week's harm budget"
+    found = record(r)
+    assert (found.harm.rate, found.cautions, found.rolled_back) == (None, 1, 0)
+    step = r.granted("odd")
+    assert r.state.optimizations["odd"].step.number == step
+    (asked,) = [request for request in r.state.requests.values() if request.step == step]
+    assert asked.oversight is Oversight.APPROVE
+
+
+def test_a_gate_may_find_harm_so_far_only() -> None:
+    r = at().proposed("odd")
+    r.widened("odd")
+    number = r.started("odd")
+    r.judged(Gate.QUALITY, name="odd")
+    r.do(c.JudgeGate("odd", number, Gate.WINDOW, Verdict.FAIL, "harm so far, on 1 day", None, caution=True))
+    r.confirm("odd")
+    known = r.state.optimizations["odd"]
+    assert (known.status, known.scope, known.results.harmed_at) == (Status.HELD, 0, None)
+    assert record(r).cautions == 1
 
 
 def test_silence_is_counted_and_is_no_agreement() -> None:

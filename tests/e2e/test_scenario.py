@@ -46,6 +46,8 @@ ROLLOUT, PROMOTION = f"rollout__{CAPABILITY}", f"promotion__{CAPABILITY}"
 AGENT, SEED = KINDS["drifting"], 5
 GOOD = 2
 """Changes before it turns."""
+PLAIN = 8
+"""How many times larger the effects are of what it does then: plain to see within hours."""
 RAMP = [5000, 10_000]
 POLICIES = Path(__file__).parents[2] / "include" / "capabilities"
 SHOP = {
@@ -119,8 +121,10 @@ class AtWork:
         day = 0 if number <= GOOD else AGENT.turns_on
         change = propose(AGENT, number, day, self.world.belay.policy(CAPABILITY), self.rng)
         proposal, name = change.proposal, change.proposal.optimization
+        # Harm of one day is charged to the record where it is far beyond what days may differ by.
+        worse = 1 if number <= GOOD else PLAIN
         effects = [
-            {"variant": variant.key, **truth.changes}
+            {"variant": variant.key, **{name: max(worse * by, -0.7) for name, by in truth.changes.items()}}
             for variant, truth in zip(proposal.variants, change.truths, strict=True)
         ]
         told = self.shop.scenario.model_dump()

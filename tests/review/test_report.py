@@ -147,6 +147,49 @@ def test_a_margin_far_away_is_named_and_does_not_squeeze_the_picture(reviewed: J
     assert "margin ← −5000 %" in to_svg(chart)
 
 
+def test_table_and_picture_have_one_sign(reviewed: Judge) -> None:
+    document = reviewed(GOOD).document
+    lines = {line["title"]: line for line in document["metrics"]}
+    chart = effects_chart(document, 640)
+    assert chart is not None
+    rows = chart.to_dict()["layer"][2]["data"]["values"]
+    assert len(rows) == len(lines)
+    for row in rows:
+        line = lines[row["label"].removesuffix(" (fewer is better)")]
+        fewer = line["direction"] == "decrease"
+        assert row["label"].endswith(" (fewer is better)") is fewer
+        assert (row["effect"], row["low"], row["high"]) == tuple(
+            pytest.approx(100 * line[k]) for k in ("effect", "low", "high")
+        )
+        if row["margin"] is not None:
+            assert row["margin"] == pytest.approx((100 if fewer else -100) * line["margin"])
+    page = page_of(document)
+    assert page.count("fewer is better") >= sum(line["direction"] == "decrease" for line in lines.values())
+
+
+def test_a_margin_far_away_where_fewer_is_better_is_named_on_its_side(reviewed: Judge) -> None:
+    document = json.loads(json.dumps(dict(reviewed(GOOD).document)))
+    line = next(line for line in document["metrics"] if line["direction"] == "decrease")
+    line["margin"] = 50.0
+    chart = effects_chart(document, 640)
+    assert chart is not None
+    assert "margin +5000 % →" in to_svg(chart)
+
+
+def test_both_effects_are_told_by_name(reviewed: Judge) -> None:
+    page = page_of(reviewed(GOOD).document)
+    assert "So far, and expected" in page
+    assert "effects of days agree within chance over 6 exposure days" in page
+
+
+def test_a_review_from_before_there_were_two_effects_is_still_shown(reviewed: Judge) -> None:
+    document = json.loads(json.dumps(dict(reviewed(GOOD).document)))
+    for line in (*document["metrics"], *document["segments"]):
+        for name in ("expected", "so_far", "lasting", "dispersion", "raw_treatment", "raw_control"):
+            del line[name]
+    assert "So far, and expected" not in page_of(document)
+
+
 def test_harm_in_a_segment_is_drawn_whatever_the_metric(reviewed: Judge) -> None:
     document = reviewed(GOOD | {"page_errors": 2.0}, only="desktop").document
     chart = segments_chart(document, 640)

@@ -58,8 +58,9 @@ def is_stopped_by_its_data(_state: State, known: OptimizationState) -> Ending:
 
 
 def is_rolled_back(_state: State, known: OptimizationState) -> Ending:
-    """It was served at 1 %, did harm, and is served to nobody now."""
-    if known.status is Status.ROLLED_BACK:
+    """It was served at 1 %, did harm (so far, or to be expected), and is served to nobody now."""
+    cautious = known.status is Status.HELD and known.results.cautioned_at is not None
+    if known.status is Status.ROLLED_BACK or cautious:
         if known.pending is not None:
             return Ending.UNDER_WAY
         down = [phase.scope for phase in known.phases] == [_CANARY, 0]
@@ -71,7 +72,7 @@ def is_rolled_back(_state: State, known: OptimizationState) -> Ending:
 ACTS: Sequence[Act] = (
     Act("checkout-delivery-date", "climbs 0 % → 1 % → 5 %, and a person approves the second step", climbs),
     Act("search-synonyms", "is stopped: the data it would be judged by is broken", is_stopped_by_its_data),
-    Act("account-countdown-offer", "is rolled back: it drives customers away", is_rolled_back),
+    Act("account-countdown-offer", "is taken down: it drives customers away", is_rolled_back),
 )
 
 

@@ -183,6 +183,10 @@ def dispersion_of(parts: Pieces, line: Linear, found: Contrast, earlier: Earlier
     return Dispersion(days, effective, q, chi_square_tail(q, days - 1), ratio, reach, unit, earlier)
 
 
+LEAST_EARLIER = 4.0
+"""Draws of earlier optimizations below which they say too little to plan with."""
+
+
 def earlier_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, Earlier]:
     """Return by metric what the reviews of earlier optimizations show; the variance between by moments.
 
@@ -198,7 +202,8 @@ def earlier_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, Earlier]:
             q, reach = kept.get("q"), kept.get("reach") or 0.0
             if q is not None and reach > 0:
                 seen.setdefault(effect["metric"], []).append((q, kept["days"] - 1.0, reach))
-    return {metric: _pooled(rows) for metric, rows in seen.items()}
+    found = {metric: _pooled(rows) for metric, rows in seen.items()}
+    return {metric: earlier for metric, earlier in found.items() if earlier.draws >= LEAST_EARLIER}
 
 
 def read_earlier(document: Mapping[str, Any] | None) -> dict[str, Earlier]:

@@ -12,8 +12,11 @@ from belay.measurement.cells import Segment
 from belay.measurement.compare import MAX_UNUSABLE, Comparison
 from belay.measurement.dispersion import Dispersion
 from belay.measurement.findings import Finding, to_plain
-from belay.measurement.plan import Role, spend
+from belay.measurement.plan import Role
 from belay.measurement.words import amount, interval, relative
+
+NEARLY = 0.01
+"""Relative difference of values stratified by day from raw ones from which the raw ones are told too."""
 
 
 class Conclusion(StrEnum):
@@ -188,7 +191,8 @@ def effect_of(
     if harmful:
         bounds = comparison.harm_bounds(test.alpha, anytime=test.anytime, tuned=test.tuned)
         so_far = Interval(*bounds, test.alpha, test.anytime)
-        lasting = _lasts(comparison, test)
+        expected = _if_it_lasts(comparison, test)
+        lasting = comparison.good((expected.low, expected.high))[1] < 0
     told = so_far if harmful else expected
     conclusion = _conclude(comparison, (told.low, told.high), harmful=harmful)
     usable = comparison.unusable <= MAX_UNUSABLE
@@ -234,14 +238,14 @@ def effect_of(
     )
 
 
-def _lasts(comparison: Comparison, test: HarmTest) -> bool:
-    """Return whether harm that is shown so far is to be expected on other days too.
+def _if_it_lasts(comparison: Comparison, test: HarmTest) -> Interval:
+    """Return the expected interval that decides whether harm so far is to be expected on other days too.
 
     Asked once, when harm is shown at a level that holds at every look; so the interval of one look decides,
-    with as much dispersion as is assumed at any look.
+    at half that level and with as much dispersion as is assumed at any look.
     """
-    bounds = comparison.expected_bounds(spend(test.alpha, anytime=False), anytime=False, cautious=True)
-    return comparison.good(bounds)[1] < 0
+    level = test.alpha / 2
+    return Interval(*comparison.expected_bounds(level, anytime=False, cautious=True), level, anytime=False)
 
 
 def _conclude(comparison: Comparison, bounds: tuple[float, float], *, harmful: bool) -> Conclusion:
@@ -297,7 +301,11 @@ def _rates(comparison: Comparison) -> str:
     shown = [amount(value, metric) for value in (comparison.treatment, comparison.control)]
     raw = [amount(value, metric) for value in comparison.raw]
     told = f"{shown[0]} with {comparison.arm} against {shown[1]} in control"
-    return told if shown == raw else f"{told}, stratified by day (raw {raw[0]} against {raw[1]})"
+    if shown == raw:
+        return told
+    pairs = zip(comparison.raw, (comparison.treatment, comparison.control), strict=True)
+    alike = all(math.isclose(a, b, rel_tol=NEARLY) for a, b in pairs)
+    return f"{told}, stratified by day{'' if alike else f' (raw {raw[0]} against {raw[1]})'}"
 
 
 def _change(comparison: Comparison, told: Interval, *, so_far: bool) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from belay.domain.digest import canonical_json
 from belay.domain.scope import percent
 from belay.measurement.dispersion import Dispersion, Earlier
+from belay.measurement.effects import NEARLY
 from belay.measurement.words import relative as told_relative
 from belay.measurement.words import scale_of
 from belay.review.charts import FEWER, effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
@@ -106,10 +107,12 @@ def days(line: Mapping[str, Any]) -> str:
 
 
 def _raw_differs(line: Mapping[str, Any]) -> bool:
-    """Whether the raw values, as they are printed, are not those stratified by day."""
+    """Whether the raw values are noticeably not those stratified by day."""
     pairs = (("treatment", "raw_treatment"), ("control", "raw_control"))
     return any(
-        line.get(raw) is not None and amount(line[raw], line["unit"]) != amount(line[value], line["unit"])
+        line.get(raw) is not None
+        and line[value] is not None
+        and not math.isclose(line[raw], line[value], rel_tol=NEARLY)
         for value, raw in pairs
     )
 
