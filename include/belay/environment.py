@@ -319,6 +319,15 @@ _ALL = (
         timedelta(seconds=300),
     ),
     Variable(
+        "BELAY_INTAKE_SECONDS",
+        "60",
+        "how often the DAG `intake` starts the run of what was proposed and has none",
+        "60",
+        "times",
+        seconds,
+        timedelta(seconds=60),
+    ),
+    Variable(
         "BELAY_PROMOTION_SCHEDULE",
         "`0 6 * * *`",
         "when the promotion DAGs run: cron, `@daily` and the like, or `none`",

@@ -99,4 +99,4 @@ def test_adopting_says_what_it_takes_down_and_what_needs_a_new_run(
     told = belay("policy", "adopt", "checkout_wording", "--as", "carla", "-r", "too fast for us").output
     assert "ceiling: was autonomous, is suggest" in told
     assert "demoted checkout_wording supervised → suggest by rule policy" in told
-    assert "start a new run of rollout__checkout_wording for checkout-delivery-date" in told
+    assert "belay start checkout-delivery-date" in told

@@ -119,7 +119,7 @@ def test_bad_settings_never_take_a_dag_file_down() -> None:
     }
     code = (
         "import runpy\n"
-        "for name in ('guard', 'reconcile', 'rollouts', 'promotions'):\n"
+        "for name in ('guard', 'intake', 'reconcile', 'rollouts', 'promotions'):\n"
         "    found = runpy.run_path(f'dags/{name}.py')\n"
         "    assert any('DAG' in type(value).__name__ for value in found.values()), name\n"
     )

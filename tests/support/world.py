@@ -159,6 +159,8 @@ def running(
         "BELAY_HOME": str(home),
         "BELAY_APPROVAL_RECHECK_SECONDS": "30",
         "BELAY_FLAG_SETTLE_SECONDS": "7200",
+        # Tests start runs themselves, when they want them.
+        "BELAY_INTAKE_SECONDS": "86400",
         **environment,
     }
     airflow = LocalAirflow(home / "airflow", free_port(), USERS | dict(users or {}), environment)

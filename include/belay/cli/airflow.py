@@ -78,10 +78,9 @@ def start_run(belay: Services, known: OptimizationState) -> str:
         )
     run = run_id(known.id, known.step.number + 1 if known.step else 1)
     try:
-        airflow.start(known.capability, known.id, run)
+        return airflow.start_anew(known.capability, known.id, run)
     except AirflowUnavailableError as error:
-        raise UnavailableError(f"{recorded}: {error}; run the same command again then") from error
-    return run
+        raise UnavailableError(f"{recorded}: {error}; `belay start {known.id}` then") from error
 
 
 def answer(

@@ -212,7 +212,6 @@ def _tell_what_followed(belay: Services, policy: CapabilityPolicy, followed: tup
     """Say what a change took down, and which optimizations need a new run under it."""
     from belay.domain.events import PolicyAdopted
     from belay.ledger.narrate import narrate
-    from belay.orchestration.names import dag_id
 
     for event in followed:
         if not isinstance(event, PolicyAdopted):
@@ -221,4 +220,6 @@ def _tell_what_followed(belay: Services, policy: CapabilityPolicy, followed: tup
     known = belay.ledger.state().optimizations.values()
     again = [o.id for o in known if o.capability == policy.id and o.step and not o.status.ended]
     if followed and again:
-        say(f"  to go on, start a new run of {dag_id(policy.id)} for {', '.join(again)}")
+        say("  to go on under it:")
+        for name in again:
+            say(f"    belay start {name}")

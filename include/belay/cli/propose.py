@@ -48,7 +48,7 @@ def propose(
     proposal = parse_proposal(read_proposal(file), by_person=by)
     before = belay.ledger.state().optimizations.get(proposal.optimization)
     known = record(belay, proposal)
-    run, next_step = _start(belay, known) if start else (None, "not started, as asked")
+    run, next_step = _start(belay, known) if start else (None, "not started here: the DAG intake starts it")
     if json:
         from belay.cli.status import summary
 
@@ -63,10 +63,15 @@ def _start(belay: Services, known: OptimizationState) -> tuple[str | None, str]:
     """Start the next run where Airflow is known; return it, and what to tell the person."""
     if not belay.settings.airflow_url:
         return None, (
-            "not started: BELAY_AIRFLOW_URL names no Airflow. "
-            f"Start it there: DAG rollout__{known.capability}, with optimization {known.id}"
+            "not started: BELAY_AIRFLOW_URL names no Airflow. Where one runs on this ledger, its DAG intake "
+            f"starts it; or start rollout__{known.capability} there, with optimization {known.id}"
         )
     from belay.cli.airflow import start_run
+    from belay.cli.status import waits_for
+    from belay.gates.next_run import next_run
 
+    state = belay.ledger.state()
+    if next_run(state, known) is None:
+        return None, f"under way already: it waits for {waits_for(state, known)}"
     run = start_run(belay, known)
     return run, f"started: run {run} of rollout__{known.capability} at {belay.settings.airflow_url}"

@@ -8,6 +8,7 @@ import typer
 
 from belay.cli.output import Json, print_json, say, table, when
 from belay.cli.parts import must_exist, opened
+from belay.domain.figures import counted
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState, RequestState, State
@@ -88,7 +89,7 @@ def status(*, json: Json = False) -> None:
         )
     ended = sum(o.status.ended for o in state.optimizations.values())
     ends = "1 optimization has" if ended == 1 else f"{ended} optimizations have"
-    say(f"{ends} ended; the ledger holds {state.seq} entries.")
+    say(f"{ends} ended; the ledger holds {counted(state.seq, 'entry')}.")
 
 
 def in_words(note: Note) -> str:
@@ -131,25 +132,23 @@ def summary(state: State, optimization: OptimizationState) -> dict[str, Any]:
 
 def waits_for(state: State, optimization: OptimizationState) -> str:
     """Return in words what an optimization waits for now."""
-    from belay.domain.gates import Gate, Verdict
-    from belay.domain.state import RequestStatus, Status
+    from belay.domain.gates import Gate
+    from belay.domain.state import RequestStatus
+    from belay.gates.next_run import next_run
 
     if optimization.pending:
         return "the flag system to confirm its scope"
     step = optimization.step
-    if optimization.status is Status.HELD:
-        return f"the next run; held: {optimization.reason}"
     if optimization.status.ended:
         return "nothing"
+    if (wanted := next_run(state, optimization)) is not None:
+        return f"a new run ({wanted.why}): `belay start {optimization.id}`"
     if step is None:
         return "its next run"
     request = state.requests.get(step.request or "")
     if request and request.status is RequestStatus.OPEN:
         return f"{request.oversight}: {_missing(request)}, until {when(request.expires_at)} UTC"
     open_gate = next((g for g in Gate if g not in step.gates), None)
-    stuck = next((g for g in Gate if g in step.gates and step.gates[g].verdict is not Verdict.PASS), None)
-    if stuck is not None:
-        return f"the next run; {stuck}: {step.gates[stuck].sentence}"
     return f"gate {open_gate}" if open_gate else "its next run"
 
 

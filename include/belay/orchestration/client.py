@@ -22,6 +22,7 @@ _PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each new try. Every call of this client may be sent twice: runs have names, and a
 question takes one answer."""
 _WAITING = "awaiting_input"
+_OVER, _MOST_RUNS = frozenset({"success", "failed"}), 100
 _LOOKING = frozenset({"scheduled", "queued", "running", "up_for_retry", "up_for_reschedule"})
 """States of an approval that looks at the ledger, as it does every few minutes, and waits again then."""
 _LOOKS, _LOOK_SECONDS = 60, 0.5
@@ -77,6 +78,19 @@ class AirflowClient:
         body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": optimization}}
         path = f"/api/v2/dags/{dag_id(capability)}/dagRuns"
         return self._call("POST", path, body, fine=(409,)) is not None
+
+    def start_anew(self, capability: str, optimization: str, run: str) -> str:
+        """Start the run ``run`` of an optimization, and return its id.
+
+        One of that name that is under way is that run. One that is over (it was held before it took the
+        step up) keeps its name, and the new one gets a number.
+        """
+        name = run
+        for number in range(2, _MOST_RUNS):
+            if self.start(capability, optimization, name) or self.run_state(capability, name) not in _OVER:
+                return name
+            name = f"{run}__{number}"
+        raise AirflowUnavailableError(f"run {run} was started {_MOST_RUNS - 2} times and is over each time")
 
     def run_state(self, capability: str, run: str) -> str | None:
         """Return a run's state (``queued``, ``running``, ``success``, ``failed``), or None without one."""

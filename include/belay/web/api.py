@@ -17,13 +17,14 @@ from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.documents import parse_json
 from belay.gates.intake import BadProposalError, parse_proposal
+from belay.gates.next_run import next_run
 from belay.gates.outcome import RefusedError
 from belay.gates.stop import stop
 from belay.ledger.store import LedgerError
 from belay.services import PolicyBrokenError
 from belay.web.auth import MaybePersonDep, PersonDep, answerer, reader
 from belay.web.board import board
-from belay.web.wake import wake_run
+from belay.web.wake import start_run, wake_run
 from belay.web.wiring import BelayDep
 
 _LONGEST_ANSWER = 2000
@@ -132,7 +133,27 @@ def take_proposal(
         raise HTTPException(409, str(error)) from error
     except RefusedError as refused:
         raise HTTPException(409, str(refused)) from refused
-    return {"optimization": known.id, "status": known.status.value, "digest": known.digest}
+    return {
+        "optimization": known.id,
+        "status": known.status.value,
+        "digest": known.digest,
+        "told": "recorded; its run starts by itself (DAG intake)",
+    }
+
+
+@router.post("/optimizations/{optimization}/start", dependencies=[answerer])
+def start_next_run(optimization: str, belay: BelayDep, http: Request) -> dict[str, Any]:
+    """Start an optimization's next run in Airflow, as whoever is logged in there may."""
+    state = belay.ledger.state()
+    known = state.optimizations.get(optimization)
+    if known is None:
+        raise HTTPException(404, f"the ledger knows no optimization {optimization[:200]!r}")
+    if next_run(state, known) is None:
+        raise HTTPException(409, f"{known.id} is {known.status} and under way, or over: nothing to start")
+    run, told = start_run(known, http)
+    if run is None:
+        raise HTTPException(503, told)
+    return {"run": run, "told": told}
 
 
 @router.post("/requests/{request_id}/votes", dependencies=[answerer])

@@ -14,6 +14,7 @@ from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
 from belay.gates.guarded import missing_guard
 from belay.gates.in_force import policies_in_force
+from belay.gates.next_run import next_run
 from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
@@ -138,7 +139,7 @@ def _capability(
             }
             for stage in Stage
         ],
-        "optimizations": [_optimization(o) for o in optimizations[: current + _ENDED]],
+        "optimizations": [_optimization(state, o) for o in optimizations[: current + _ENDED]],
         "more": max(0, len(optimizations) - current - _ENDED),
     }
 
@@ -147,7 +148,7 @@ def _ceiling(known: CapabilityState | None) -> Stage | None:
     return lower(known.ceiling, known.decision_class.ceiling) if known else None
 
 
-def _optimization(known: OptimizationState) -> dict[str, Any]:
+def _optimization(state: State, known: OptimizationState) -> dict[str, Any]:
     step = known.step
     last = list(step.gates.values())[-1].sentence if step and step.gates else "not started yet"
     return {
@@ -171,6 +172,7 @@ def _optimization(known: OptimizationState) -> dict[str, Any]:
             for gate in Gate
         ],
         "sentence": known.reason or last,
+        "start": wanted.why if (wanted := next_run(state, known)) else None,
     }
 
 

@@ -19,6 +19,7 @@ from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.explain.explain import entry_number, explain
 from belay.gates.in_force import policies_in_force
+from belay.gates.next_run import next_run
 from belay.gates.outbox import waiting
 from belay.gates.outcome import RefusedError, in_words
 from belay.gates.people import review_opened
@@ -126,7 +127,8 @@ def show_optimization(optimization: str, belay: BelayDep) -> HTMLResponse:
     """Tell the story of one optimization, from the ledger."""
     known = _optimization(optimization, belay)
     chapters = story(belay.ledger.history(optimization=optimization))
-    return _page("optimization.html", known=known, chapters=chapters)
+    wanted = next_run(belay.ledger.state(), known)
+    return _page("optimization.html", known=known, chapters=chapters, wanted=wanted)
 
 
 @router.get("/explain/{subject:path}")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import requests
 from fastapi import Request
 
-from belay.domain.state import RequestState
+from belay.domain.state import OptimizationState, RequestState
 from belay.gates.answers import APPROVE, REJECT, SHOWN, airflow_run
 from belay.web.auth import own_address, token_of
 
@@ -16,6 +16,34 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 _SECONDS = 10
+
+
+_OVER, _MOST_RUNS, _TAKEN = frozenset({"success", "failed"}), 50, 409
+
+
+def start_run(known: OptimizationState, http: Request) -> tuple[str | None, str]:
+    """Start an optimization's next run as the person who is logged in; return its id, and what to say."""
+    token, address = token_of(http), own_address(http)
+    if not token or address is None:
+        return None, f"this page cannot start it: run `belay start {known.id}`"
+    first = f"{known.id}__step{known.step.number + 1 if known.step else 1}"
+    runs = f"{address}/api/v2/dags/{quote(f'rollout__{known.capability}', safe='')}/dagRuns"
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        for number in range(1, _MOST_RUNS):
+            run = first if number == 1 else f"{first}__{number}"
+            body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": known.id}}
+            answer = requests.post(runs, json=body, headers=headers, timeout=_SECONDS, allow_redirects=False)
+            if answer.ok:
+                return run, f"Run {run} is started."
+            if answer.status_code != _TAKEN:
+                return None, f"Airflow did not start it ({answer.status_code}): {answer.text[:200]}"
+            there = requests.get(f"{runs}/{quote(run, safe='')}", headers=headers, timeout=_SECONDS)
+            if not there.ok or there.json().get("state") not in _OVER:
+                return run, f"Run {run} is under way."
+    except (requests.RequestException, ValueError) as error:
+        return None, f"Airflow does not answer: {type(error).__name__}; run `belay start {known.id}`"
+    return None, f"it was started {_MOST_RUNS} times: see its runs in Airflow"
 
 
 def wake_run(belay: Services, request: RequestState, http: Request, choice: str, reason: str) -> bool:
