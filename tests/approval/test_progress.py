@@ -1,14 +1,18 @@
+"""Where a request stands is one line that cannot be read as complete while something is missing."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.support.builders import ANNA, APPROVER, NORA, VETO, Rehearsal, a_policy
 
 from belay.approval.progress import progress
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import ApprovalRule
+from belay.domain.rules.requests import tally_of
 from belay.domain.stages import Stage
 
 RISK = "risk_owner"
@@ -23,14 +27,19 @@ def asked(**changes):
     return r
 
 
+NAMES = {"anna": "Anna Berg", "nora": "Nora Lindqvist", "pat": "Pat Doyle"}
+
+
 def test_it_says_what_is_missing_and_who_has_answered():
     r = asked()
-    assert progress(r.request()) == f"It takes: a {APPROVER}, a {RISK}, 2 of 2 approvals."
+    needs = f"0 of 2 approvals; needs a {APPROVER} and a {RISK}"
+    assert progress(r.request()) == f"Answers so far: {needs}."
     r.do(r.vote(), ANNA)  # answers for the agent
     r.do(r.vote(), NORA)
-    assert progress(r.request()) == (
-        f"It takes: a {RISK}, 1 of 2 approvals. "
-        f"So far: anna said approve ({APPROVER}, which does not count), nora said approve ({APPROVER})."
+    assert progress(r.request(), NAMES) == (
+        f"Answers so far: 1 of 2 approvals; needs a {RISK}. "
+        f"Anna Berg approved ({APPROVER}; does not count: proposed it, or answers for its agent); "
+        f"Nora Lindqvist approved ({APPROVER})."
     )
 
 
@@ -41,13 +50,29 @@ def test_a_vote_for_somebody_names_both_and_an_escalation_says_who_may_answer():
     r.do(lent, human("pat"))
     r.tick(5400)
     r.do(c.SettleRequest(r.request().id))
-    assert progress(r.request()) == (
-        f"It takes: a {RISK}, 1 of 2 approvals. Who holds director may answer now too. "
-        f"So far: pat for nora said approve ({APPROVER})."
+    assert progress(r.request(), NAMES) == (
+        f"Answers so far: 1 of 2 approvals; needs a {RISK}. Who holds director may answer now too. "
+        f"Pat Doyle for Nora Lindqvist approved ({APPROVER})."
     )
 
 
 def test_a_notice_takes_nobody():
     r = Rehearsal(a_policy()).proposed()
     r.asked()
-    assert progress(r.request()) == "It takes: nobody, unless somebody objects."
+    assert progress(r.request()) == "Answers so far: nobody has to answer; a veto stops it."
+
+
+@pytest.mark.parametrize(
+    ("roles", "quorum", "said"),
+    [
+        ((APPROVER,), 1, ("0 of 1 approvals", f"needs a {APPROVER}")),
+        ((APPROVER,), 2, ("0 of 2 approvals", f"needs a {APPROVER} and one more")),
+        ((APPROVER,), 4, ("0 of 4 approvals", f"needs a {APPROVER} and 3 more")),
+        ((APPROVER, RISK, "editor"), 3, ("0 of 3 approvals", f"needs a {APPROVER}, a {RISK} and an editor")),
+        ((), 1, ("0 of 1 approvals", "needs one more")),
+    ],
+)
+def test_what_is_there_comes_before_what_is_missing(roles, quorum, said):
+    r = asked()
+    request = replace(r.request(), roles=roles, quorum=quorum)
+    assert tally_of(request, ()).words() == said

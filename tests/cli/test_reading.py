@@ -21,7 +21,7 @@ def test_status_for_people_and_for_programs(belay, request_id: str) -> None:
     told = json.loads(belay("status", "--json").stdout)
     assert [c["id"] for c in told["capabilities"]] == ["checkout_wording"]
     assert [r["id"] for r in told["requests"]] == [request_id]
-    assert told["requests"][0]["missing"] == ["a cx_owner", "1 of 1 approvals"]
+    assert told["requests"][0]["missing"] == ["0 of 1 approvals", "needs a cx_owner"]
     assert told["ledger"]["entries"] > 0
 
 

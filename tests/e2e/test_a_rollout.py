@@ -112,7 +112,9 @@ def test_only_the_roster_answers_and_only_with_a_reason(climbed, world):
 
 def test_the_question_stands_on_the_required_actions_page(climbed):
     (pending,) = climbed["pending page"]["hitl_details"]
-    assert pending["subject"] == f"{NAME}: may it go from 1 % to 5 %?"
+    assert pending["subject"] == (
+        "Checkout wording, “Say when the parcel will arrive”: may it go from 1 % to 5 %?"
+    )
     assert pending["options"] == ["Approve", "Reject", "Veto", "Look again"]
     assert climbed["request"].id in pending["body"]
 

@@ -91,7 +91,7 @@ def test_from_suggest_to_supervised_with_two_roles(world) -> None:
     ], [outcome.sentence for outcome in said]
     assert "A first exposure would take notice instead of approve" in said[-1].sentence
     assert status.outcome is None
-    assert status.missing == ("a cx_owner", "a risk_owner", "2 of 2 approvals")
+    assert status.missing == ("0 of 2 approvals", "needs a cx_owner and a risk_owner")
     vote(world, status.request.id, "nora")
     assert asked(world, "run-1")[1].outcome is None, "one of two"
     vote(world, status.request.id, "omar")

@@ -63,7 +63,7 @@ def test_a_good_change_climbs_two_steps_and_is_asked_about_once(world):
         widen(world.belay, name, 2)
     asked = approval(world.belay, name, 2)
     assert asked.outcome is None
-    assert asked.missing == ("a cx_owner", "1 of 1 approvals")
+    assert asked.missing == ("0 of 1 approvals", "needs a cx_owner")
     nora = world.belay.roster().person("nora")
     people.vote(world.belay, asked.request.id, Choice.APPROVE, person=nora, reason="good", via="test")
     assert approval(world.belay, name, 2).outcome.verdict is Verdict.PASS

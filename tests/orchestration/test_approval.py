@@ -85,10 +85,16 @@ def test_it_asks_on_the_page_and_parks(reviewed, sensor, pages):
     assert waiting.timeout == timedelta(minutes=5)
     (page,) = pages
     assert page["options"] == ["Approve", "Reject", "Veto", "Look again"]
-    assert page["subject"] == f"{NAME}: may it go from 0 % to 1 %?"
+    assert page["subject"] == (
+        "Checkout wording, “Say when the parcel will arrive”: may it go from 0 % to 1 %?"
+    )
     assert "no harm shown" in page["body"]
     assert f"/belay/run/{NAME}__step1" in page["body"]
-    assert "silence means no" in page["body"]
+    assert page["body"].startswith(
+        "**What customers would see:** label: “Order now” → “Order now, yours on Thursday”\n\n"
+    )
+    assert "Answers so far: 0 of 1 approvals; needs a cx_owner." in page["body"]
+    assert "it means no; nobody sees it." in page["body"]
 
 
 def test_a_notice_offers_no_approval(reviewed, sensor, pages, belay):
@@ -96,6 +102,7 @@ def test_a_notice_offers_no_approval(reviewed, sensor, pages, belay):
     (request,) = belay.ledger.state().open_requests()
     assert request.oversight is Oversight.NOTICE
     assert pages[0]["options"] == ["Reject", "Veto", "Look again"]
+    assert pages[0]["subject"].startswith("For your information: ")
     assert pages[0]["subject"].endswith("unless vetoed")
 
 

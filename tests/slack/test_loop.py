@@ -44,11 +44,13 @@ def test_a_click_and_a_reason_become_a_vote_and_the_message_tells_the_outcome(
     slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
     votes = request_of(belay, request_id).votes
     assert [(v.voter, v.via, v.reason) for v in votes] == [("nora", "slack", "worth it")]
-    slack.until("the message tells it", lambda: "Granted" in message_of(slack)["text"])
+    slack.until("the message tells it", lambda: "Approved" in message_of(slack)["text"])
     assert not actions(message_of(slack))
-    lines = slack.until("the thread has it", lambda: len(t := slack.thread(message["ts"])) == 2 and t)
-    assert lines[0].startswith("*Nora Lindqvist* approved via slack: worth it")
-    assert lines[1].startswith("*Granted*")
+    lines = slack.until("the thread has it", lambda: len(t := slack.thread(message["ts"])) == 3 and t)
+    assert lines[0].startswith("*The agent's reason:*")
+    assert f"digest {request_of(belay, request_id).digest[:12]}" in lines[0]
+    assert lines[1].startswith("*Nora Lindqvist* approved via slack: worth it")
+    assert lines[2] == "*Approved.* Approved by Nora Lindqvist."
     slack.until("its run is woken", lambda: woken == [request_id])
 
 
@@ -88,7 +90,7 @@ def test_a_lent_voice_is_heard_and_named(slack, belay, request_id, served):
     slack.until("the modal is open", lambda: slack.state()["views"])
     slack.submit(TIMO, "as agreed")
     slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
-    lines = slack.until("the thread has it", lambda: slack.thread(ts))
+    lines = slack.until("the thread has it", lambda: slack.thread(ts)[1:])
     assert lines[0].startswith("*Timo Salo* for Nora Lindqvist approved")
 
 
@@ -117,7 +119,7 @@ def test_a_veto_by_command_takes_it_down_and_wakes_its_run(slack, belay, request
 
     assert "it misleads" in slack.until("it is vetoed", vetoed).reason
     assert "taken down" in slack.until("nora is told", lambda: slack.told()[1:])[0]
-    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    slack.until("the message says it", lambda: "Vetoed" in message_of(slack)["text"])
     assert woken == [request_id]
 
 
@@ -140,10 +142,10 @@ def test_a_roll_back_by_the_guard_takes_the_question_away(slack, belay, request_
     ts = message_of(slack)["ts"]
     harm = c.RollBack("checkout-delivery-date", "guard", "Conversion fell by 20 %")
     belay.ledger.execute(harm, by=service("guard"), at=belay.now())
-    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    slack.until("the message says it", lambda: "Not asked any more" in message_of(slack)["text"])
     assert not actions(message_of(slack))
     assert "Conversion fell by 20 %" in str(message_of(slack))
-    slack.until("the thread has it", lambda: "Void" in str(slack.thread(ts)))
+    slack.until("the thread has it", lambda: "Not asked any more" in str(slack.thread(ts)))
     assert request_of(belay, request_id).status is RequestStatus.VOID
     assert belay.ledger.state().optimizations["checkout-delivery-date"].status is Status.ROLLED_BACK
 
@@ -153,7 +155,7 @@ def test_the_kill_switch_by_command(slack, belay, request_id, served):
     told = slack.until("told", slack.told)[0].replace("\u200b", "")
     assert told == "capability:checkout_wording is stopped: nothing was live; frozen until a person lifts it."
     assert "capability:checkout_wording" in belay.ledger.state().freezes
-    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    slack.until("the message says it", lambda: "Not asked any more" in message_of(slack)["text"])
 
 
 def test_silence_is_reminded_and_escalated_in_the_thread(slack, belay, settings):
@@ -163,14 +165,14 @@ def test_silence_is_reminded_and_escalated_in_the_thread(slack, belay, settings)
         at = request.asked_at + part * (request.expires_at - request.asked_at)
         belay.ledger.execute(c.SettleRequest(request.id), by=service("approval"), at=at)
         watcher.tick()
-    reminded, escalated = slack.thread(message_of(slack)["ts"])
-    assert reminded.replace("\u200b", "").startswith("⏰ Still missing: a cx_owner, 1 of 1 approvals.")
+    _details, reminded, escalated = slack.thread(message_of(slack)["ts"])
+    assert reminded.replace("\u200b", "").startswith("⏰ Reminder: 0 of 1 approvals; needs a cx_owner.")
     assert f"<@{NORA}> <@{PRIYA}>" in reminded
     assert "director may answer now" in escalated.replace("\u200b", "")
     after = request.expires_at + timedelta(seconds=1)
     belay.ledger.execute(c.SettleRequest(request.id), by=service("approval"), at=after)
     watcher.tick()
-    assert "Expired: silence means no" in message_of(slack)["text"]
+    assert "Expired, nobody decided" in message_of(slack)["text"]
 
 
 def test_a_restarted_watcher_repeats_nothing(slack, belay, settings, request_id):
@@ -200,7 +202,7 @@ def test_slack_away_for_the_whole_wait_loses_nothing(slack, belay, request_id, s
     assert request_of(belay, request_id).status is RequestStatus.GRANTED
     slack.set(down=False, rate_limited=1)
     assert watcher.tick() == [request_id]
-    assert "Granted" in message_of(slack)["text"]
+    assert "Approved" in message_of(slack)["text"]
     assert watcher.tick() == []
 
 
@@ -225,7 +227,7 @@ def test_a_vote_on_what_was_shown_before_does_not_count(slack, belay, request_id
     assert "is void: the policy changed" in answer["body"]
     assert slack.told() == []
     assert request_of(belay, request_id).votes == ()
-    slack.until("the message says void", lambda: "Void" in message_of(slack)["text"])
+    slack.until("the message says it", lambda: "Not asked any more" in message_of(slack)["text"])
 
 
 def test_two_people_in_the_same_moment(slack, belay, request_id, served):

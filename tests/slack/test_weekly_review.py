@@ -164,7 +164,7 @@ def test_who_is_not_asked_is_told_why_and_nobody_else_sees_it(slack, belay, serv
     roster["people"]["priya"]["active"] = False
     file.write_text(yaml.safe_dump(roster))
     answer = told(slack, DANA, WOULD, ts)
-    own_work = "Your judgement would not count: you proposed this, or answer for its agent."
+    own_work = "Your judgement would not count: you proposed this, or you are accountable for its agent."
     assert answer == f"{own_work} To put it on record all the same: /belay judge {NAME} yes|no reason"
     assert told(slack, PRIYA, WOULD, ts).startswith("You are not active in the roster")
     document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())

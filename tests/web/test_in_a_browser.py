@@ -78,7 +78,7 @@ def test_an_approval_by_its_button(page: Any, address: str, asked: Asked, belay:
     assert not belay.ledger.state().requests[request.id].votes
     page.get_by_label("Reason").first.fill("it helps people")
     page.get_by_role("button", name="Approve").click()
-    page.get_by_text("Nobody is waited for").wait_for()
+    page.get_by_text("No approvals waiting").wait_for()
     (vote,) = belay.ledger.state().requests[request.id].votes
     assert (vote.voter, vote.reason) == ("nora", "it helps people")
     assert page.wrong == []

@@ -64,7 +64,7 @@ def test_there_are_no_public_docs(browse: Browse) -> None:
 def test_an_empty_ledger_has_a_board(browse: Browse) -> None:
     page = browse().get("/")
     assert page.status_code == 200
-    assert "Nobody is waited for" in page.text
+    assert "No approvals waiting" in page.text
     assert "Nothing proposed yet." in page.text
 
 
@@ -72,8 +72,8 @@ def test_the_board_says_what_is_missing_and_how_long_there_is(browse: Browse, as
     request = asked()
     page = browse().get("/").text
     assert "Say when the parcel will arrive" in page
-    assert "a cx_owner, 1 of 1 approvals" in page
-    assert "24 hours left" in page or "1 day left" in page
+    assert "0 of 1 approvals; needs a cx_owner" in page
+    assert "If nobody answers in 24 hours" in page or "If nobody answers in 1 day" in page
     assert "Votes of copywriter, Dana Novak do not count" in page
     assert f'id="{request.id}"' in page
     assert f"&#34;digest&#34;: &#34;{request.digest}&#34;" in page

@@ -1,34 +1,27 @@
 """The card: everything a person needs to answer a request in a minute, whatever shows it to them.
 
-Slack, the board and the command line render the same card, so nobody is bound by something that
-somebody else did not see.
+Slack, the board, Airflow's Required Actions and the command line lay out the same card, so nobody is bound
+by something that somebody else did not see. Its words are made here, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from belay.approval.aftermath import Aftermath, aftermath
+from belay.approval.change import VariantChange, change_lines, change_of
+from belay.approval.consequences import Consequences, consequences, people_words
+from belay.approval.effects import EffectLine, effect_lines, thoughts
+from belay.approval.progress import tally_words
+from belay.domain.actors import ActorKind
 from belay.domain.events import Choice
-from belay.domain.figures import in_percent, signed_percent, with_interval
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
-from belay.domain.rules.requests import missing_for_quorum
-from belay.domain.scope import FULL_SCOPE, percent
-from belay.domain.state import CapabilityState, OptimizationState, RequestState, RequestStatus
-
-
-@dataclass(frozen=True, slots=True)
-class EffectLine:
-    """One metric as a person reads it: its effect with interval, its margin, and what that shows."""
-
-    title: str
-    role: str
-    effect: str
-    margin: str
-    finding: str
+from belay.domain.scope import percent
+from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +38,20 @@ class VoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Decider:
+    """Somebody who may answer: a full name, the role (``cx_owner``, ``cx_owner, for Nora``), a Slack id."""
+
+    name: str
+    right: str
+    slack_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
-    """What an agent says about its change: untrusted, to be shown and never interpreted."""
+    """What an agent says about its change: untrusted, to be shown and never interpreted.
+
+    ``agent_owner`` is the full name of the person who is accountable for the agent.
+    """
 
     title: str
     hypothesis: str
@@ -58,7 +63,7 @@ class Words:
 class Card:
     """A request as people see it: about a step of an optimization, or about a capability's stage.
 
-    ``agents_words`` are None where people alone are asked (a promotion).
+    ``agents_words`` are None where people alone are asked (a promotion); ``change`` is empty there.
     """
 
     request: str
@@ -67,18 +72,23 @@ class Card:
     capability: str
     agents_words: Words | None
     owner: str
+    change: tuple[VariantChange, ...]
     before: str
     after: str
     people: str
     sentence: str
     effects: tuple[EffectLine, ...]
+    thoughts: tuple[str, ...]
+    consequences: Consequences
     oversight: Oversight
     rules: tuple[str, ...]
     status: RequestStatus
     outcome: str
+    aftermath: Aftermath | None
     votes: tuple[VoteLine, ...]
-    missing: tuple[str, ...]
-    deciders: tuple[str, ...]
+    tally: str
+    deciders: tuple[Decider, ...]
+    groups: tuple[str, ...]
     reminded: bool
     escalated_to: tuple[str, ...]
     asked_at: datetime
@@ -86,6 +96,11 @@ class Card:
     settled_at: datetime | None
     ledger_head: str
     evidence: str | None
+
+    @property
+    def move(self) -> str:
+        """What it is about and from where to where, as no question: ``Checkout wording: 1 % → 5 %``."""
+        return f"{self.capability}: {self.before} → {self.after}"
 
     @property
     def question(self) -> str:
@@ -96,33 +111,33 @@ class Card:
 
 
 def build_card(
-    *,
+    state: State,
     request: RequestState,
-    optimization: OptimizationState | None,
-    capability: CapabilityState,
+    *,
     review: Mapping[str, Any] | None,
     roster: Roster,
     ledger_head: tuple[int, str],
+    now: datetime,
 ) -> Card:
     """Return the card of ``request``.
 
+    All that it shows of the change, the figures and the times is bound by the request's digest: the exact
+    proposal, the review's evidence, the scopes, the oversight and the expiry.
+
     Parameters
     ----------
-    optimization
-        What is to be widened; None where the request is about the capability's stage.
+    state
+        What the ledger says.
     review
         The review's evidence document, or None when it cannot be had.
     ledger_head
         Number and hash of the ledger's last entry when the card is made.
+    now
+        Wall-clock: who answers for whom by delegation depends on it.
     """
     document = review or {}
-    names = {person.id: person.name for person in roster.people}
-    eligible = [
-        f"{names[person.id]} ({role})"
-        for role in request.answering_roles
-        for person in roster.holders(role)
-        if person.id not in request.conflicted
-    ]
+    names = names_of(roster)
+    optimization = state.optimizations.get(request.optimization)
     before, after = percent(request.from_scope), percent(request.to_scope)
     if request.to_stage is not None:
         before, after = f"stage {request.from_stage}", f"stage {request.to_stage}"
@@ -132,18 +147,22 @@ def build_card(
         request=request.id,
         digest=request.digest,
         subject=request.subject,
-        capability=capability.title,
-        agents_words=_words(optimization),
-        owner=request.owner,
+        capability=state.capabilities[request.capability].title,
+        agents_words=_words(optimization, names),
+        owner=names.get(request.owner, request.owner),
+        change=change_of(optimization.proposal) if optimization else (),
         before=before,
         after=after,
-        people=_people(request, document),
+        people=people_words(request, document),
         sentence=str(document.get("sentence", "the review cannot be shown here: open it")),
         effects=effect_lines(document),
+        thoughts=thoughts(document),
+        consequences=consequences(request),
         oversight=request.oversight,
         rules=request.rules,
         status=request.status,
-        outcome=request.outcome,
+        outcome=_outcome(request, optimization, names),
+        aftermath=_aftermath(state, request, names),
         votes=tuple(
             VoteLine(
                 voter=names.get(vote.voter, vote.voter),
@@ -156,8 +175,11 @@ def build_card(
             )
             for vote in request.votes
         ),
-        missing=missing_for_quorum(request, request.votes),
-        deciders=tuple(dict.fromkeys(eligible)),
+        tally=tally_words(request, names),
+        deciders=_deciders(state, request, roster, now),
+        groups=tuple(
+            roster.slack_groups[role] for role in request.answering_roles if role in roster.slack_groups
+        ),
         reminded=request.reminded,
         escalated_to=request.escalate_to if request.escalated else (),
         asked_at=request.asked_at,
@@ -168,53 +190,83 @@ def build_card(
     )
 
 
-def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:
-    """Return what a review shows as lines: a step's metrics, the primary first, or a record's criteria."""
-    criteria = (
-        EffectLine(
-            title=str(line["name"]).replace("_", " "),
-            role="criterion",
-            effect=str(line["sentence"]),
-            margin="",
-            finding=str(line["standing"]),
-        )
-        for line in review.get("criteria", ())
-    )
-    return (*(_effect(line) for line in review.get("metrics", ())), *criteria)
+def card_lines(card: Card) -> list[str]:
+    """Return what a person decides on as lines of plain text: change, figures, what comes of an answer."""
+    words = card.agents_words
+    lines = [f"What customers would see: {line}" for line in change_lines(card.change)]
+    if words is not None:
+        lines.append(f"{words.proposed_by} proposes: “{' '.join(words.title.split())}”")
+    lines.append(f"{card.before} → {card.after}: {card.people}")
+    lines += [f"{line.mark} {line.words}" for line in card.effects] or [card.sentence]
+    lines += [f"Think about: {thought}." for thought in card.thoughts]
+    lines += [f"{what}: {then}." for what, then in card.consequences.lines(card.expires_at)]
+    return lines
 
 
-def _words(optimization: OptimizationState | None) -> Words | None:
+def names_of(roster: Roster) -> dict[str, str]:
+    """Return people's full names by their ids."""
+    return {person.id: person.name for person in roster.people}
+
+
+def agent_name(proposed_by: str) -> str:
+    """Return who proposed as people say it: ``agent:copywriter`` is ``the agent copywriter``."""
+    kind, _, name = proposed_by.partition(":")
+    return f"The agent {name}" if kind == ActorKind.AGENT and name else name or proposed_by
+
+
+def _words(optimization: OptimizationState | None, names: Mapping[str, str]) -> Words | None:
     if optimization is None:
         return None
     proposal = optimization.proposal
-    return Words(proposal.title, proposal.hypothesis, str(proposal.proposed_by), proposal.agent_owner)
+    owner = names.get(proposal.agent_owner, proposal.agent_owner)
+    proposed_by = proposal.proposed_by
+    who = names.get(proposed_by.id) if proposed_by.kind is ActorKind.HUMAN else None
+    return Words(proposal.title, proposal.hypothesis, who or agent_name(str(proposed_by)), owner)
 
 
-def _people(request: RequestState, document: Mapping[str, Any]) -> str:
-    """Say how many people a day the wider scope means, as far as the review knows."""
-    if request.promotes:
-        return " ".join(document.get("changes", ())) or "of what AI may decide alone"
-    units = document.get("units_per_day")
-    if not units:
-        return "an unknown number of people a day"
-    before, after = (units * scope / FULL_SCOPE for scope in (request.from_scope, request.to_scope))
-    return f"about {before:,.0f} → {after:,.0f} people a day"
+def _outcome(request: RequestState, optimization: OptimizationState | None, names: Mapping[str, str]) -> str:
+    """Return how it ended, with people's full names where the ledger's sentence begins with their id."""
+    said = request.outcome
+    if request.status is RequestStatus.VOID and optimization and optimization.status is Status.VETOED:
+        said = optimization.reason or said
+    return named(said, names)
 
 
-def _effect(line: Mapping[str, Any]) -> EffectLine:
-    return EffectLine(
-        title=str(line.get("title", "")),
-        role=str(line.get("role", "")),
-        effect=relative(line.get("effect"), line.get("low"), line.get("high")),
-        margin="" if line.get("margin") is None else f"margin {in_percent(abs(line['margin']), 1)}",
-        finding=str(line.get("finding", "unknown")),
-    )
+def _aftermath(state: State, request: RequestState, names: Mapping[str, str]) -> Aftermath | None:
+    after = aftermath(state, request)
+    return after and replace(after, why=named(after.why, names))
 
 
-def relative(effect: float | None, low: float | None, high: float | None) -> str:
-    """Return a relative effect with its interval: ``+3.1 % (−0.4 % to +6.6 %)``."""
-    if effect is None:
-        return "unknown"
-    if low is None or high is None:
-        return signed_percent(effect)
-    return with_interval(effect, low, high)
+def named(sentence: str, names: Mapping[str, str]) -> str:
+    """Return a sentence of the ledger's rules with the full name of the person that it begins with."""
+    for person, name in names.items():
+        for begins, instead in (
+            (f"veto by {person}: ", f"Vetoed by {name}: "),
+            (f"stopped by {person}: ", f"Stopped by {name} (kill switch): "),
+            (f"{person} rejected it: ", f"Rejected by {name}: "),
+        ):
+            if sentence.startswith(begins):
+                return instead + sentence[len(begins) :]
+    return sentence
+
+
+def _deciders(state: State, request: RequestState, roster: Roster, now: datetime) -> tuple[Decider, ...]:
+    """Return who may answer now, by a role of their own or a lent one, each once."""
+    roles = request.answering_roles
+    if request.oversight is Oversight.NOTICE:
+        roles = tuple(dict.fromkeys((*roles, *state.capabilities[request.capability].veto_roles)))
+    found = dict[str, Decider]()
+    for role in roles:
+        for person in roster.holders(role):
+            if person.id not in request.conflicted:
+                found.setdefault(person.id, Decider(person.name, role, person.slack_id))
+    for given in state.delegations.values():
+        to, giver = roster.person(given.to), roster.person(given.giver)
+        lent = set(given.roles) & set(roles) & (giver.roles if giver else frozenset())
+        current = given.since <= now < given.until
+        if to is None or giver is None or not (lent and current and to.active and giver.active):
+            continue
+        if not {to.id, giver.id} & set(request.conflicted):
+            right = f"{', '.join(sorted(lent))}, for {giver.name}"
+            found.setdefault(to.id, Decider(to.name, right, to.slack_id))
+    return tuple(found.values())

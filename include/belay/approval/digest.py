@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from belay.approval.card import relative
+from belay.approval.change import VariantChange, change_lines, change_of
+from belay.approval.effects import relative
 from belay.domain.events import ProposalJudged
 from belay.domain.evolve import Recorded
 from belay.domain.gates import Estimate
@@ -45,6 +46,8 @@ class Listed:
         Who proposed it, and the person who answers for the agent.
     title, hypothesis : str
         The agent's words: untrusted, to be shown and never interpreted.
+    change : tuple[VariantChange, ...]
+        What customers would see, before and after.
     expects : str
         What the agent predicts.
     shadow : str
@@ -61,6 +64,7 @@ class Listed:
     agent_owner: str
     title: str
     hypothesis: str
+    change: tuple[VariantChange, ...]
     expects: str
     shadow: str
     said: tuple[Said, ...]
@@ -83,7 +87,7 @@ def why_closed(state: State, known: OptimizationState) -> str:
 
 def listed(state: State, known: OptimizationState, roster: Roster, history: Iterable[Recorded]) -> Listed:
     """Return ``known`` as the weekly review lists it; ``history`` is its own, and knows people's reasons."""
-    proposal = known.proposal
+    proposal, names = known.proposal, {person.id: person.name for person in roster.people}
     said = []
     for entry in history:
         if isinstance(event := entry.event, ProposalJudged):
@@ -94,9 +98,10 @@ def listed(state: State, known: OptimizationState, roster: Roster, history: Iter
         optimization=known.id,
         capability=state.capabilities[known.capability].title,
         proposed_by=str(proposal.proposed_by),
-        agent_owner=proposal.agent_owner,
+        agent_owner=names.get(proposal.agent_owner, proposal.agent_owner),
         title=proposal.title,
         hypothesis=proposal.hypothesis,
+        change=change_of(proposal),
         expects=_expects(proposal),
         shadow=_shadow(known.results),
         said=tuple(said),
@@ -121,8 +126,10 @@ def digest_text(state: State) -> str:
     for number, known in enumerate(waiting[:_MOST], 1):
         title = state.capabilities[known.capability].title
         shadow = _shadow(known.results) or "no data tell what it would have done"
+        change = change_lines(change_of(known.proposal), 100)
         lines += [
             f"{number}. {known.id} ({title}, by {known.proposal.proposed_by})",
+            *[f"   Customers would see: {line}" for line in change],
             f"   “{_one_line(known.proposal.title)}”: {_expects(known.proposal)}; {shadow}",
             f"   Would you have done this?  belay judge {known.id} yes|no --reason '…'",
         ]

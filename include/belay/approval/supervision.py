@@ -14,7 +14,7 @@ from statistics import median, quantiles
 from belay.domain.capability import SupervisionRule
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
-from belay.domain.rules.requests import missing_for_quorum
+from belay.domain.rules.requests import tally_of
 from belay.domain.state import RequestState, RequestStatus, State, Status
 
 _REVERSED = {Status.ROLLED_BACK, Status.VETOED, Status.KILLED}
@@ -74,7 +74,7 @@ def by_role(state: State, roster: Roster, rule: SupervisionRule, now: datetime) 
         _load(
             role,
             len(roster.holders(role)),
-            sum(f"a {role}" in missing_for_quorum(request, request.votes) for request in waiting),
+            sum(role in tally_of(request, request.votes).roles for request in waiting),
             [answer for answer in answers if role in answer.roles],
         )
         for role in roles

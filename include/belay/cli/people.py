@@ -179,6 +179,6 @@ def _standing(request: RequestState) -> str:
     from belay.domain.state import RequestStatus
 
     if request.status is RequestStatus.OPEN:
-        missing = ", ".join(missing_for_quorum(request, request.votes))
-        return f"open until {when(request.expires_at)} UTC; missing: {missing or 'nothing, unless vetoed'}"
+        missing = "; ".join(missing_for_quorum(request, request.votes))
+        return f"open until {when(request.expires_at)} UTC: {missing or 'goes ahead unless vetoed'}"
     return f"{request.status}" + (f": {request.outcome}" if request.outcome else "")

@@ -70,7 +70,7 @@ def status(*, json: Json = False) -> None:
     )
     table(
         "Open requests",
-        ("request", "oversight", "asked of", "missing", "until (UTC)"),
+        ("request", "oversight", "asked of", "so far", "until (UTC)"),
         (
             (r.id, r.oversight, ", ".join(r.roles), _missing(r), when(r.expires_at))
             for r in state.open_requests()
@@ -174,7 +174,7 @@ def _missing(request: RequestState) -> str:
 
     if request.oversight is Oversight.NOTICE:
         return "nothing, unless vetoed"
-    return ", ".join(_lacking(request)) or "–"
+    return "; ".join(_lacking(request)) or "–"
 
 
 def _plain(thing: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from belay.domain.evolve import Recorded
     from belay.domain.state import RequestState, State
     from belay.ledger.store import Ledger
+    from belay.services import Services
 
 _EXAMPLE = "Example: belay show checkout-delivery-date"
 _SHORTEST_DIGEST = 8
@@ -39,7 +40,7 @@ def show(
     if name in state.optimizations:
         _optimization(belay.ledger, state, name, json=json)
     elif name in state.requests:
-        _request(belay.ledger, state, state.requests[name], json=json)
+        _request(belay, state, state.requests[name], json=json)
     elif name in state.capabilities:
         _capability(belay.ledger, state, name, json=json)
     elif digest := _evidence(belay.ledger, name):
@@ -59,7 +60,7 @@ def _optimization(ledger: Ledger, state: State, name: str, *, json: bool) -> Non
         return
     proposal = known.proposal
     say(f"{name}: {proposal.title}", style="bold")
-    say(f"{known.capability} · proposed by {proposal.proposed_by}, answered for by {proposal.agent_owner}")
+    say(f"{known.capability} · proposed by {proposal.proposed_by}, accountable: {proposal.agent_owner}")
     say(f"{known.status} at {percent(known.scope)}" + (f": {known.reason}" if known.reason else ""))
     if not known.status.ended:
         say(f"waits for {waits_for(state, known)}")
@@ -68,10 +69,12 @@ def _optimization(ledger: Ledger, state: State, name: str, *, json: bool) -> Non
     _tell(history)
 
 
-def _request(ledger: Ledger, state: State, request: RequestState, *, json: bool) -> None:
+def _request(belay: Services, state: State, request: RequestState, *, json: bool) -> None:
+    from belay.approval.card import card_lines
+    from belay.approval.reading import read_card
     from belay.domain.rules.requests import missing_for_quorum
 
-    missing = list(missing_for_quorum(request, request.votes))
+    ledger, missing = belay.ledger, list(missing_for_quorum(request, request.votes))
     history = [
         r
         for r in ledger.history(optimization=request.optimization or None)
@@ -88,11 +91,13 @@ def _request(ledger: Ledger, state: State, request: RequestState, *, json: bool)
         say(f"  rule {rule}")
     say(f"asked of {', '.join(request.roles)}, quorum {request.quorum}, until {when(request.expires_at)} UTC")
     say(f"not counted, for segregation of duties: {', '.join(request.conflicted)}")
+    for line in card_lines(read_card(ledger, state, request, roster=belay.roster(), now=belay.now())):
+        say(line)
     if request.evidence:
         document = ledger.get_evidence(request.evidence)
         say(f"the review says: {document.get('sentence', '–')} (belay show {request.evidence[:12]})")
     if missing:
-        say(f"still missing: {', '.join(missing)}")
+        say(f"so far: {'; '.join(missing)}")
     say()
     _tell(history)
 

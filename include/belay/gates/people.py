@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
 from belay.domain.actors import human
-from belay.domain.events import Choice
+from belay.domain.decide import decide
+from belay.domain.events import Choice, VoteCast
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import DelegationState, RequestState
@@ -59,6 +60,29 @@ def vote(
         givers=_givers(belay, person),
     )
     return _as_person(belay, command, person).state.requests[request]
+
+
+def why_not(
+    belay: Services, request: str, choice: Choice, *, person: Person, digest: str | None = None
+) -> str:
+    """Return why ``person``'s answer would not be taken, or would not count; empty when it would.
+
+    It asks the rules, as `vote` does, and records nothing: to be told before somebody writes a reason.
+    """
+    state, now = belay.ledger.state(), belay.now()
+    known = state.requests.get(request)
+    if known is None:
+        return f"there is no request {request!r} any more"
+    if not person.active:
+        return f"{person.name} is not active in the roster: ask whoever keeps _people.yaml"
+    shown = known.digest if digest is None else digest
+    command = c.CastVote(request, choice, "-", person.roles, shown, "-", _givers(belay, person))
+    answer = decide(state, command, by=human(person.id), at=now)
+    if isinstance(answer, Refusal):
+        return answer.message
+    if choice is Choice.APPROVE and any(isinstance(it, VoteCast) and not it.counted for it in answer):
+        return "your answer would not count: you proposed this, or you are accountable for its agent"
+    return ""
 
 
 def veto(belay: Services, target: str, *, person: Person, reason: str, via: str) -> list[str]:

@@ -60,7 +60,13 @@ def _judged_idea(event: e.ProposalJudged) -> str:
 
 def _narrowing(event: e.NarrowingIntended) -> str:
     step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
-    return f"is taking it down, {step}, because of {_CAUSES.get(event.cause, event.cause)}: {event.reason}"
+    cause = _CAUSES.get(event.cause, event.cause)
+    return f"decided to narrow it, {step}, because of {cause}: {_without_repeating(event.reason)}"
+
+
+def _without_repeating(reason: str) -> str:
+    """Return a reason without the word that its cause has said already: no ``harm: Harm: …``."""
+    return reason.removeprefix("Harm: ")
 
 
 _CAUSES = {
@@ -93,10 +99,9 @@ def _delegated(event: e.DelegationGiven) -> str:
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     e.DelegationGiven: _delegated,
     e.DelegationEnded: lambda it: f"ended delegation {it.delegation}: {it.reason}",
-    e.RequestReminded: lambda it: f"reminded people: missing is {', '.join(it.missing)} ({it.request})",
+    e.RequestReminded: lambda it: f"reminded people: {'; '.join(it.missing)} ({it.request})",
     e.RequestEscalated: lambda it: (
-        f"escalated to {' and '.join(it.roles)}, who may answer now: missing is {', '.join(it.missing)} "
-        f"({it.request})"
+        f"escalated to {' and '.join(it.roles)}, who may answer now: {'; '.join(it.missing)} ({it.request})"
     ),
     e.ReviewOpened: lambda it: f"opened the review ({it.request})",
     e.PolicyAdopted: lambda it: f"brought policy {it.digest[:12]} of {it.capability} into force: {it.reason}",

@@ -14,7 +14,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskA
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from belay.approval.card import Card, names_of
+from belay.approval.markdown import paragraphs, subject_line
 from belay.approval.progress import progress
+from belay.approval.reading import read_card
 from belay.domain.oversight import Oversight
 from belay.domain.roster import AirflowUser
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
@@ -100,17 +103,17 @@ class SlackApprovalSensor(BaseSensorOperator):
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
         wait = max(min(self.recheck, left), _SETTLES)
-        options = [REJECT, VETO, LOOK]
+        options, card = [REJECT, VETO, LOOK], self._card(request)
         if request.oversight is Oversight.APPROVE:
             options.insert(0, APPROVE)
         upsert_hitl_detail(
             ti_id=context["task_instance"].id,
             options=options,
-            subject=self._subject(request),
-            body=self._body(context, request),
+            subject=subject_line(card),
+            body=self._body(context, request, card),
             params={name: field.serialize() for name, field in _form(request).items()},
         )
-        self.log.info("waiting for %s until %s", ", ".join(status.missing) or "a veto", request.expires_at)
+        self.log.info("waiting until %s: %s", request.expires_at, "; ".join(status.missing) or "for a veto")
         raise TaskAwaitingInput(method_name="execute_complete", timeout=wait)
 
     def _insist_on_a_fresh_page(self, context: Context, request: RequestState) -> None:
@@ -131,25 +134,21 @@ class SlackApprovalSensor(BaseSensorOperator):
         if shown and shown["try"] == page["try"]:
             raise AirflowException(f"the question has changed: {request.id} is asked on a fresh page")
 
-    def _subject(self, request: RequestState) -> str:
-        verb = "will go" if request.oversight is Oversight.NOTICE else "may it go"
-        tail = " unless vetoed" if request.oversight is Oversight.NOTICE else "?"
-        scopes = f"from {request.from_scope / 100:g} % to {request.to_scope / 100:g} %"
-        return f"{request.optimization}: {verb} {scopes}{tail}"
-
-    def _body(self, context: Context, request: RequestState) -> str:
-        sentence = context["ti"].xcom_pull(task_ids="review") or {}
-        link = run_page(self._run(context))
-        notice = request.oversight is Oversight.NOTICE
-        ending = "Notice ends" if notice else "Expires, and silence means no,"
+    def _body(self, context: Context, request: RequestState, card: Card) -> str:
         lines = [
-            str(sentence.get("sentence", "")),
-            f"**[Open the review]({link})**",
-            progress(request),
-            f"{ending} {request.expires_at:%Y-%m-%d %H:%M} UTC.",
+            *paragraphs(card),
+            f"**[Open the review]({run_page(self._run(context))})**",
+            progress(request, names_of(services().roster())),
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)
+
+    def _card(self, request: RequestState) -> Card:
+        """Return what every channel shows of the request."""
+        belay = services()
+        return read_card(
+            belay.ledger, belay.ledger.state(), request, roster=belay.roster(), now=datetime.now(UTC)
+        )
 
 
 class PromotionApprovalSensor(SlackApprovalSensor):
@@ -160,11 +159,6 @@ class PromotionApprovalSensor(SlackApprovalSensor):
 
     def _run(self, context: Context) -> str:
         return promotion_run(capability_of(context), str(context["run_id"]))
-
-    def _subject(self, request: RequestState) -> str:
-        if request.to_stage is request.from_stage:
-            return f"{request.capability}: may it keep stage {request.to_stage}?"
-        return f"{request.capability}: may it go from {request.from_stage} to {request.to_stage}?"
 
 
 def _form(request: RequestState) -> dict[str, Param]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from belay.approval.consequences import consequences
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, State
+from belay.gates import people
 from belay.ledger.store import LedgerError
 from belay.slack.casting import Said, cast, first_answer
 from belay.slack.casting import again as answered_again
@@ -49,13 +51,16 @@ class Answers:
         name, _, digest = str(action.get("value", "")).partition("|")
         verb = _VERBS[action["action_id"]]
         try:
-            refusal, request = await asyncio.to_thread(self._may_answer, name, verb, body["user"]["id"])
+            refusal, request = await asyncio.to_thread(
+                self._may_answer, name, verb, body["user"]["id"], digest
+            )
         except LedgerError as error:
             refusal, request = f"Nothing was recorded, the ledger cannot be read: {error}", None
         if refusal or request is None:
             await whisper(client, body, refusal)
             return
-        await open_form(client, body, reason_modal(Answer(verb, name, digest), _question(request)))
+        then = consequences(request).of(verb)
+        await open_form(client, body, reason_modal(Answer(verb, name, digest), _question(request), then))
 
     async def reasoned(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         """Turn the modal's reason into a vote or a veto, wake who waits, and bring the message up to date."""
@@ -88,8 +93,13 @@ class Answers:
         if request is not None and request.status is not RequestStatus.OPEN:
             self._wake(request)
 
-    def _may_answer(self, name: str, verb: str, slack_id: str) -> tuple[str, RequestState | None]:
-        """Return why somebody may not answer (empty: they may), and the request."""
+    def _may_answer(
+        self, name: str, verb: str, slack_id: str, digest: str
+    ) -> tuple[str, RequestState | None]:
+        """Return why somebody may not answer (empty: they may), and the request.
+
+        Whoever would be refused, or not counted, is told so before they write a reason.
+        """
         state = self._belay.ledger.state()
         request, person = state.requests.get(name), self._person(slack_id)
         if request is None:
@@ -97,7 +107,7 @@ class Answers:
         if verb != "veto" and person is not None and (first := first_answer(request, person)) is not None:
             return answered_again(first, Choice(verb)).text, None
         if request.status is not RequestStatus.OPEN and verb != "veto":
-            return f"This request is {request.status}: {request.outcome}", None
+            return f"This request is {request.status}: {request.outcome}".removesuffix(": "), None
         wanted = set(request.answering_roles)
         if verb == "veto":
             wanted = set(state.capabilities[request.capability].veto_roles)
@@ -106,6 +116,10 @@ class Answers:
                 f"This is not yours to answer; it takes {holders(self._belay.roster(), wanted)}.",
                 None,
             )
+        if verb != "veto" and (
+            why := people.why_not(self._belay, name, Choice(verb), person=person, digest=digest)
+        ):
+            return f"Not counted: {why}.", None
         return "", request
 
     def _roles(self, state: State, person: Person) -> frozenset[str]:

@@ -21,7 +21,7 @@ from belay.slack.weekly import WOULD
 if TYPE_CHECKING:
     from belay.slack.app import Desk
 
-_OWN = "Your judgement would not count: you proposed this, or answer for its agent."
+_OWN = "Your judgement would not count: you proposed this, or you are accountable for its agent."
 _log = logging.getLogger(__name__)
 
 

@@ -1,5 +1,8 @@
 """The request as a Slack message: Block Kit, within Slack's limits, with nothing of the agent's interpreted.
 
+It is to be decided on a phone: what customers would see first, then how many people, one line a metric, what
+needs thought, and what comes of an answer and of silence. Everything else is in the thread.
+
 Limits from Slack's Block Kit reference: header 150 characters, section 3,000, button text 75, 50 blocks
 a message. The builders of slack_sdk check them again when the message is made.
 """
@@ -21,34 +24,47 @@ from slack_sdk.models.blocks import (
     MarkdownTextObject,
     PlainTextObject,
     RichTextBlock,
+    RichTextElement,
     RichTextElementParts,
-    RichTextPreformattedElement,
+    RichTextListElement,
     RichTextQuoteElement,
     RichTextSectionElement,
     SectionBlock,
 )
 from slack_sdk.models.blocks.basic_components import SlackFile
 
-from belay.approval.card import Card, EffectLine, Words, effect_lines
+from belay.approval.aftermath import Standing
+from belay.approval.aftermath import words as in_words
+from belay.approval.card import Card, Words, agent_name
+from belay.approval.change import change_of
+from belay.approval.effects import EffectLine, effect_lines, thoughts
 from belay.domain.oversight import Oversight
 from belay.domain.scope import percent
 from belay.domain.state import CapabilityState, OptimizationState, RequestStatus
+from belay.slack.change import change_block
 from belay.slack.text import harmless, mrkdwn
-from belay.slack.thread import DECIDED, vote_line
+from belay.slack.thread import outcome_words, vote_line
 
 APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
 
-_MARKS = {"harmless": "✓", "harmful": "✗", "unknown": "?", "met": "✓", "not_met": "✗"}
-_OUTCOMES = {
-    RequestStatus.GRANTED: "✅ Granted",
+_METRICS, _THOUGHTS = 8, 4
+"""Lines of metrics, and of what needs thought, in a message; all of them are in the review."""
+_ENDED = {
+    RequestStatus.GRANTED: "✅ Approved",
     RequestStatus.REJECTED: "⛔ Rejected",
-    RequestStatus.EXPIRED: "⌛ Expired: silence means no",
-    RequestStatus.VOID: "🚫 Void",
+    RequestStatus.EXPIRED: "⌛ Expired, nobody decided",
+    RequestStatus.VOID: "🚫 Not asked any more",
+}
+_NOW = {
+    Standing.WAITS: "✅ Approved",
+    Standing.LIVE: "✅ Live",
+    Standing.NARROWED: "⚠️ Shown less",
+    Standing.DOWN: "⛔ Taken down",
 }
 
 
 def request_message(
-    card: Card, *, review_url: str, picture: str | None = None, left: str = ""
+    card: Card, *, review_url: str, picture: str | None = None, left: str = "", people: int | None = None
 ) -> dict[str, Any]:
     """Return text and blocks of the message that shows ``card`` as it stands.
 
@@ -60,38 +76,25 @@ def request_message(
         Slack's id of the uploaded picture, if there is one.
     left
         The time that is left, in words.
+    people
+        How many people the change was watched on since it went live, where that is known.
     """
     is_open = card.status is RequestStatus.OPEN
-    title = card.question if is_open else f"{_OUTCOMES[card.status]}: {card.question}"
-    blocks: list[Block] = [
-        HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
-        *_in_the_agents_words(card.agents_words),
-        _what_it_means(card),
-    ]
-    if card.effects:
-        blocks.append(_effects(card.effects))
-    if picture:
-        blocks.append(
-            ImageBlock(slack_file=SlackFile(id=picture), alt_text=harmless(f"Effects: {card.sentence}", 2000))
-        )
-    blocks.append(_votes(card, left))
+    title = card.question if is_open else f"{_mark(card)}: {card.move}"
+    change = change_block(card.change, page=review_url)
+    blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=harmless(title, 150)))]
+    blocks += [change] if change else []
+    blocks += _in_the_agents_words(card.agents_words)
     if is_open:
-        blocks += [_who_can(card, left), _buttons(card, review_url)]
+        blocks += [_reach(card), *_findings(card.effects, card.thoughts)]
+        if picture:
+            alt = harmless(f"Effects: {card.sentence}", 2000)
+            blocks.append(ImageBlock(slack_file=SlackFile(id=picture), alt_text=alt))
+        blocks += [_consequences(card, left), _answers(card), _buttons(card, review_url), _who_can(card)]
     else:
-        blocks.append(_outcome(card, review_url))
-    blocks.append(
-        ContextBlock(
-            elements=[
-                PlainTextObject(
-                    text=harmless(
-                        f"request {card.request} · digest {card.digest[:12]} · ledger {card.ledger_head}", 300
-                    )
-                )
-            ]
-        )
-    )
+        blocks += [_outcome(card, review_url, people), *([_answers(card)] if card.votes else [])]
     return {
-        "text": harmless(f"{title}. {card.sentence}", 3900),
+        "text": harmless(_notification(card, title), 3900),
         "blocks": [block.to_dict() for block in blocks],
     }
 
@@ -103,23 +106,26 @@ def inform_message(
     grant, proposal = known.grant, known.proposal
     before, after = (percent(grant.from_scope), percent(grant.to_scope)) if grant else ("?", "?")
     title = f"{capability.title}: goes from {before} to {after}"
-    words = Words(proposal.title, proposal.hypothesis, str(proposal.proposed_by), proposal.agent_owner)
+    words = Words(
+        proposal.title, proposal.hypothesis, agent_name(str(proposal.proposed_by)), proposal.agent_owner
+    )
     sentence = str(review.get("sentence", ""))
-    effects = effect_lines(review)
+    change = change_block(change_of(proposal), page=review_url)
     blocks: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=harmless(title, 150))),
+        *([change] if change else []),
         *_in_the_agents_words(words),
+        *_findings(effect_lines(review), thoughts(review)),
         SectionBlock(
             text=MarkdownTextObject(text=mrkdwn(sentence, 2000)),
             accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
         ),
-        *([_effects(effects)] if effects else []),
         ContextBlock(
             elements=[
                 PlainTextObject(
                     text=harmless(
-                        f"At stage {capability.stage} this step needs no answer. Whoever holds a veto may "
-                        f"still stop it: /belay veto {known.id} reason",
+                        f"You do not have to do anything: at stage {capability.stage} this step needs no "
+                        f"answer. To take it down: /belay veto {known.id} reason",
                         300,
                     )
                 )
@@ -129,75 +135,91 @@ def inform_message(
     return {"text": harmless(f"{title}. {sentence}", 3900), "blocks": [block.to_dict() for block in blocks]}
 
 
+def _notification(card: Card, title: str) -> str:
+    """Return what a lock screen and a screen reader say: the question, the change, and what is found."""
+    said = title if title.endswith("?") else f"{title}."
+    shown = [f"{one.before} → {one.after}." for change in card.change[:1] for one in change.differences[:1]]
+    return " ".join([said, *shown, card.sentence])
+
+
 def _in_the_agents_words(words: Words | None) -> list[Block]:
     """Quote the agent. Rich text parses nothing, so its words stay words."""
     if words is None:
         return []
-    says = f"{words.proposed_by} proposes ({words.agent_owner} answers for it):"
+    says = f"{words.proposed_by} proposes ({words.agent_owner} is accountable):"
     quote = RichTextQuoteElement(
         elements=[
-            RichTextElementParts.Text(
-                text=harmless(words.title, 150), style=RichTextElementParts.TextStyle(bold=True)
-            ),
-            RichTextElementParts.Text(text="\n" + harmless(words.hypothesis, 700)),
+            _text(harmless(words.title, 150), bold=True),
+            _text("\n" + harmless(" ".join(words.hypothesis.split()), 240)),
         ]
     )
-    section = RichTextSectionElement(elements=[RichTextElementParts.Text(text=harmless(says, 300))])
+    section = RichTextSectionElement(elements=[_text(harmless(says, 300))])
     return [RichTextBlock(elements=[section, quote])]
 
 
-def _what_it_means(card: Card) -> SectionBlock:
-    text = f"*{card.before} → {card.after}*, {card.people}\n{mrkdwn(card.sentence, 2000)}"
+def _reach(card: Card) -> SectionBlock:
+    text = f"*{card.before} → {card.after}*, {mrkdwn(card.people, 1000)}"
+    if not card.effects:
+        text += f"\n{mrkdwn(card.sentence, 1500)}"
     return SectionBlock(text=MarkdownTextObject(text=text))
 
 
-def _effects(effects: Sequence[EffectLine]) -> RichTextBlock:
-    rows = [
-        (_MARKS.get(line.finding, "?"), harmless(line.title, 30), line.effect, line.margin or line.role)
-        for line in effects[:12]
+def _findings(effects: Sequence[EffectLine], thought: Sequence[str]) -> list[Block]:
+    """Return one line a metric, and what needs thought. Lines wrap on a phone; nothing is a table."""
+    elements: list[RichTextElement] = []
+    for line in effects[:_METRICS]:
+        title, said = harmless(line.title, 60), harmless(line.words.partition(": ")[2] or line.effect, 300)
+        elements.append(
+            RichTextSectionElement(
+                elements=[_text(f"{line.mark} "), _text(title, bold=True), _text(f": {said}")]
+            )
+        )
+    if (more := len(effects) - _METRICS) > 0:
+        elements.append(RichTextSectionElement(elements=[_text(f"and {more} more in the review")]))
+    if thought:
+        lines = [RichTextSectionElement(elements=[_text(harmless(one, 300))]) for one in thought[:_THOUGHTS]]
+        elements.append(RichTextSectionElement(elements=[_text("Think about:", bold=True)]))
+        elements.append(RichTextListElement(style="bullet", elements=lines))
+    return [RichTextBlock(elements=elements)] if elements else []
+
+
+def _consequences(card: Card, left: str) -> SectionBlock:
+    """Say what comes of a yes, and what comes of silence, with its time in each reader's own zone."""
+    soon = f" (in {left})" if left else ""
+    lines = [f"*If approved:* {mrkdwn(card.consequences.approve, 500)}."] if card.consequences.approve else []
+    silent = "If nobody answers" if card.consequences.approve else "If nobody says no"
+    lines.append(f"*{silent}* by {_moment(card.expires_at)}{soon}: {mrkdwn(card.consequences.silence, 500)}.")
+    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines)))
+
+
+def _answers(card: Card) -> SectionBlock:
+    lines = [f"*{mrkdwn(card.tally, 500)}*"] if card.tally and card.status is RequestStatus.OPEN else []
+    shown = card.votes[-6:]
+    if len(card.votes) > len(shown):
+        lines.append(f"{len(card.votes) - len(shown)} earlier answers are in the thread.")
+    lines += [f"• {vote_line(vote, 300)}" for vote in shown]
+    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines) or "Nobody has to answer."))
+
+
+def _who_can(card: Card) -> ContextBlock:
+    """Mention whoever may answer: they hear of it once, when this is posted, and of no update."""
+    verb = "Can answer" if card.oversight is Oversight.APPROVE else "Can stop it"
+    groups = [f"<!subteam^{group}>" for group in card.groups]
+    people = [
+        f"{f'<@{one.slack_id}>' if one.slack_id else mrkdwn(one.name, 100)} ({mrkdwn(one.right, 120)})"
+        for one in card.deciders[:20]
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    table = "\n".join(
-        f"{mark:<{widths[0]}} {title:<{widths[1]}}  {effect:<{widths[2]}}  {last}".rstrip()
-        for mark, title, effect, last in rows
-    )
-    return RichTextBlock(
-        elements=[
-            RichTextPreformattedElement(elements=[RichTextElementParts.Text(text=table[:2900])], border=0)
-        ]
-    )
-
-
-def _votes(card: Card, left: str) -> SectionBlock:
-    lines = [f"• {vote_line(vote, 300)}" for vote in card.votes[-6:]]
-    if len(card.votes) > len(lines):
-        lines.insert(0, f"{len(card.votes) - len(lines)} earlier answers are in the thread.")
-    if card.status is RequestStatus.OPEN and card.oversight is Oversight.NOTICE:
-        soon = f" (in {left})" if left else ""
-        lines.append(f"It goes ahead {_moment(card.expires_at)}{soon} unless somebody vetoes it.")
-    elif card.status is RequestStatus.OPEN:
-        lines.append(f"*Missing:* {mrkdwn(', '.join(card.missing) or 'nothing', 500)}")
-    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines) or "Nobody answered."))
-
-
-def _who_can(card: Card, left: str) -> ContextBlock:
-    who = mrkdwn(", ".join(card.deciders) or "nobody", 900)
-    what = "The notice ends" if card.oversight is Oversight.NOTICE else "Expires, and silence means no,"
-    until = f"{what} {_moment(card.expires_at)}"
-    if left:
-        until += f" · {left} left"
-    return ContextBlock(
-        elements=[MarkdownTextObject(text=f"Can decide: {who}"), MarkdownTextObject(text=until)]
-    )
+    more = [f"and {len(card.deciders) - 20} more"] if len(card.deciders) > 20 else []
+    text = f"{verb}: {', '.join([*groups, *people, *more]) or 'nobody: ask whoever keeps _people.yaml'}"
+    return ContextBlock(elements=[MarkdownTextObject(text=text)])
 
 
 def _buttons(card: Card, review_url: str) -> ActionsBlock:
     value = f"{card.request}|{card.digest}"
+    then = card.consequences.veto
     veto = ConfirmObject(
         title=PlainTextObject(text="Veto this?"),
-        text=PlainTextObject(
-            text="It is taken down at once, whatever was approved. You will be asked for a reason."
-        ),
+        text=PlainTextObject(text=harmless(f"After your veto: {then}. You will be asked why.", 300)),
         confirm=PlainTextObject(text="Veto"),
         deny=PlainTextObject(text="Not now"),
         style="danger",
@@ -217,14 +239,48 @@ def _buttons(card: Card, review_url: str) -> ActionsBlock:
     return ActionsBlock(block_id="belay_answer", elements=elements)
 
 
-def _outcome(card: Card, review_url: str) -> SectionBlock:
-    outcome: str = mrkdwn(card.outcome or DECIDED, 1500)
-    if card.settled_at is not None:
-        outcome += f"\n{_moment(card.settled_at)}"
+def _mark(card: Card) -> str:
+    """Return how it stands now, in a word: never a tick over what was taken down."""
+    after = card.aftermath
+    if after is None:
+        return _ENDED[card.status]
+    if after.standing is Standing.DOWN and after.vetoed:
+        return "⛔ Vetoed"
+    if after.standing is Standing.WAITS and card.oversight is Oversight.NOTICE:
+        return "✅ Nobody said no"
+    if after.complete and after.standing is Standing.LIVE:
+        return "✅ Complete"
+    return _NOW[after.standing]
+
+
+def _outcome(card: Card, review_url: str, people: int | None) -> SectionBlock:
+    after, lines = card.aftermath, list[str]()
+    if after is not None:
+        now = in_words(after, people)
+        since = f", since {_moment(after.since)}" if after.since else ""
+        state, _, watched = now.partition("; ")
+        lines.append(
+            f"*{state[:1].upper()}{state[1:]}*{since}{f'. {_sentence(watched)}' if watched else '.'}"
+        )
+        if after.why:
+            lines.append(mrkdwn(after.why, 1500))
+    decided = outcome_words(card)
+    if after is None or card.status is RequestStatus.GRANTED:
+        at = f" {_moment(card.settled_at)}" if card.settled_at is not None else ""
+        lines.append(f"{mrkdwn(decided, 1500)}{at}")
     return SectionBlock(
-        text=MarkdownTextObject(text=f"*{_OUTCOMES[card.status]}*\n{outcome}"),
+        text=MarkdownTextObject(text="\n".join(lines)),
         accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _text(text: str, *, bold: bool = False) -> RichTextElementParts.Text:
+    style = RichTextElementParts.TextStyle(bold=True) if bold else None
+    return RichTextElementParts.Text(text=text, style=style)
 
 
 def _moment(at: datetime) -> str:

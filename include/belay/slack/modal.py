@@ -9,8 +9,10 @@ from typing import Any
 
 from slack_sdk.models.blocks import (
     InputBlock,
+    Option,
     PlainTextInputElement,
     PlainTextObject,
+    RadioButtonsElement,
     SectionBlock,
 )
 from slack_sdk.models.views import View
@@ -20,11 +22,44 @@ from belay.slack.text import harmless
 CALLBACK, JUDGE_CALLBACK = "belay_reason", "belay_judgement"
 REASON_BLOCK, REASON_INPUT = "belay_reason_block", "belay_reason_input"
 
+QUICK_BLOCK, QUICK_INPUT = "belay_quick_block", "belay_quick_reason"
+
+OWN_WORDS = "own_words"
+"""The choice that says nothing by itself: the reason is what is written."""
+
 _ASKS = {
-    "approve": ("Approve", "Why is it right to widen this?"),
-    "reject": ("Reject", "What speaks against it?"),
+    "approve": ("Approve", "Why is it right?"),
+    "reject": ("Reject", "Why not?"),
     "veto": ("Veto", "What harm do you see?"),
 }
+_QUICK = {
+    "approve": (
+        "The figures are clear",
+        "The risk is small and easy to undo",
+        "I looked at it in the product",
+    ),
+    "reject": (
+        "The figures are not clear enough",
+        "It does not fit our product or our words",
+        "It is the wrong time for it",
+    ),
+    "veto": (
+        "It harms customers",
+        "It is wrong or misleading",
+        "It breaks a rule or a law",
+    ),
+    "would": (
+        "It would help customers",
+        "It would help the business, and harm nobody",
+        "It is a small risk worth trying",
+    ),
+    "would_not": (
+        "It would not help customers",
+        "It does not fit our product or our words",
+        "The risk is larger than the gain",
+    ),
+}
+"""Reasons that one press gives; what is written is added to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +123,50 @@ class Judging:
         return cls(optimization, agrees)
 
 
-def reason_modal(answer: Answer, question: str) -> dict[str, Any]:
-    """Return the view that asks for the reason of ``answer``."""
+def reason_modal(answer: Answer, question: str, then: str = "") -> dict[str, Any]:
+    """Return the view that asks for the reason of ``answer``.
+
+    Parameters
+    ----------
+    question
+        What is answered, in a line.
+    then
+        What follows from this answer, as a phrase; see `belay.approval.consequences`.
+    """
     verb, ask = _ASKS[answer.verb]
-    return _modal(CALLBACK, answer.pack(), verb, question, ask)
+    said = f"{question}\n{verb}: {then}." if then else question
+    return _modal(CALLBACK, answer.pack(), verb, said, ask=ask, quick=answer.verb)
 
 
 def judging_modal(judging: Judging, title: str) -> dict[str, Any]:
     """Return the view that asks why somebody would have done what AI proposed, or would not."""
     verb = "I would have" if judging.agrees else "I would not"
     ask = "Why would you have done it?" if judging.agrees else "Why would you not have done it?"
-    return _modal(JUDGE_CALLBACK, judging.pack(), verb, f"{judging.optimization}: “{title}”", ask)
+    quick, question = "would" if judging.agrees else "would_not", f"{judging.optimization}: “{title}”"
+    return _modal(JUDGE_CALLBACK, judging.pack(), verb, question, ask=ask, quick=quick)
 
 
 def reason_in(view: Mapping[str, Any]) -> str:
-    """Return the reason that a submitted view carries; empty without one."""
+    """Return the reason that a submitted view carries: what was chosen, and what was written.
+
+    Empty without one: who chose to use words of their own and wrote none gave no reason. What was chosen is
+    looked up by its number, so that a forged view can only give a reason that we offer.
+    """
     values = view.get("state", {}).get("values", {})
-    return str(values.get(REASON_BLOCK, {}).get(REASON_INPUT, {}).get("value") or "")
+    written = str(values.get(REASON_BLOCK, {}).get(REASON_INPUT, {}).get("value") or "").strip()
+    chosen = (values.get(QUICK_BLOCK, {}).get(QUICK_INPUT, {}).get("selected_option") or {}).get("value")
+    verb, _, number = str(chosen or "").partition(":")
+    offered = _QUICK.get(verb, ())
+    quick = dict(zip(map(str, range(len(offered))), offered, strict=True)).get(number, "")
+    return ". ".join(part for part in (quick, written) if part)
 
 
-def _modal(callback: str, packed: str, verb: str, question: str, ask: str) -> dict[str, Any]:
+def _modal(callback: str, packed: str, verb: str, question: str, *, ask: str, quick: str) -> dict[str, Any]:
+    options = [
+        Option(value=f"{quick}:{number}", text=PlainTextObject(text=reason))
+        for number, reason in enumerate(_QUICK[quick])
+    ]
+    options.append(Option(value=OWN_WORDS, text=PlainTextObject(text="Something else: I write it below")))
     return View(
         type="modal",
         callback_id=callback,
@@ -118,11 +177,15 @@ def _modal(callback: str, packed: str, verb: str, question: str, ask: str) -> di
         blocks=[
             SectionBlock(text=PlainTextObject(text=harmless(question, 2900))),
             InputBlock(
-                block_id=REASON_BLOCK,
+                block_id=QUICK_BLOCK,
                 label=PlainTextObject(text=ask),
-                element=PlainTextInputElement(
-                    action_id=REASON_INPUT, multiline=True, min_length=3, max_length=2000
-                ),
+                element=RadioButtonsElement(action_id=QUICK_INPUT, options=options),
+            ),
+            InputBlock(
+                block_id=REASON_BLOCK,
+                label=PlainTextObject(text="In your own words"),
+                optional=True,
+                element=PlainTextInputElement(action_id=REASON_INPUT, multiline=True, max_length=2000),
             ),
         ],
     ).to_dict()

@@ -42,8 +42,13 @@ class Click(BaseModel):
     actions: Annotated[list[_Action], Field(min_length=1)]
 
 
+class _Choice(BaseModel):
+    value: Annotated[str, Field(max_length=150)]
+
+
 class _Input(BaseModel):
     value: str | None = None
+    selected_option: _Choice | None = None
 
 
 class _State(BaseModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from belay.approval.aftermath import Standing
 from belay.approval.card import Card, VoteLine
 from belay.domain.events import Choice
+from belay.domain.oversight import Oversight
 from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
 from belay.slack.text import Mrkdwn, compose, mrkdwn
-
-DECIDED = "The quorum is complete."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,70 @@ class Line:
 
 
 def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
-    """Yield what a request's thread says by now, in the order in which it happened."""
+    """Yield what a request's thread says by now, in the order in which it happened.
+
+    It begins with the details: the agent's whole reason, every interval, why people are asked, and the digest
+    that an answer is bound to.
+    """
+    yield Line("details", _details(card))
     for number, vote in enumerate(card.votes, 1):
         yield Line(f"vote-{number}", vote_line(vote))
-    missing = mrkdwn(", ".join(card.missing) or "nothing", 500)
+    missing = mrkdwn(card.tally or "nothing is missing", 500)
     if card.reminded:
         who = _mentions(request.roles, roster, request)
-        yield Line("reminded", compose("⏰ Still missing: {missing}. {who}", missing=missing, who=who))
+        yield Line("reminded", compose("⏰ Reminder: {missing}. {who}", missing=missing, who=who))
     if card.escalated_to:
         who = _mentions(card.escalated_to, roster, request)
         roles = mrkdwn(" or ".join(card.escalated_to), 300)
-        said = "⏫ Still missing: {missing}. {roles} may answer now. {who}"
+        said = "⏫ Escalated: {missing}. {roles} may answer now. {who}"
         yield Line("escalated", compose(said, missing=missing, roles=roles, who=who))
     if card.status is not RequestStatus.OPEN:
-        ended = compose("*{status}*", status=card.status.value.capitalize())
-        yield Line("outcome", compose("{ended}. {why}", ended=ended, why=card.outcome or DECIDED))
+        yield Line("outcome", compose("*{ended}.* {why}", ended=_ENDED[card.status], why=outcome_words(card)))
+    after = card.aftermath
+    if after is not None and card.status is RequestStatus.GRANTED:
+        why = after.why or "The ledger gives no reason."
+        if after.standing is Standing.DOWN:
+            yield Line("down", compose("⛔ *Taken down.* {why}", why=why))
+        elif after.standing is Standing.NARROWED:
+            yield Line("narrowed", compose("⚠️ *Shown to fewer people.* {why}", why=why))
+
+
+def outcome_words(card: Card) -> str:
+    """Return how a request ended, in a plain sentence with people's full names."""
+    if card.status is RequestStatus.GRANTED:
+        counted = [vote for vote in card.votes if vote.counted and vote.choice is Choice.APPROVE]
+        who = [f"{v.voter} for {v.on_behalf_of}" if v.on_behalf_of else v.voter for v in counted]
+        if card.oversight is Oversight.NOTICE:
+            return "Nobody said no in time, so it went ahead."
+        return f"Approved by {' and '.join(who)}." if who else "The approvals are complete."
+    if card.status is RequestStatus.EXPIRED:
+        return "Not enough people answered in time, and silence means no."
+    said = card.outcome.strip()
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}." if said else "The ledger gives no reason."
+
+
+def _details(card: Card) -> Mrkdwn:
+    """Return everything that a decision can rest on and a phone has no room for."""
+    parts = [compose("*The review:* {sentence}", sentence=mrkdwn(card.sentence, 900))]
+    if card.agents_words is not None:
+        why = mrkdwn(card.agents_words.hypothesis, 900)
+        parts.insert(0, compose("*The agent's reason:* {why}", why=why))
+    for line in card.effects[:12]:
+        allowed = f", allowed {line.allowed}" if line.allowed else ""
+        title, effect = mrkdwn(line.title, 80), mrkdwn(f"{line.effect}{allowed}", 300)
+        parts.append(compose(f"• {line.mark} {{title}}: {{effect}}", title=title, effect=effect))
+    if card.rules:
+        parts.append(compose("*Why people are asked:* {rules}", rules=mrkdwn("; ".join(card.rules), 600)))
+    bound = f"Request {card.request} · digest {card.digest[:12]} · ledger {card.ledger_head}"
+    return Mrkdwn("\n".join([*parts, mrkdwn(bound, 300)]))
+
+
+_ENDED = {
+    RequestStatus.GRANTED: "Approved",
+    RequestStatus.REJECTED: "Rejected",
+    RequestStatus.EXPIRED: "Expired",
+    RequestStatus.VOID: "Not asked any more",
+}
 
 
 def vote_line(vote: VoteLine, most: int = 2000) -> Mrkdwn:

@@ -10,21 +10,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from belay.approval.card import Card, build_card
+from belay.approval.aftermath import aftermath, people_watched
+from belay.approval.card import Card
 from belay.approval.digest import listed, waiting_for_judgement
 from belay.approval.news import News, news
+from belay.approval.reading import evidence_of, read_card
+from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
 from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
-from belay.ledger.store import LedgerError, recorded
+from belay.ledger.store import recorded
 from belay.slack.channel import NotKnownYetError, SlackChannel
 from belay.slack.client import SlackUnavailableError
 from belay.slack.message import inform_message, request_message
@@ -113,14 +116,8 @@ class Watcher:
 
     def card(self, state: State, request: RequestState) -> Card:
         """Return what people see of ``request``."""
-        return build_card(
-            request=request,
-            optimization=state.optimizations.get(request.optimization),
-            capability=state.capabilities[request.capability],
-            review=self._review(request.evidence, request.id),
-            roster=self.belay.roster(),
-            ledger_head=self.belay.ledger.head(),
-        )
+        belay = self.belay
+        return read_card(belay.ledger, state, request, roster=belay.roster(), now=belay.now())
 
     def page_of(self, request: RequestState) -> str:
         """Return the address of the page that a request rests on."""
@@ -144,7 +141,7 @@ class Watcher:
         return True
 
     def _asked(self, state: State, request: RequestState) -> bool:
-        return self._tried(request.id, partial(self._show, state, request), self._standing(request))
+        return self._tried(request.id, partial(self._show, state, request), self._standing(state, request))
 
     def _tried(self, name: str, show: Callable[[str], None], standing: tuple[object, ...]) -> bool:
         """Show what does not stand so yet; return whether that was done.
@@ -194,9 +191,10 @@ class Watcher:
             self._shown = self.channel.store.shown()
         return self._shown
 
-    def _standing(self, request: RequestState) -> tuple[object, ...]:
+    def _standing(self, state: State, request: RequestState) -> tuple[object, ...]:
         """Return what a request's message shows of it, as far as that changes."""
-        return (request.status, len(request.votes), request.reminded, request.escalated, self._left(request))
+        left, after = self._left(request), aftermath(state, request)
+        return (request.status, len(request.votes), request.reminded, request.escalated, left, after)
 
     def _left(self, request: RequestState) -> str:
         """Return the time left, in words that change seldom; empty when it is settled."""
@@ -216,7 +214,13 @@ class Watcher:
     def _put(self, request: RequestState, card: Card, picture: str | None, shown: str) -> Posted:
         """Post or update a request's message; a picture that Slack does not take (any more) is left out."""
         show = partial(self.channel.show, request.id, shown=shown, born=request.asked_at)
-        message = partial(request_message, card, review_url=self.page_of(request), left=self._left(request))
+        message = partial(
+            request_message,
+            card,
+            review_url=self.page_of(request),
+            left=self._left(request),
+            people=self._watched(request, card),
+        )
         if picture is None:
             return show(message())
         try:
@@ -226,6 +230,14 @@ class Watcher:
                 raise
             _log.warning("the picture %s of %s is left out: %s", picture, request.id, error)
             return show(message(), picture=NO_PICTURE)
+
+    def _watched(self, request: RequestState, card: Card) -> int | None:
+        """Return how many people saw a live change, as its last look knows it; None before the first one."""
+        if card.aftermath is None or not card.aftermath.looks:
+            return None
+        history = self.belay.ledger.history(optimization=request.optimization)
+        looks = [one.event for one in history if isinstance(one.event, LookTaken)]
+        return people_watched(self._review(looks[-1].evidence, request.id)) if looks else None
 
     def _add_pictures(self, state: State) -> None:
         """Add the pictures that are missing; the messages stand without them, whatever becomes of them."""
@@ -322,15 +334,8 @@ class Watcher:
         for policy in policies_in_force(self.belay, self.belay.ledger.state(), capabilities)[0].values():
             measure_shadows(self.belay, policy)
 
-    def _review(self, evidence: str | None, name: str) -> dict[str, Any] | None:
-        if evidence is None:
-            return None
-        try:
-            document: dict[str, Any] = self.belay.ledger.get_evidence(evidence)
-        except LedgerError as error:
-            _log.warning("the review of %s cannot be shown: %s", name, error)
-            return None
-        return document
+    def _review(self, evidence: str | None, name: str) -> Mapping[str, Any] | None:
+        return evidence_of(self.belay.ledger, evidence, name)
 
 
 def in_words(left: timedelta) -> str:

@@ -26,6 +26,7 @@ from slack_sdk.models.blocks import (
 
 from belay.approval.digest import Listed, Said, how_many, waiting_for_judgement, why_closed
 from belay.domain.state import OptimizationState, State
+from belay.slack.change import change_block
 from belay.slack.text import harmless, mrkdwn
 
 WOULD, WOULD_NOT = "belay_would", "belay_would_not"
@@ -77,7 +78,7 @@ def weekly_message(entries: Sequence[Listed], *, waiting: int, pages: str, newes
         ContextBlock(elements=[PlainTextObject(text=said)]),
     ]
     for number, entry in enumerate(entries, 1):
-        blocks += [DividerBlock(), _told(entry, pages)]
+        blocks += [DividerBlock(), _proposal(entry, pages)]
         if newest and not entry.closed:
             blocks.append(_buttons(entry, number))
     if newest and open_ones:
@@ -89,14 +90,19 @@ def weekly_message(entries: Sequence[Listed], *, waiting: int, pages: str, newes
     }
 
 
-def _told(entry: Listed, pages: str) -> RichTextBlock:
-    """Return one proposal. Rich text parses nothing, so the agent's words, and people's, stay words."""
+def _proposal(entry: Listed, pages: str) -> RichTextBlock:
+    """Return one proposal: what customers would see, then why.
+
+    Rich text parses nothing, so the agent's words, and people's, stay words.
+    """
+    page = f"{pages}/optimization/{quote(entry.optimization)}"
+    change = change_block(entry.change, page=page, longest=120)
     link = RichTextElementParts.Link(
-        url=f"{pages}/optimization/{quote(entry.optimization)}",
+        url=page,
         text=harmless(entry.optimization, 80),
         style=RichTextElementParts.TextStyle(bold=True),
     )
-    who = harmless(f"{entry.capability}, by {entry.proposed_by} ({entry.agent_owner} answers for it)", 150)
+    who = harmless(f"{entry.capability}, by {entry.proposed_by} ({entry.agent_owner} is accountable)", 150)
     words: list[RichTextElement] = [_text(harmless(entry.title, 150), bold=True)]
     after: list[str] = [_said(said) for said in entry.said[-2:]]
     if not entry.closed:
@@ -107,6 +113,7 @@ def _told(entry: Listed, pages: str) -> RichTextBlock:
     return RichTextBlock(
         elements=[
             RichTextSectionElement(elements=[link, _text(f" · {who}")]),
+            *(change.elements if change else ()),
             RichTextQuoteElement(elements=words),
             RichTextSectionElement(elements=[_text("\n".join(after))]),
         ]

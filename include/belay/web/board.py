@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.approval.reading import read_card
 from belay.domain.events import GateJudged
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
@@ -44,7 +46,7 @@ def board(belay: Services) -> dict[str, Any]:
             _capability(state, policies, in_force.get(name), name, names, now)
             for name in sorted({*policies.capabilities, *policies.broken, *state.capabilities})
         ],
-        "requests": [_request(request, state, names, belay.now()) for request in state.open_requests()],
+        "requests": [_request(belay, request, state, names) for request in state.open_requests()],
         "freezes": [
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
             for f in state.freezes.values()
@@ -176,8 +178,11 @@ def _optimization(state: State, known: OptimizationState) -> dict[str, Any]:
     }
 
 
-def _request(request: RequestState, state: State, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    left = max(request.expires_at - now, timedelta(0))
+def _request(
+    belay: Services, request: RequestState, state: State, names: Mapping[str, str]
+) -> dict[str, Any]:
+    left = max(request.expires_at - belay.now(), timedelta(0))
+    card = read_card(belay.ledger, state, request, roster=belay.roster(), now=belay.now())
     missing = list(missing_for_quorum(request, request.votes))
     notice = request.oversight is Oversight.NOTICE
     capability = state.capabilities.get(request.capability)
@@ -199,6 +204,17 @@ def _request(request: RequestState, state: State, names: Mapping[str, str], now:
         "roles": list(request.roles),
         "veto_roles": list(capability.veto_roles) if capability else [],
         "missing": [] if notice else missing,
+        "change": [asdict(change) for change in card.change],
+        "proposed_by": card.agents_words.proposed_by if card.agents_words else "",
+        "agent_owner": card.agents_words.agent_owner if card.agents_words else "",
+        "people": card.people,
+        "effects": [
+            {"mark": line.mark, "finding": line.finding, "words": line.words} for line in card.effects
+        ],
+        "sentence": card.sentence,
+        "thoughts": list(card.thoughts),
+        "consequences": asdict(card.consequences),
+        "deciders": [f"{one.name} ({one.right})" for one in card.deciders],
         "rules": list(request.rules),
         "conflicted": [names.get(person, person) for person in request.conflicted],
         "votes": [

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from belay.approval.card import names_of
 from belay.approval.progress import progress
 from belay.domain.roster import AirflowUser
 from belay.domain.state import RequestStatus
@@ -134,7 +135,7 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
         request = await asyncio.to_thread(record_answer, services(), known_as, user, *answer)
     try:
         if request is not None and request.status is RequestStatus.OPEN:
-            await asyncio.to_thread(show_progress, *task, progress(request))
+            await asyncio.to_thread(show_progress, *task, progress(request, names_of(services().roster())))
         if not await until_settled(*task):
             _log.warning("run %s of %s is woken while it may still be parking", run, dag)
     except SQLAlchemyError as error:

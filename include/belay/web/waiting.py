@@ -12,7 +12,7 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 
-from belay.approval.progress import TAKES
+from belay.approval.progress import SO_FAR
 
 SETTLES = timedelta(seconds=3)
 """How long a task must have been parked. On an idle machine a second was always enough."""
@@ -89,4 +89,4 @@ def show_progress(dag: str, run: str, task: str, line: str) -> None:
 
 def with_progress(body: str, line: str) -> str:
     """Return ``body`` with its line of progress replaced."""
-    return "\n\n".join(line if part.startswith(TAKES) else part for part in body.split("\n\n"))
+    return "\n\n".join(line if part.startswith(SO_FAR) else part for part in body.split("\n\n"))

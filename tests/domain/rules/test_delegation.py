@@ -50,7 +50,7 @@ def test_a_delegate_answers_for_the_giver():
     vote(r, PAT)
     (given,) = r.request().votes
     assert (given.voter, given.on_behalf_of, given.roles, given.counted) == ("pat", "nora", (APPROVER,), True)
-    assert missing_for_quorum(r.request(), r.request().votes) == (f"a {RISK}", "1 of 2 approvals")
+    assert missing_for_quorum(r.request(), r.request().votes) == ("1 of 2 approvals", f"needs a {RISK}")
 
 
 def test_one_person_never_fills_two_seats_of_a_quorum():
@@ -87,7 +87,10 @@ def test_the_owner_does_not_complete_a_quorum_through_a_delegate():
     request = r.request()
     givers = {OLIVE.id: frozenset({APPROVER})}
     r.do(c.CastVote(request.id, Choice.APPROVE, "fine", frozenset(), request.digest, "cli", givers), PAT)
-    assert missing_for_quorum(r.request(), r.request().votes) == (f"somebody besides the owner {OLIVE.id}",)
+    assert missing_for_quorum(r.request(), r.request().votes) == (
+        "1 of 1 approvals",
+        f"needs somebody besides the owner {OLIVE.id}",
+    )
 
 
 def test_a_delegation_ends_with_its_time_its_giver_and_its_role():
@@ -163,7 +166,7 @@ def test_silence_reminds_then_escalates_then_means_no():
     r.tick(1800)
     assert [type(event) for event in r.do(settle)] == [RequestEscalated]
     vote(r, DIRECTOR, "director")
-    assert missing_for_quorum(r.request(), r.request().votes) == ("1 of 2 approvals",)
+    assert missing_for_quorum(r.request(), r.request().votes) == ("1 of 2 approvals", "needs one more")
     r.tick(1800)
     r.do(settle)
     assert r.state.requests[name].status is RequestStatus.EXPIRED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -245,20 +245,66 @@ def _may_not_vote(
     return None
 
 
-def missing_for_quorum(request: RequestState, votes: tuple[Vote, ...]) -> tuple[str, ...]:
-    """Return what the approvals in ``votes`` still lack, in words; empty when the quorum is complete.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far the approvals of a request go.
+
+    Attributes
+    ----------
+    given, needed : int
+        Approvals that count, and how many it takes.
+    roles : tuple[str, ...]
+        Roles that no approval was given in yet.
+    alone : str
+        The capability's owner, where nobody else approved; empty otherwise.
+    """
+
+    given: int
+    needed: int
+    roles: tuple[str, ...]
+    alone: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.given >= self.needed and not self.roles and not self.alone
+
+    def words(self, names: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return what is there and what is missing: ``0 of 2 approvals``, ``needs a cx_owner and one more``.
+
+        Empty when it is complete. ``names`` gives people's full names by their ids.
+        """
+        if self.complete:
+            return ()
+        needs = [f"{_article(role)} {role}" for role in self.roles]
+        more = self.needed - self.given - len(self.roles)
+        if more > 0:
+            needs.append("one more" if more == 1 else f"{more} more")
+        if self.alone and not needs:
+            needs.append(f"somebody besides the owner {(names or {}).get(self.alone, self.alone)}")
+        listed = " and ".join([", ".join(needs[:-1]), needs[-1]] if needs[1:] else needs)
+        return f"{min(self.given, self.needed)} of {self.needed} approvals", f"needs {listed}"
+
+
+def tally_of(request: RequestState, votes: tuple[Vote, ...]) -> Tally:
+    """Return how far ``votes`` go.
 
     Votes of the proposer and of the agent's owner never count, and the capability's owner never
     completes a quorum alone (I4).
     """
     approvals = [vote for vote in votes if vote.counted and vote.choice is e.Choice.APPROVE]
-    lacking = [f"a {role}" for role in request.roles if not any(role in vote.roles for vote in approvals)]
-    quorum = max(request.quorum, 1)
-    if len(approvals) < quorum:
-        lacking.append(f"{quorum - len(approvals)} of {quorum} approvals")
-    if approvals and all(request.owner in {vote.voter, vote.principal} for vote in approvals):
-        lacking.append(f"somebody besides the owner {request.owner}")
-    return tuple(lacking)
+    roles = tuple(role for role in request.roles if not any(role in vote.roles for vote in approvals))
+    alone = bool(approvals) and all(request.owner in {vote.voter, vote.principal} for vote in approvals)
+    return Tally(len(approvals), max(request.quorum, 1), roles, request.owner if alone else "")
+
+
+def missing_for_quorum(request: RequestState, votes: tuple[Vote, ...]) -> tuple[str, ...]:
+    """Return how far the approvals in ``votes`` go and what they lack, in words; empty when complete."""
+    return tally_of(request, votes).words()
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"
 
 
 def settle_request(state: State, command: c.SettleRequest, asked: Asked) -> Answer:

@@ -1,0 +1,166 @@
+"""What a review found, for somebody who decides: one line a metric, and what needs thought.
+
+Figures keep the sign of the metric as people know it: fewer support requests is a minus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from belay.domain.figures import in_percent, signed_percent, with_interval
+
+MARKS = {"harmless": "✅", "harmful": "❌", "unknown": "❔", "met": "✅", "not_met": "❌"}
+"""Findings of a metric and standings of a criterion as signs; shape tells them apart without colour."""
+_CLOSE = 0.5
+"""From this share of its margin on, a metric is said to come close to its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectLine:
+    """One metric (or one criterion of a record) as a person reads it.
+
+    Attributes
+    ----------
+    title, role, finding : str
+        What it is, and what its figures show.
+    effect : str
+        The effect with its interval, or a criterion's own sentence.
+    likely, worst, allowed : str
+        The effect, the end of its interval on the side of harm, and the margin there; empty where there is
+        none.
+    """
+
+    title: str
+    role: str
+    finding: str
+    effect: str
+    likely: str = ""
+    worst: str = ""
+    allowed: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The finding as a sign."""
+        return MARKS.get(self.finding, MARKS["unknown"])
+
+    @property
+    def words(self) -> str:
+        """All of it as one line: ``Conversion: most likely +8.0 %, at worst +2.0 %, allowed −20 %``."""
+        if not self.likely:
+            return f"{self.title}: {self.effect}"
+        said = [f"most likely {self.likely}", f"at worst {self.worst}"]
+        if self.allowed:
+            said.append(f"allowed {self.allowed}")
+        return f"{self.title}: {', '.join(said)}"
+
+
+def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:
+    """Return what a review shows as lines: a step's metrics, the primary first, or a record's criteria."""
+    criteria = (
+        EffectLine(
+            title=str(line["name"]).replace("_", " "),
+            role="criterion",
+            finding=str(line["standing"]),
+            effect=str(line["sentence"]),
+        )
+        for line in review.get("criteria", ())
+    )
+    metrics = review.get("metrics", ())
+    several = len({line.get("arm") for line in metrics}) > 1
+    return (*(_effect(line, several=several) for line in metrics), *criteria)
+
+
+def thoughts(review: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what needs thought before a yes: margins nearly used, wide intervals, wrong predictions."""
+    lines = [line for line in review.get("metrics", ()) if line.get("effect") is not None]
+    return (*_used_most(lines), *_not_shown(lines), *_wide(lines), *_unlike_predicted(review))
+
+
+def relative(effect: float | None, low: float | None, high: float | None) -> str:
+    """Return a relative effect with its interval: ``+3.1 % (−0.4 % to +6.6 %)``."""
+    if effect is None:
+        return "unknown"
+    if low is None or high is None:
+        return signed_percent(effect)
+    return with_interval(effect, low, high)
+
+
+def _effect(line: Mapping[str, Any], *, several: bool) -> EffectLine:
+    title, effect = str(line.get("title", "")), line.get("effect")
+    worst, margin = _worst(line), line.get("margin")
+    return EffectLine(
+        title=f"{title} ({line['arm']})" if several else title,
+        role=str(line.get("role", "")),
+        finding=str(line.get("finding", "unknown")),
+        effect=relative(effect, line.get("low"), line.get("high")),
+        likely="" if effect is None else signed_percent(effect),
+        worst="not known" if worst is None else signed_percent(worst),
+        allowed="" if not margin else f"{'+' if _fewer(line) else '−'}{_short(abs(margin))}",
+    )
+
+
+def _fewer(line: Mapping[str, Any]) -> bool:
+    """Return whether fewer is better."""
+    return str(line.get("direction", "increase")) == "decrease"
+
+
+def _worst(line: Mapping[str, Any]) -> float | None:
+    """Return the end of the interval on the side of harm."""
+    worst: float | None = line.get("high") if _fewer(line) else line.get("low")
+    return worst
+
+
+def _used(line: Mapping[str, Any]) -> float:
+    """Return which share of its margin a metric uses at worst; 0 where it has none or cannot do harm."""
+    worst, margin = _worst(line), line.get("margin")
+    if not margin or worst is None:
+        return 0.0
+    harm = worst if _fewer(line) else -worst
+    return max(0.0, harm / abs(float(margin)))
+
+
+def _used_most(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name the metric that comes closest to its limit."""
+    most = max(lines, key=_used, default=None)
+    if most is None or not (used := _used(most)):
+        return
+    close = "comes close to its limit" if used >= _CLOSE else "is closest to its limit"
+    if used > 1:
+        yield f"{most['title']} may pass its limit: at worst {used:.1f} times what is allowed"
+    else:
+        yield f"{most['title']} {close}: at worst {in_percent(used)} of what is allowed"
+
+
+def _not_shown(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    doubtful = [str(line["title"]) for line in lines if line.get("finding") == "unknown"]
+    if doubtful:
+        yield f"Not shown to be safe yet: {', '.join(doubtful)}"
+
+
+def _wide(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name what is known only roughly: an interval wider than the margin that it is held against."""
+    for line in lines:
+        low, high, margin = line.get("low"), line.get("high"), line.get("margin")
+        if low is not None and high is not None and margin and high - low > abs(margin):
+            yield f"{line['title']} is known only roughly: {signed_percent(low)} to {signed_percent(high)}"
+
+
+def _unlike_predicted(review: Mapping[str, Any]) -> Iterator[str]:
+    """Say where what was found is outside what the agent predicted."""
+    told = review.get("predicted") or {}
+    predicted, found = told.get("prediction"), told.get("found")
+    if not predicted or not found or found.get("effect") is None:
+        return
+    if predicted["low"] <= found["effect"] <= predicted["high"]:
+        return
+    side = "less" if found["effect"] < predicted["low"] else "more"
+    expected = with_interval(predicted["effect"], predicted["low"], predicted["high"])
+    effect = signed_percent(found["effect"])
+    yield f"The agent predicted {expected}; found was {effect}, {side} than predicted"
+
+
+def _short(share: float) -> str:
+    """Return a limit as people write it: 0.2 is ``20 %``, 0.125 is ``12.5 %``."""
+    return f"{100 * share:.4g} %"
