@@ -100,9 +100,8 @@ def test_two_people_in_two_roles_promote_it(promoted, world):
 
 def test_the_question_stands_on_the_required_actions_page(promoted):
     asked = [page for page in promoted["page"]["hitl_details"] if "to stage supervised" in page["subject"]]
-    assert [page["subject"] for page in asked] == [
-        "Greetings: may it go from stage suggest to stage supervised?"
-    ]
+    (subject,) = [page["subject"] for page in asked]
+    assert subject.endswith(": may it go from stage suggest to stage supervised?")
     assert "A first exposure would take notice instead of approve" in asked[0]["body"]
 
 

@@ -201,11 +201,11 @@ def test_without_days_there_is_no_course(reviewed: Judge) -> None:
     assert timeline_chart({**reviewed(GOOD).document, "timeline": []}, 640) is None
 
 
-def test_the_picture_is_a_png_of_1200_pixels(reviewed: Judge) -> None:
+def test_the_picture_is_a_png_of_1020_pixels(reviewed: Judge) -> None:
     png = picture(reviewed(GOOD).document)
     assert png is not None
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(png[16:20], "big") == 1200
+    assert int.from_bytes(png[16:20], "big") == 1020
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What people see in Slack, drawn from what was really posted. Pictures are kept in build/screenshots."""
+"""What people see in Slack on a phone and on a desk, drawn from what was really posted.
+
+Pictures are kept in build/screenshots, or where SCREENSHOTS says: `SCREENSHOTS=docs/images` renews the docs'.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ from belay.slack.message import APPROVE
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / os.environ.get("SCREENSHOTS", "build/screenshots")
+PHONE, DESK = 390, 1280
+"""Widths of the windows, in CSS pixels."""
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 NAME = "checkout-good"
 HYPOTHESIS = (
@@ -42,7 +48,7 @@ HYPOTHESIS = (
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Draw a page as PNG, and return the words that it shows."""
+    """Draw a page as PNG on a phone and on a desk, and return the words that it shows."""
     chromium = shutil.which("chromium")
     if chromium is None:
         reason = "no Chromium: install the package chromium"
@@ -54,13 +60,15 @@ def pictures(tmp_path):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        shown = browser.new_page(viewport={"width": 800, "height": 600}, device_scale_factor=2)
+        shown = browser.new_page()
 
         def draw(name, html):
-            shown.set_content(html)
-            box = shown.locator(".channel, .modal")
-            box.screenshot(path=SCREENSHOTS / f"slack-{name}.png")
-            assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            for width, called in ((DESK, f"slack-{name}"), (PHONE, f"slack-{name}-phone")):
+                shown.set_viewport_size({"width": width, "height": 600})
+                shown.set_content(html)
+                assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), called
+                box = shown.locator(".channel, .modal")
+                box.screenshot(path=SCREENSHOTS / f"{called}.png")
             return box.inner_text()
 
         yield draw

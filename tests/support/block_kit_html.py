@@ -1,4 +1,4 @@
-"""Block Kit as HTML: a message as Slack's desktop shows it, drawn from what was really posted.
+"""Block Kit as HTML: a message as Slack shows it on a desk and on a phone, drawn from what was really posted.
 
 Only the blocks that Belay posts. The rules of ``mrkdwn`` are Slack's: entities first, then what stands in
 angle brackets, then formatting; ``plain_text`` and ``rich_text`` interpret nothing.
@@ -17,7 +17,8 @@ from typing import Any
 
 STYLE = """
 body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/1.46 Lato, "DejaVu Sans", Arial, sans-serif; }
-.channel { width: 760px; padding: 18px 20px; box-sizing: border-box; }
+.channel { max-width: 1000px; padding: 16px; box-sizing: border-box; }
+@media (min-width: 700px) { .channel { padding: 18px 20px; } .modal { width: 520px; } }
 .message { display: grid; grid-template-columns: 36px 1fr; gap: 0 10px; }
 .face { width: 36px; height: 36px; border-radius: 6px; background: #7a3e2b; color: #fff; font-weight: bold;
   display: grid; place-items: center; }
@@ -28,18 +29,20 @@ body { margin: 0; background: #fff; color: #1d1c1d; font: 15px/1.46 Lato, "DejaV
 .header { font-size: 18px; font-weight: 900; }
 .section { display: flex; justify-content: space-between; gap: 16px; white-space: pre-wrap; }
 .words { white-space: pre-wrap; margin-top: 4px; }
+ul { margin: 2px 0; padding-left: 22px; } ul .words { margin: 0; }
+.section .accessory { flex: none; }
 .quote { border-left: 4px solid #ddd; padding-left: 12px; white-space: pre-wrap; margin-top: 4px; }
 pre { background: #f8f8f8; border: 1px solid #ddd; border-radius: 4px; padding: 8px; margin: 0;
   overflow-x: auto; font: 12px/1.5 "DejaVu Sans Mono", monospace; }
 code { background: #f8f8f8; border: 1px solid #ddd; border-radius: 3px; padding: 1px 3px; color: #c01343;
   font-size: 12px; }
 .context { color: #616061; font-size: 13px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
-.actions { display: flex; gap: 8px; }
+.actions { display: flex; flex-wrap: wrap; gap: 8px; }
 button { border: 1px solid #bbb; border-radius: 4px; background: #fff; padding: 6px 12px; height: 32px;
   font: bold 13px Lato, "DejaVu Sans", sans-serif; white-space: nowrap; color: #1d1c1d; }
 button.primary { background: #007a5a; border-color: #007a5a; color: #fff; }
 button.danger { background: #e01e5a; border-color: #e01e5a; color: #fff; }
-img { max-width: 480px; border: 1px solid #ddd; border-radius: 8px; display: block; }
+img { max-width: min(100%, 360px); border: 1px solid #ddd; border-radius: 8px; display: block; }
 .mention { background: #e8f5fa; color: #1264a3; }
 a { color: #1264a3; text-decoration: none; }
 .emoji { display: inline-block; min-width: 1.2em; text-align: center; border-radius: 4px; color: #fff;
@@ -47,10 +50,15 @@ a { color: #1264a3; text-decoration: none; }
 .thread { margin: 10px 0 0 46px; border-left: 2px solid #eee; padding-left: 12px; font-size: 14px; }
 .thread p { margin: 4px 0; white-space: pre-wrap; }
 .thread h4 { margin: 0; font-size: 12px; color: #616061; }
-.modal { width: 480px; margin: 20px; border-radius: 8px; box-shadow: 0 2px 18px #0004; padding: 20px; }
+.modal { margin: 16px; box-sizing: border-box; border-radius: 8px; box-shadow: 0 2px 18px #0004; padding: 20px; }
 .modal h3 { margin: 0 0 8px; }
 .modal label { font-weight: bold; display: block; margin: 12px 0 4px; }
 .modal .input { border: 1px solid #888; border-radius: 4px; padding: 8px; min-height: 64px; }
+.modal .choice { display: flex; gap: 8px; align-items: center; margin: 6px 0; }
+.modal .choice i { flex: none; width: 14px; height: 14px; border: 1.5px solid #888;
+  border-radius: 50%; }
+.modal .choice.chosen i { border: 5px solid #1264a3; width: 7px; height: 7px; }
+.modal .soft { color: #616061; font-weight: normal; }
 .modal .foot { display: flex; gap: 8px; justify-content: flex-end; margin-top: 16px; }
 """
 
@@ -59,6 +67,9 @@ _EMOJI = {
     "⛔": ("–", "#e01e5a"),
     "🚫": ("⊘", "#e01e5a"),
     "⌛": ("⧗", "#b8860b"),
+    "❌": ("✕", "#e01e5a"),
+    "❔": ("?", "#616061"),
+    "⚠️": ("!", "#b8860b"),
     "⏰": ("◷", "#e01e5a"),
     "⏫": ("⇈", "#1264a3"),
 }
@@ -91,19 +102,29 @@ def page(
     return _document(f'<div class="channel">{body}</div>')
 
 
-def modal(view: Mapping[str, Any], *, typed: str = "") -> str:
-    """Return a page with the modal ``view``, in which somebody has ``typed`` a reason."""
+def modal(view: Mapping[str, Any], *, typed: str = "", chosen: int | None = None) -> str:
+    """Return a page with the modal ``view``, where somebody chose a reason (by number) and ``typed`` more."""
     parts = []
     for block in view["blocks"]:
         if block["type"] == "input":
-            parts.append(f"<label>{_text(block['label'], {})}</label>")
-            parts.append(f'<div class="input">{escape(typed)}</div>')
+            optional = ' <span class="soft">(optional)</span>' if block.get("optional") else ""
+            parts.append(f"<label>{_text(block['label'], {})}{optional}</label>")
+            parts.append(_field(block["element"], typed, chosen))
         else:
             parts.append(_block(block, Path, {}))
     foot = f"<button>{_text(view['close'], {})}</button>"
     foot += f'<button class="primary">{_text(view["submit"], {})}</button>'
     title = f"<h3>{_text(view['title'], {})}</h3>"
     return _document(f'<div class="modal">{title}{"".join(parts)}<div class="foot">{foot}</div></div>')
+
+
+def _field(element: Mapping[str, Any], typed: str, chosen: int | None) -> str:
+    if element["type"] != "radio_buttons":
+        return f'<div class="input">{escape(typed)}</div>'
+    return "".join(
+        f'<div class="choice{" chosen" if number == chosen else ""}"><i></i>{_text(option["text"], {})}</div>'
+        for number, option in enumerate(element["options"])
+    )
 
 
 def mrkdwn(text: str, names: Names) -> str:
@@ -119,7 +140,8 @@ def mrkdwn(text: str, names: Names) -> str:
 def _document(body: str) -> str:
     for emoji, (sign, colour) in _EMOJI.items():
         body = body.replace(emoji, f'<span class="emoji" style="background: {colour}">{sign}</span>')
-    return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{body}"
+    head = '<meta charset=utf-8><meta name=viewport content="width=device-width">'
+    return f"<!doctype html>{head}<style>{STYLE}</style>{body}"
 
 
 def _block(block: Mapping[str, Any], files: Files, names: Names) -> str:
@@ -137,7 +159,7 @@ def _block(block: Mapping[str, Any], files: Files, names: Names) -> str:
 
 
 def _accessory(block: Mapping[str, Any]) -> str:
-    return f"<div>{_button(block['accessory'])}</div>" if "accessory" in block else ""
+    return f'<div class="accessory">{_button(block["accessory"])}</div>' if "accessory" in block else ""
 
 
 def _button(element: Mapping[str, Any]) -> str:

@@ -62,6 +62,7 @@ def test_it_does_not_wait_for_ever(monkeypatch):
 
 
 def test_the_page_shows_where_it_stands_now():
-    body = "no harm shown\n\nAnswers so far: 0 of 2 approvals; needs a cx_owner and a risk_owner.\n\nExpires soon."
+    before = "Answers so far: 0 of 2 approvals; needs a cx_owner and a risk_owner."
+    body = f"no harm shown\n\n{before}\n\nExpires soon."
     line = "Answers so far: 1 of 2 approvals; needs a risk_owner. Nora Lindqvist approved (cx_owner)."
     assert with_progress(body, line) == f"no harm shown\n\n{line}\n\nExpires soon."

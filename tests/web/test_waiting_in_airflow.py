@@ -27,7 +27,7 @@ name = uuid4()
 names = dict(zip(("dag_id", "run_id", "task_id"), TASK), map_index=-1)
 row = dict(names, id=name, try_number=1, max_tries=0, pool="p", pool_slots=1, queue="q", priority_weight=1,
            state="running", span_status="none")
-page = dict(ti_id=name, options=["Approve"], subject="may it?", body="fine\\n\\nAnswers so far: two.\\n\\nend",
+page = dict(ti_id=name, options=["Approve"], subject="may it?", body="ok\\n\\nAnswers so far: two.\\n\\nend",
             multiple=False, params={})
 with create_session() as session:
     session.execute(text("PRAGMA foreign_keys=OFF"))  # the task alone matters, not its run and its DAG
@@ -42,7 +42,7 @@ assert 0 < seconds_left(state, since, datetime.now(UTC)) <= 3
 show_progress(*TASK, "Answers so far: one.")
 with create_session() as session:
     body = session.scalar(select(HITLDetail.body))
-assert body == "fine\\n\\nAnswers so far: one.\\n\\nend", body
+assert body == "ok\\n\\nAnswers so far: one.\\n\\nend", body
 """
 
 

@@ -99,8 +99,8 @@ class Card:
 
     @property
     def move(self) -> str:
-        """What it is about and from where to where, as no question: ``Checkout wording: 1 % → 5 %``."""
-        return f"{self.capability}: {self.before} → {self.after}"
+        """What it is about and from where to where, as no question: ``Checkout wording, 1 % → 5 %``."""
+        return f"{self.capability}, {self.before} → {self.after}"
 
     @property
     def question(self) -> str:

@@ -45,8 +45,7 @@ def consequences(request: RequestState) -> Consequences:
     down = "it can never be shown" if request.from_scope == 0 else "it is taken down to 0 % at once, for good"
     if request.oversight is Oversight.NOTICE:
         return Consequences("", f"it goes ahead, and {shows}", stays, down)
-    if request.quorum > 1:
-        shows = f"when all {request.quorum} have approved, {shows}"
+    shows = _when_all(request.quorum, shows)
     return Consequences(shows, f"it means no; {stays}", stays, down)
 
 
@@ -58,7 +57,16 @@ def people_words(request: RequestState, document: Mapping[str, Any]) -> str:
     if not units:
         return "an unknown number of people a day"
     before, after = (units * scope / FULL_SCOPE for scope in (request.from_scope, request.to_scope))
+    if not request.from_scope:
+        return f"about {after:,.0f} people a day, and nobody now"
     return f"about {before:,.0f} → {after:,.0f} people a day"
+
+
+def _when_all(quorum: int, then: str) -> str:
+    """Say that one yes alone does not do it."""
+    if quorum < 2:
+        return then
+    return f"when {'both' if quorum == 2 else f'all {quorum}'} have approved, {then}"
 
 
 def _of_a_stage(request: RequestState) -> Consequences:
@@ -72,7 +80,5 @@ def _of_a_stage(request: RequestState) -> Consequences:
             falls.partition("; ")[2],
         )
     stays = f"it stays at stage {here}"
-    more = f"AI decides more alone: stage {there}"
-    if request.quorum > 1:
-        more = f"when all {request.quorum} have approved, {more}"
+    more = _when_all(request.quorum, f"AI decides more alone: stage {there}")
     return Consequences(more, f"it means no; {stays}", stays, stays)

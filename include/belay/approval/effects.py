@@ -75,7 +75,9 @@ def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:
 def thoughts(review: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what needs thought before a yes: margins nearly used, wide intervals, wrong predictions."""
     lines = [line for line in review.get("metrics", ()) if line.get("effect") is not None]
-    return (*_used_most(lines), *_not_shown(lines), *_wide(lines), *_unlike_predicted(review))
+    doubtful = [line for line in lines if line.get("finding") == "unknown"]
+    shown = [line for line in lines if line not in doubtful]
+    return (*_not_shown(doubtful), *_used_most(shown), *_wide(shown), *_unlike_predicted(review))
 
 
 def relative(effect: float | None, low: float | None, high: float | None) -> str:
@@ -121,22 +123,20 @@ def _used(line: Mapping[str, Any]) -> float:
     return max(0.0, harm / abs(float(margin)))
 
 
+def _not_shown(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name each metric that is not shown to be safe."""
+    for line in lines:
+        used = _used(line)
+        worst = f": at worst {used:.1f} times what is allowed" if used > 1 else ""
+        yield f"{line['title']} is not shown to be safe yet{worst}"
+
+
 def _used_most(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Name the metric that comes closest to its limit."""
     most = max(lines, key=_used, default=None)
-    if most is None or not (used := _used(most)):
-        return
-    close = "comes close to its limit" if used >= _CLOSE else "is closest to its limit"
-    if used > 1:
-        yield f"{most['title']} may pass its limit: at worst {used:.1f} times what is allowed"
-    else:
-        yield f"{most['title']} {close}: at worst {in_percent(used)} of what is allowed"
-
-
-def _not_shown(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    doubtful = [str(line["title"]) for line in lines if line.get("finding") == "unknown"]
-    if doubtful:
-        yield f"Not shown to be safe yet: {', '.join(doubtful)}"
+    if most is not None and (used := _used(most)):
+        close = "comes close to" if used >= _CLOSE else "is closest to"
+        yield f"{most['title']} {close} its limit: at worst {in_percent(used)} of what is allowed"
 
 
 def _wide(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -37,9 +37,10 @@ def change_block(changes: Sequence[VariantChange], *, page: str, longest: int = 
     cut = len(changes) > _VARIANTS
     for change in changes[:_VARIANTS]:
         whose = f", variant {harmless(change.variant, 60)}" if change.variant else ""
-        elements.append(
-            RichTextSectionElement(elements=[_text(f"What customers would see{whose}", bold=True)])
-        )
+        one = change.differences[0].field if len(change.differences) == 1 else ""
+        field = f" ({harmless(one, 60)})" if one else ""
+        title = f"What customers would see{field}{whose}"
+        elements.append(RichTextSectionElement(elements=[_text(title, bold=True)]))
         elements += _sides(change, longest)
         shown = change.differences[:_FIELDS]
         cut |= len(change.differences) > len(shown)
@@ -52,7 +53,8 @@ def change_block(changes: Sequence[VariantChange], *, page: str, longest: int = 
 
 def _sides(change: VariantChange, longest: int) -> Iterator[RichTextElement]:
     for one in change.differences[:_FIELDS]:
-        field = [_text(f"{harmless(one.field, 60)}\n")] if one.field else []
+        several = len(change.differences) > 1
+        field = [_text(f"{harmless(one.field, 60)}\n")] if several and one.field else []
         yield RichTextQuoteElement(
             elements=[
                 *field,

@@ -84,15 +84,15 @@ def request_message(
     change = change_block(card.change, page=review_url)
     blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=harmless(title, 150)))]
     blocks += [change] if change else []
-    blocks += _in_the_agents_words(card.agents_words)
     if is_open:
-        blocks += [_reach(card), *_findings(card.effects, card.thoughts)]
+        blocks += [*_in_the_agents_words(card.agents_words), _reach(card)]
+        blocks += _findings(card.effects, card.thoughts)
         if picture:
             alt = harmless(f"Effects: {card.sentence}", 2000)
             blocks.append(ImageBlock(slack_file=SlackFile(id=picture), alt_text=alt))
-        blocks += [_consequences(card, left), _answers(card), _buttons(card, review_url), _who_can(card)]
+        blocks += [_consequences(card, left), *_answers(card), _buttons(card, review_url), _who_can(card)]
     else:
-        blocks += [_outcome(card, review_url, people), *([_answers(card)] if card.votes else [])]
+        blocks.append(_outcome(card, review_url, people))
     return {
         "text": harmless(_notification(card, title), 3900),
         "blocks": [block.to_dict() for block in blocks],
@@ -158,7 +158,7 @@ def _in_the_agents_words(words: Words | None) -> list[Block]:
 
 
 def _reach(card: Card) -> SectionBlock:
-    text = f"*{card.before} → {card.after}*, {mrkdwn(card.people, 1000)}"
+    text = f"*{_unbroken(card.before)} → {_unbroken(card.after)}*, {mrkdwn(card.people, 1000)}"
     if not card.effects:
         text += f"\n{mrkdwn(card.sentence, 1500)}"
     return SectionBlock(text=MarkdownTextObject(text=text))
@@ -171,13 +171,16 @@ def _findings(effects: Sequence[EffectLine], thought: Sequence[str]) -> list[Blo
         title, said = harmless(line.title, 60), harmless(line.words.partition(": ")[2] or line.effect, 300)
         elements.append(
             RichTextSectionElement(
-                elements=[_text(f"{line.mark} "), _text(title, bold=True), _text(f": {said}")]
+                elements=[_text(f"{line.mark} "), _text(title, bold=True), _text(f": {_unbroken(said)}")]
             )
         )
     if (more := len(effects) - _METRICS) > 0:
         elements.append(RichTextSectionElement(elements=[_text(f"and {more} more in the review")]))
     if thought:
-        lines = [RichTextSectionElement(elements=[_text(harmless(one, 300))]) for one in thought[:_THOUGHTS]]
+        lines = [
+            RichTextSectionElement(elements=[_text(_unbroken(harmless(one, 300)))])
+            for one in thought[:_THOUGHTS]
+        ]
         elements.append(RichTextSectionElement(elements=[_text("Think about:", bold=True)]))
         elements.append(RichTextListElement(style="bullet", elements=lines))
     return [RichTextBlock(elements=elements)] if elements else []
@@ -192,13 +195,20 @@ def _consequences(card: Card, left: str) -> SectionBlock:
     return SectionBlock(text=MarkdownTextObject(text="\n".join(lines)))
 
 
-def _answers(card: Card) -> SectionBlock:
-    lines = [f"*{mrkdwn(card.tally, 500)}*"] if card.tally and card.status is RequestStatus.OPEN else []
+def _answers(card: Card) -> list[Block]:
+    """Return how far the approvals go, and what was answered last."""
+    blocks: list[Block] = []
+    if card.tally:
+        blocks.append(
+            RichTextBlock(elements=[RichTextSectionElement(elements=[_text(card.tally, bold=True)])])
+        )
     shown = card.votes[-6:]
+    lines = [f"• {vote_line(vote, 300)}" for vote in shown]
     if len(card.votes) > len(shown):
-        lines.append(f"{len(card.votes) - len(shown)} earlier answers are in the thread.")
-    lines += [f"• {vote_line(vote, 300)}" for vote in shown]
-    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines) or "Nobody has to answer."))
+        lines.insert(0, f"{len(card.votes) - len(shown)} earlier answers are in the thread.")
+    if lines:
+        blocks.append(SectionBlock(text=MarkdownTextObject(text="\n".join(lines))))
+    return blocks
 
 
 def _who_can(card: Card) -> ContextBlock:
@@ -264,18 +274,21 @@ def _outcome(card: Card, review_url: str, people: int | None) -> SectionBlock:
         )
         if after.why:
             lines.append(mrkdwn(after.why, 1500))
-    decided = outcome_words(card)
     if after is None or card.status is RequestStatus.GRANTED:
-        at = f" {_moment(card.settled_at)}" if card.settled_at is not None else ""
-        lines.append(f"{mrkdwn(decided, 1500)}{at}")
-    return SectionBlock(
-        text=MarkdownTextObject(text="\n".join(lines)),
-        accessory=ButtonElement(action_id=OPEN, text=PlainTextObject(text="Open review"), url=review_url),
-    )
+        before = "Before that: " if after is not None and after.standing is Standing.DOWN else ""
+        at = f" ({_moment(card.settled_at)})" if card.settled_at is not None else ""
+        lines.append(f"{before}{mrkdwn(outcome_words(card).rstrip('.'), 1500)}{at}.")
+    lines.append(f"<{review_url}|Open the review>. Every answer and its reason is in the thread.")
+    return SectionBlock(text=MarkdownTextObject(text="\n".join(lines)))
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _unbroken(figures: str) -> str:
+    """Keep a figure and its percent sign on one line."""
+    return figures.replace(" %", "\u00a0%")
 
 
 def _text(text: str, *, bold: bool = False) -> RichTextElementParts.Text:
