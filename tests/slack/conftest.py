@@ -45,6 +45,7 @@ METRICS = [
     },
     {
         "title": "Support tickets",
+        "direction": "decrease",
         "role": "guardrail",
         "effect": -0.03,
         "low": -0.2,

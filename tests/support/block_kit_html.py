@@ -50,7 +50,8 @@ a { color: #1264a3; text-decoration: none; }
 .thread { margin: 10px 0 0 46px; border-left: 2px solid #eee; padding-left: 12px; font-size: 14px; }
 .thread p { margin: 4px 0; white-space: pre-wrap; }
 .thread h4 { margin: 0; font-size: 12px; color: #616061; }
-.modal { margin: 16px; box-sizing: border-box; border-radius: 8px; box-shadow: 0 2px 18px #0004; padding: 20px; }
+.modal { margin: 16px; box-sizing: border-box; border-radius: 8px; padding: 20px;
+  box-shadow: 0 2px 18px #0004; }
 .modal h3 { margin: 0 0 8px; }
 .modal label { font-weight: bold; display: block; margin: 12px 0 4px; }
 .modal .input { border: 1px solid #888; border-radius: 4px; padding: 8px; min-height: 64px; }

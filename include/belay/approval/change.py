@@ -10,6 +10,7 @@ from typing import Any
 from belay.domain.proposal import Proposal
 
 _MISSING: Any = object()
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ def change_lines(changes: tuple[VariantChange, ...], longest: int = 200) -> list
 
 
 def _variant(key: str, before: Any, after: Any) -> VariantChange:
+    before, after = _empty_for_none(before, after), _empty_for_none(after, before)
     was, will = dict(_fields(before)), dict(_fields(after))
-    if set(was) == {""} != set(will) or set(will) == {""} != set(was):  # a text becomes an object, or back
+    if ({""} in (set(was), set(will))) and was.keys() != will.keys():  # a text becomes an object, or back
         was, will = {"": before}, {"": after}
     names = list(dict.fromkeys([*will, *was]))
     differ = [name for name in names if not _same(was.get(name, _MISSING), will.get(name, _MISSING))]
@@ -68,8 +70,15 @@ def _variant(key: str, before: Any, after: Any) -> VariantChange:
     )
 
 
+def _empty_for_none(payload: Any, other: Any) -> Any:
+    """Let nothing be an object without fields where the other side is an object."""
+    return _NOTHING if payload is None and isinstance(other, Mapping) else payload
+
+
 def _fields(payload: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield a payload's fields with their paths; what is no object (or an empty one) is one field."""
+    if payload is _NOTHING:
+        return
     if isinstance(payload, Mapping) and payload:
         for name, value in payload.items():
             yield from _fields(value, f"{path}.{name}" if path else str(name))
