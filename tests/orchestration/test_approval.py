@@ -91,7 +91,7 @@ def test_it_asks_on_the_page_and_parks(reviewed, sensor, pages):
     assert "no harm shown" in page["body"]
     assert f"/belay/run/{NAME}__step1" in page["body"]
     assert page["body"].startswith(
-        "**What customers would see:** label: “Order now” → “Order now, yours on Thursday”\n\n"
+        "**What customers would see:** label: “order now” → “yours on Thursday”\n\n"
     )
     assert "Answers so far: 0 of 1 approvals; needs a cx_owner." in page["body"]
     assert "it means no; nobody sees it." in page["body"]

@@ -176,7 +176,7 @@ def test_who_is_not_asked_is_told_why_and_nobody_else_sees_it(slack, belay, serv
     # The owner puts it on record: the list shows it, and goes on asking.
     slack.command(DANA, f"judge {NAME} yes it is our own")
     slack.until("it is recorded", lambda: judgements(belay))
-    slack.until("the list tells it", lambda: "Dana Novak" in words(list_of(slack)))
+    slack.until("the list tells it", lambda: "Dana Novak would have" in words(list_of(slack)))
     assert "does not count" in words(list_of(slack))
     assert buttons(list_of(slack)) == [NAME, own]
 
@@ -306,7 +306,7 @@ def test_a_new_week_takes_the_buttons_of_the_old_list(slack, belay, settings):
     [
         HOSTILE,
         "]}]" * 3000,
-        "\u202e\u2066\u200f\u0000\u0007" * 2000,
+        "\u202e\u2066\u200f\u0007" * 2000,
         "👩‍👩‍👧‍👦" * 1500,
         "<@U000000000> <!here>" * 400,
     ],

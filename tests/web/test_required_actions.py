@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from belay.domain.roster import AirflowUser
+from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import RequestStatus
 from belay.flags.target import FlagsUnavailable
@@ -41,6 +41,9 @@ class Airflow:
         await send({"type": "http.response.body", "body": b"{}"})
 
 
+BELAY = SimpleNamespace(roster=Roster)
+
+
 @pytest.fixture
 def recorded(monkeypatch):
     """The answers that were to become votes; ``nora`` is logged in."""
@@ -54,7 +57,7 @@ def recorded(monkeypatch):
 
     monkeypatch.setattr(required_actions, "_user", nora)
     monkeypatch.setattr(required_actions, "until_settled", settled)
-    monkeypatch.setattr(required_actions, "services", lambda: "belay")
+    monkeypatch.setattr(required_actions, "services", lambda: BELAY)
     monkeypatch.setattr(required_actions, "record_answer", lambda *answer: found.append(answer))
     return found
 
@@ -81,7 +84,7 @@ def send(body, *, method="PATCH", path=PATH, chunks=1, says=200):
 def test_an_answer_is_recorded_and_reaches_airflow_whole(recorded, chunks):
     status, _, bodies = send(ANSWER, chunks=chunks)
     assert status == 200
-    assert recorded == [("belay", "opt__step1", ("3", "nora"), "Approve", "looks right", "d1")]
+    assert recorded == [(BELAY, "opt__step1", ("3", "nora"), "Approve", "looks right", "d1")]
     assert [json.loads(body) for body in bodies] == [ANSWER]
 
 
