@@ -74,7 +74,7 @@ def demo(
             recorded.join()
         good = _report(world, found, recorded)
     except KeyboardInterrupt:
-        say("Stopped watching. Airflow and the storefront go on: `belay down` stops them.")
+        say(f"Stopped watching. Airflow and the storefront go on: {command(world, 'down')} stops them.")
         raise typer.Exit(130) from None
     if keep:
         world.open_shop(_PACE_AT_REST)
@@ -193,9 +193,8 @@ class _Watch:
         say(f"{request.optimization} waits for you, until {when(request.expires_at)} UTC. Either")
         say(f"  open {self.world.airflow.url}/required_actions, log in as {APPROVER} / {password},")
         say("  read the review, give a reason and choose Approve or Reject; or, in another terminal,")
-        home = f"BELAY_HOME={self.world.home}"
-        say(f"  {home} {_program()} show {request.id}")
-        say(f"  {home} {_program()} approve {request.optimization} --as {APPROVER} --reason 'why'")
+        say(f"  {command(self.world, f'show {request.id}')}")
+        say("  " + command(self.world, f"approve {request.optimization} --as {APPROVER} --reason 'why'"))
         say()
 
 
@@ -251,7 +250,7 @@ def _propose(world: LocalWorld) -> None:
                 break
         if done.returncode:
             say(done.stderr.strip())
-            say(f"What was started goes on: {_program()} down stops it.")
+            say(f"What was started goes on: {command(world, 'down')} stops it.")
             raise typer.Exit(done.returncode)
 
 
@@ -294,7 +293,8 @@ def _where(world: LocalWorld) -> None:
     say(f"Airflow: {world.airflow.url}   login: admin / {passwords['admin']}")
     people = ", ".join(f"{user} / {password}" for user, password in passwords.items() if user != "admin")
     say(f"People who may answer: {people}")
-    say(f"Command line: BELAY_HOME={world.home} {_program()} status   (stop everything: {_program()} down)")
+    say(f"Command line: {command(world, 'status')}")
+    say(f"Stop everything: {command(world, 'down')}")
 
 
 def _belay(
@@ -307,12 +307,19 @@ def _belay(
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
 
 
+def command(world: LocalWorld, arguments: str) -> str:
+    """Return a command line that works as it is printed, in any folder, for this world."""
+    from shlex import quote
+
+    return f"BELAY_HOME={quote(str(world.home))} {_program()} {arguments}"
+
+
 def _program() -> str:
     """Return how a person here runs the command line."""
     from pathlib import Path
 
-    path = Path(sys.argv[0])
-    return str(path) if path.name == "belay" else f"{sys.executable} -m belay.cli"
+    path = Path(sys.argv[0]).absolute()
+    return str(path) if path.name == "belay" and path.exists() else f"{sys.executable} -m belay.cli"
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
     return {
         "settings": ("environment variables", _settings),
         "policies": (str(settings.policies), _policies),
-        "orchestration": (settings.airflow_url or "none", _airflow),
+        "orchestration": (settings.airflow_url or _own_airflow(belay) or "none", _airflow),
         "ledger": (_shown(settings.ledger_url), _ledger),
         "warehouse": (_shown(settings.warehouse_url), _warehouse),
         "data clock": (_clock_in_use(belay), _clock),
@@ -129,10 +129,18 @@ def _not_adopted(belay: Services, policies: Policies) -> list[str]:
         return []  # the ledger has a line of its own
 
 
+def _own_airflow(belay: Services) -> str:
+    """Return the address of the Airflow that `belay up` or the demo runs in this home; else nothing."""
+    from belay.cli.local import own_airflow
+
+    found = own_airflow(belay.settings.home)
+    return found.url if found is not None and found.running() else ""
+
+
 def _airflow(belay: Services) -> tuple[Answers, str]:
     import requests
 
-    url = belay.settings.airflow_url
+    url = belay.settings.airflow_url or _own_airflow(belay)
     if not url:
         return Answers.UNUSED, "BELAY_AIRFLOW_URL is not set: nothing runs the gates; `belay up` starts one"
     answer = requests.get(f"{url.rstrip('/')}/api/v2/monitor/health", timeout=_SECONDS)

@@ -150,6 +150,15 @@ class LocalWorld:
         return stopped
 
 
+def own_airflow(home: Path) -> LocalAirflow | None:
+    """Return the Airflow that was last started in ``home``, running or not; None where none ever was."""
+    try:
+        port = int((home / "airflow" / "port").read_text())
+    except (OSError, ValueError):
+        return None
+    return LocalAirflow(home / "airflow", port, {})
+
+
 def _is_free(port: int) -> bool:
     import socket
 

@@ -28,6 +28,10 @@ def check(
         Path | None, typer.Argument(help="Folder of capability files. Default: BELAY_POLICIES.")
     ] = None,
     *,
+    warehouse: Annotated[
+        bool,
+        typer.Option("--warehouse", help="Look for every table, column and surface in the warehouse too."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Read every capability file and say what is wrong: file, line, value, and what would be right."""
@@ -40,19 +44,36 @@ def check(
     policies = load_policies(where, expectations=belay.settings.expectations)
     usable = sorted(policies.capabilities)
     warnings = _warnings(policies)
+    lacking: list[str] = []
+    if warehouse:
+        from belay.cli.warehouse_check import cannot_be_read
+
+        lacking = list(cannot_be_read(belay.warehouse, policies.capabilities.values()))
     if json:
         errors = [asdict(error) for error in policies.errors]
-        print_json({"folder": str(where), "capabilities": usable, "errors": errors, "warnings": warnings})
+        print_json(
+            {
+                "folder": str(where),
+                "capabilities": usable,
+                "errors": errors,
+                "warnings": warnings,
+                "warehouse": lacking,
+            }
+        )
     else:
         for error in policies.errors:
             warn(str(error))
+        for problem in lacking:
+            warn(f"warehouse: {problem}")
         for warning in warnings:
             warn(f"warning: {warning}")
         say(f"{counted(len(usable), 'capability')} can be used: {', '.join(usable) or 'none'}")
         if policies.errors:
             broken = ", ".join(sorted(policies.broken)) or "none"
             say(f"{counted(len(policies.errors), 'error')}; broken: {broken}")
-    if policies.errors:
+        if warehouse and not lacking:
+            say("the warehouse has every table, column and surface that they need")
+    if policies.errors or lacking:
         raise typer.Exit(NO)
 
 

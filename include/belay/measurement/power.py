@@ -313,6 +313,12 @@ def measurability(
     if holdout:
         traffic += f"; without the holdout's {percent(holdout)}, {taking_part.sum():,.0f} take part"
     where = f"at {percent(scope)} of the traffic ({traffic})"
+    if not arrivals.sum():
+        sentence = (
+            f"Not measurable: there are no exposures of surface {policy.surface} in the {len(arrivals)} days "
+            "read, so no number of days is enough. Does the product log them, under this name?"
+        )
+        return found(units, math.inf, needs, (), sentence)
     if days <= maximum:
         sentence = (
             f"Measurable: {units:,.0f} units, {days:.1f} days {where}; the maximum is {maximum:.1f} days."

@@ -190,6 +190,12 @@ def _catalogue(shared: Shared, document: Document) -> None:
     sources = model.sources or {}
     for name, source in sources.items():
         shared.columns[name] = frozenset(source.columns or ())
+    if sources and "exposures" not in sources:
+        right = (
+            "write exposures: {columns: [event_id, unit_id, optimization, variant, surface, event_time, …]}"
+        )
+        problem = "there is no source 'exposures': nobody could tell who saw what"
+        _broken(shared, METRICS, [document.error(("sources",), ..., problem, right)])
     metrics = document.value.get("metrics")
     if not isinstance(metrics, dict) or not metrics:
         _broken(
