@@ -53,14 +53,25 @@ _SLACK = _SlackApp()
 
 
 class _Started:
-    """Middleware that does nothing but be made, when Airflow's web server starts and nowhere else."""
+    """Middleware that does nothing but be made, when Airflow's web server starts and nowhere else.
+
+    What is answered anywhere then wakes its run from here, for which it takes no login.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
         threading.Thread(target=_SLACK.prepare, name="belay-slack", daemon=True).start()
+        threading.Thread(target=_wake_runs, name="belay-waker", daemon=True).start()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)
+
+
+def _wake_runs() -> None:
+    from belay.web.waking import Waker
+    from belay.web.wiring import services
+
+    Waker(services()).run()
 
 
 def _slack_app() -> Any:
@@ -76,13 +87,12 @@ def _slack_app() -> Any:
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if not settings.signing_secret:
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    from belay.cli.airflow import session
-    from belay.orchestration.wake import wake
     from belay.slack.http import create_http_app
+    from belay.web.waking import wake_in_process
     from belay.web.wiring import services
 
     belay = services()
-    return create_http_app(belay, settings, wake=partial(wake, belay, session(belay)))
+    return create_http_app(belay, settings, wake=partial(wake_in_process, belay))
 
 
 class BelayPlugin(AirflowPlugin):
@@ -100,7 +110,12 @@ class BelayPlugin(AirflowPlugin):
             "kwargs": {},
             "name": "Belay: Required Actions",
         },
-        {"middleware": _Started, "args": [], "kwargs": {}, "name": "Belay: Slack is ready"},
+        {
+            "middleware": _Started,
+            "args": [],
+            "kwargs": {},
+            "name": "Belay: Slack is ready, and answers wake their runs",
+        },
     ]
     external_views: ClassVar[list[Any]] = [
         {

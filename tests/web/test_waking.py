@@ -1,0 +1,110 @@
+"""What was settled by any channel wakes its run from inside the web server, without a login."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
+
+from belay.domain.events import Choice
+from belay.gates import people
+from belay.web.waking import Waker
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from fastapi import HTTPException
+from sqlalchemy import insert, select, text
+
+from belay.gates.answers import LOOK
+from belay.web.waking import look_again
+
+initdb()
+TASK = ("rollout__wording", "opt__step1", "approval")
+
+
+def refused():
+    try:
+        look_again(*TASK[:2])
+    except HTTPException as error:
+        return error.status_code
+
+
+assert refused() == 404
+name = uuid4()
+names = dict(zip(("dag_id", "run_id", "task_id"), TASK), map_index=-1)
+row = dict(names, id=name, try_number=1, max_tries=0, pool="p", pool_slots=1, queue="q", priority_weight=1,
+           state="awaiting_input", next_method="execute_complete", span_status="none")
+run = dict(dag_id=TASK[0], run_id=TASK[1], run_type="manual", state="running", run_after=datetime.now(UTC))
+page = dict(ti_id=name, options=["Approve", LOOK], subject="may it?", body="fine", multiple=False, params={})
+with create_session() as session:
+    session.execute(text("PRAGMA foreign_keys=OFF"))  # the task alone matters, not its run and its DAG
+    session.execute(insert(DagRun.__table__).values(run))
+    session.execute(insert(TaskInstance.__table__).values(row))
+    session.execute(insert(HITLDetail.__table__).values(page))
+look_again(*TASK[:2])
+with create_session() as session:
+    state, event = session.execute(select(TaskInstance.state, TaskInstance.next_kwargs)).one()
+    said = session.execute(select(HITLDetail.chosen_options, HITLDetail.responded_by)).one()
+assert state == "scheduled", state
+assert said[0] == [LOOK]
+assert said[1]["id"] == "belay", said[1]
+assert LOOK in str(event), event
+assert refused() == 409
+"""
+
+
+def test_airflow_resumes_a_parked_task_and_refuses_what_does_not_wait(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "BELAY"))}
+    environment |= {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "BELAY_HOME": str(tmp_path / "home"),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+@pytest.fixture
+def woken():
+    return []
+
+
+def test_what_is_settled_is_woken_once_whatever_the_channel(belay, woken) -> None:  # noqa: F811
+    done = threading.Event()
+
+    def wake(_belay, request):
+        woken.append(request.id)
+        done.set()
+
+    waker, request = Waker(belay, wake), ask(belay)
+    assert waker.look() == [], "what was there before is only remembered"
+    nora = belay.roster().person("nora")
+    people.vote(belay, request.id, Choice.APPROVE, person=nora, reason="fine", via="cli")
+    assert waker.look() == [request.id]
+    assert done.wait(10)
+    assert waker.look() == []
+    assert woken == [request.id]
+
+
+def test_no_ledger_is_made_by_looking(tmp_path) -> None:
+    from belay.services import Services
+    from belay.settings import Settings
+
+    nothing = Services(Settings.from_env({"BELAY_HOME": str(tmp_path / "none")}))
+    assert Waker(nothing).look() == []
+    assert not (tmp_path / "none").exists()
