@@ -1,4 +1,4 @@
-"""The whole loop, from the question to the outcome in the thread, through each way in which Slack is untidy."""
+"""The whole loop, from the question to the outcome in the thread, in each way in which Slack is untidy."""
 
 from __future__ import annotations
 
