@@ -118,9 +118,18 @@ class Monitoring:
         if self.split.alarm:
             return self.split.sentence
         if self.finding is Finding.HARMLESS:
-            return "every metric is shown to stay within its margin"
+            return "; ".join(["every metric is shown to stay within its margin", *self._scatter])
         silent = [f"{e.title} cannot be judged ({e.silent})" for e in self.effects if e.silent]
-        return "; ".join(["no harm shown", *silent])
+        return "; ".join(["no harm shown", *silent, *self._scatter])
+
+    @property
+    def _scatter(self) -> list[str]:
+        """Where the effects of days differ by more than chance, in words."""
+        return [
+            f"{e.title} differs from day to day ({e.dispersion.ratio:.1f} times chance)"
+            for e in self.effects
+            if e.dispersion is not None and e.dispersion.noticed
+        ]
 
     @property
     def harm_sentence(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 PICTURE_ALPHA = 0.05
 """Error rate of the confidence sequence in the picture (two-sided)."""
 _NOTICEABLE = 0.025
-"""Two questions are asked of the daily effects; together they speak up falsely in at most 5 %."""
+"""Level of the trend; that days differ at all is asked at the dispersion's own."""
 _MIN_DAYS = 3
 
 
@@ -92,13 +92,16 @@ def _novelty(cells: Cells, plan: MeasurementPlan, arm: int) -> Novelty:
         sentence = f"{planned.metric.title}: fewer than {_MIN_DAYS} exposure days to compare."
         return Novelty(name, planned.metric.id, None, noticeable=False, sentence=sentence)
     result = drift(day[used], found.difference[used], variance[used])
-    noticeable = min(result.p, result.q_p) < _NOTICEABLE
+    # One question, one answer: whether days differ is the dispersion's to say, here and in the interval.
+    days = compare(cells, plan, planned, arm).dispersion
+    result = replace(result, q=days.q, q_p=days.p)
+    noticeable = result.p < _NOTICEABLE or days.noticed
     if result.p < _NOTICEABLE:
         sign = 1.0 if planned.metric.direction.value == "increase" else -1.0
         way = "shrinks" if sign * result.slope < 0 else "grows"
         said = f"the effect {way} from exposure day to exposure day (p = {result.p:.3f}): novelty or learning"
     elif noticeable:
-        said = f"the effect differs between exposure days (p = {result.q_p:.3f})"
+        said = f"the effect differs between exposure days (p = {days.p:.3f})"
     else:
         said = f"the effect is steady over {result.days} exposure days"
     return Novelty(name, planned.metric.id, result, noticeable, f"{planned.metric.title}: {said}.")

@@ -14,6 +14,7 @@ from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE
 from belay.measurement.cells import ALL, Cells, MetricCells, Segment, Stratum
 from belay.measurement.decision import Findings, decide_effects
+from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
 from belay.measurement.plan import EXPOSED, MeasurementPlan, Phase, holdout_plan, plan_for
 from belay.measurement.reading import Reading
@@ -62,6 +63,7 @@ class Window:
         level: float | None,
         luck: float,
         rng: np.random.Generator,
+        earlier: Mapping[str, Earlier] | None = None,
     ) -> None:
         treated = scope / FULL_SCOPE
         shares = {CONTROL: 1 - treated} | {v.key: treated / len(truths) for v in proposal.variants}
@@ -73,6 +75,7 @@ class Window:
             window=length,
             planned_units=int(traffic.units_per_day * length / DAY),
             primary_alpha=level,
+            earlier=earlier,
         )
         self._traffic, self._truths, self._rng, self._luck = traffic, truths, rng, luck
         self._start = start.replace(tzinfo=None)
@@ -128,9 +131,9 @@ def overall(
     start = since.replace(tzinfo=None)
     until = start + len(days) * DAY
     plan = holdout_plan(policy, names, since=start, until=until, holdout=holdout)
-    units = np.array([[seen for seen, _ in days]]).sum(axis=1)
-    events = np.array([[hits for _, hits in days]]).sum(axis=1)
-    strata = (Stratum(start.date(), 0),)
+    units = np.array([seen for seen, _ in days])
+    events = np.array([hits for _, hits in days])
+    strata = tuple(Stratum((start + day * DAY).date(), 0) for day in range(len(days)))
     cells = cells_of(until, (CONTROL, EXPOSED), strata, units, {policy.primary.metric.id: events})
     return decide_effects(cells, plan, extended=True)
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from belay.domain.rules.due import due_demotions
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, Status
+from belay.gates.earlier import MOST_REVIEWS
 from belay.gates.promotion import next_stage
+from belay.measurement.dispersion import earlier_of
+from belay.measurement.findings import to_plain
 from belay.review.verdict import verdict_of
 from belay.storefront.quarters.agents import CONVERSION, AgentKind, Change, propose
 from belay.storefront.quarters.measured import DAY, Counts, Traffic, Window, overall
@@ -85,6 +89,7 @@ class Quarters:
         self.current: str | None = None
         self.window: Window | None = None
         self.seen: dict[int, tuple[Counts, Counts]] = {}
+        self.reviewed: dict[str, dict[str, Any]] = {}
         self.world.do(c.AdoptPolicy(self.policy, "the scenario begins"), human("olive"))
 
     def run(self, days: int) -> Course:
@@ -231,21 +236,31 @@ class Quarters:
         )
         self.world.do(taken, "window")
         if look.harm_sentence is not None:
-            self._judge(known, Gate.WINDOW, Verdict.FAIL, sentence=look.harm_sentence)
+            self._judge(known, Gate.WINDOW, Verdict.FAIL, sentence=look.harm_sentence, caution=look.caution)
             return ReviewVerdict.ROLL_BACK
         over = window.days * DAY >= timedelta(seconds=self.policy.window.maximum_seconds)
         if not (look.decided or over or window.days * DAY == self._length):
             return None
         extended = window.days * DAY > self._length
         findings = window.decide(extended=extended)
+        self.reviewed[known.id] = {"metrics": to_plain(findings.effects)}
         verdict, sentence = verdict_of(findings, look, {"verdict": "pass"})
         if verdict is ReviewVerdict.HOLD and not over:
             return None  # a later run looks again
         self._judge(known, Gate.WINDOW, Verdict.PASS)
         best = findings.best
-        found = Estimate(best.primary.effect, best.primary.low, best.primary.high) if best else None
+        interval = (best.primary.expected or best.primary) if best else None
+        found = Estimate(best.primary.effect, interval.low, interval.high) if best and interval else None
         found = found if found is not None and found.sound else None
-        self._judge(known, Gate.REVIEW, verdict.gate, verdict, sentence=sentence, found=found)
+        self._judge(
+            known,
+            Gate.REVIEW,
+            verdict.gate,
+            verdict,
+            sentence=sentence,
+            found=found,
+            caution=findings.caution,
+        )
         if verdict is ReviewVerdict.HOLD:  # its time is over: the agent takes it back and goes on
             withdrawn = c.RollBack(known.id, "withdrawn", "nothing was shown in time")
             self.world.do(withdrawn, known.proposal.proposed_by)
@@ -273,6 +288,7 @@ class Quarters:
             level=step.level if step else None,
             luck=self.kind.luck if lucky else 0.0,
             rng=self.rng,
+            earlier=earlier_of(list(self.reviewed.values())[-MOST_REVIEWS:]),
         )
         return self.window
 
@@ -374,9 +390,9 @@ class Quarters:
         *,
         sentence: str = "",
         found: Estimate | None = None,
+        caution: bool = False,
     ) -> None:
         assert known.step is not None
-        command = c.JudgeGate(
-            known.id, known.step.number, gate, verdict, sentence or f"{gate}: {verdict}", None, review, found
-        )
+        told = sentence or f"{gate}: {verdict}"
+        command = c.JudgeGate(known.id, known.step.number, gate, verdict, told, None, review, found, caution)
         self.world.do(command, str(gate))
