@@ -19,7 +19,7 @@ from belay.ledger.schema import REVISION, projections
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
 
-FORM = ("0004", "1f999475d10f2f4fdfac83b156feb172295dabf413daefe0ce02d457e166d573")
+FORM = ("0005", "9322892a8bfc1894f1c0e010f6333bb0718d8b5902db0b34fd9e1f2a177de3dc")
 """The newest migration, and the digest of the state's form at it."""
 
 

@@ -43,12 +43,14 @@ def test_a_better_headline_passes_every_gate(tmp_path: Path) -> None:
     assert (known.scope, [phase.scope for phase in known.phases]) == (5000, [5000])
 
 
-def test_a_worse_headline_is_rolled_back_before_its_week_is_over(tmp_path: Path) -> None:
+def test_a_worse_headline_is_taken_down_before_its_week_is_over(tmp_path: Path) -> None:
     walk = replay(upworthy(made_up((5000, 5000), (250, 50))), tmp_path)
     assert ended(walk) == (Gate.WINDOW, Verdict.FAIL)
     assert walk.looks < 13
     known = ledger_of(tmp_path).state().optimizations["headline-tttttttttttt"]
-    assert known.status is Status.ROLLED_BACK
+    assert (known.status, known.scope) == (Status.HELD, 0), "harm so far, on days too few to charge it"
+    assert known.results.cautioned_at is not None
+    assert known.results.harmed_at is None
 
 
 def test_a_broken_split_is_stopped_by_the_quality_gate(tmp_path: Path) -> None:
