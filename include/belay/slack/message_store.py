@@ -99,7 +99,8 @@ class MessageStore:
         row = {"channel": self._channel, "name": name, "posted_in": "", "ts": "", "at": now.isoformat()}
         fresh = self._insert().values(**row, shown="", payload="{}").on_conflict_do_nothing()
         with self._writing() as connection:
-            if connection.execute(fresh).rowcount:
+            # Not by rowcount: psycopg reports -1 where the row was there.
+            if connection.execute(fresh.returning(_messages.c.name)).first() is not None:
                 return Claim.MINE
         found = self._row(name)
         if found is None or found.ts:
