@@ -133,6 +133,23 @@ def test_a_freeze_between_approval_and_widening_holds(world):
     assert widen(world.belay, name, 1).scope == 2000
 
 
+def test_a_window_whose_data_stand_still_records_no_look_a_poll(world):
+    name = world.propose("checkout-good")
+    exposed(world, name)
+    admit(world.belay, name, "run2")
+    quality(world.belay, name, 2)
+    assert window_look(world.belay, name, 2).outcome is None
+    head = world.belay.ledger.head()
+    for _ in range(3):
+        still = window_look(world.belay, name, 2)
+        assert still.outcome is None
+        assert still.sentence.startswith("no data since the last look: look 2: ")
+    assert world.belay.ledger.head() == head
+    world.run(2)
+    assert window_look(world.belay, name, 2).outcome is None
+    assert world.belay.ledger.head() != head
+
+
 def test_without_a_warehouse_nothing_widens_and_a_veto_still_works(world):
     name = world.propose("checkout-good")
     exposed(world, name)

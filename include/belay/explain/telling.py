@@ -21,6 +21,7 @@ class Question(StrEnum):
 
 
 _SHORT = 12
+_UNFOLDED = 8
 """Digits of a digest that are shown: `belay show` finds the document by them."""
 
 
@@ -42,11 +43,20 @@ class Claim:
         if not self.entries:
             raise ValueError(f"a claim needs an entry: {self.sentence!r}")
 
+    @property
+    def folded(self) -> bool:
+        """Whether it rests on so many entries (a window's looks) that first, last and count say more."""
+        return len(self.entries) > _UNFOLDED
+
     def told(self, *, cites: bool = False) -> str:
         """Return the sentence with its entries' numbers; where it ``cites``, with its evidence's too."""
         sources = [f"#{seq}" for seq in self.entries]
+        pieces = [f"evidence {name[:_SHORT]}" for name in self.evidence]
+        if self.folded:
+            sources = [f"#{self.entries[0]}–#{self.entries[-1]}, {len(self.entries)} entries"]
+            pieces = [f"the last {pieces[-1]}"] if pieces else []
         if cites:
-            sources += [f"evidence {name[:_SHORT]}" for name in self.evidence]
+            sources += pieces
         return f"{self.sentence} [{', '.join(sources)}]"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.events import LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.gates.autonomy import check_autonomy
@@ -16,9 +17,14 @@ from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_u
 from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
 from belay.gates.widen import settle_scope
+from belay.ledger.store import recorded as recorded_entry
 
 if TYPE_CHECKING:
     from belay.services import Services
+
+
+_NEWEST = 50
+"""Entries of an optimization among which its newest look is searched; further back, one more is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,10 @@ def _judge(
     else:
         sentence = f"{so_far}, {units}, {found.standing}"
     early = bool(found.decided) and not over and elapsed < plan.window
+    enough = found.enough and elapsed >= plan.window
+    ends = found.harm_sentence is not None or over or early or enough
+    if not ends and _last_look(belay, known, step.number) == reading.until:
+        return Look(None, f"no data since the last look: {sentence}")
     evidence = belay.ledger.put_evidence(_document(known, look, reading, sentence, early=early))
     harmful = found.harm_sentence is not None
     taken = c.TakeLook(
@@ -101,11 +111,20 @@ def _judge(
             f"decided early, after {in_words(elapsed)} of {in_words(plan.window)}: {units}, {found.decided}"
         )
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
-    if over or (found.enough and elapsed >= plan.window):
+    if over or enough:
         ending = "the window is over" if found.enough else "the maximum is reached before the minimum sample"
         text = f"{ending}: {in_words(elapsed)}, {units}, {found.standing}"
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
     return Look(None, sentence)
+
+
+def _last_look(belay: Services, known: OptimizationState, step: int) -> datetime | None:
+    """Return the data time of the step's newest look that is recorded: the same data say the same again."""
+    for entry in reversed(list(belay.ledger.entries(last=_NEWEST, optimization=known.id))):
+        event = recorded_entry(entry).event
+        if isinstance(event, LookTaken):
+            return event.data_time if event.step == step else None
+    return None
 
 
 def _not_seen(policy: CapabilityPolicy, problem: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from belay.approval.reading import read_card
-from belay.domain.events import GateJudged
+from belay.domain.events import GateJudged, LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
@@ -26,6 +27,7 @@ from belay.web.story import who
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
+    from belay.domain.evolve import Recorded
     from belay.policy.load import Policies
     from belay.services import Services
 
@@ -93,11 +95,31 @@ def board(belay: Services) -> dict[str, Any]:
                 "by": who(entry),
                 "sentence": narrate(entry.event),
                 "optimization": getattr(entry.event, "optimization", ""),
+                "looks_before": before,
             }
-            for entry in newest[:_RECENT]
+            for entry, before in _folded(newest)
         ],
         "ledger": {"entries": seq, "head": head},
     }
+
+
+def _folded(newest: Sequence[Recorded]) -> Iterator[tuple[Recorded, int]]:
+    """Yield the newest entries; a step's looks are one, with how many came before it there."""
+    looks = Counter((e.event.optimization, e.event.step) for e in newest if isinstance(e.event, LookTaken))
+    told: set[tuple[str, int]] = set()
+    shown = 0
+    for entry in newest:
+        if isinstance(entry.event, LookTaken):
+            of = (entry.event.optimization, entry.event.step)
+            if of in told:
+                continue
+            told.add(of)
+            yield entry, looks[of] - 1
+        else:
+            yield entry, 0
+        shown += 1
+        if shown == _RECENT:
+            return
 
 
 def _capability(
