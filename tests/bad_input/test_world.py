@@ -58,7 +58,7 @@ def test_a_read_only_ledger(
         assert "verified" in check.stdout
         for command in (
             ("approve", request_id, "--as", "nora", "--reason", "fine"),
-            ("propose", str(PROPOSALS / "search-synonyms.yaml")),
+            ("propose", str(PROPOSALS / "search-synonyms.yaml"), "--as", "ranker"),
             ("freeze", "all", "--as", "dana", "--reason", "stop"),
         ):
             refused = run(*command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,11 +43,18 @@ def policies(home: Path) -> Path:
 
 @pytest.fixture
 def belay(home: Path) -> Belay:
-    """Run the command line in this process: ``belay("status", "--json")``."""
+    """Run the command line in this process: ``belay("status", "--json")``.
+
+    Who proposes is the agent that the file names, under its account, unless a test says who.
+    """
     from belay.cli.app import app
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        if words[0] == "propose" and not {"--as", "--help"} & set(words):
+            named = re.search(r"^agent: (\w+)$", Path(words[1]).read_text(errors="replace"), re.MULTILINE)
+            words += ["--as", named[1] if named else "copywriter"]
+        return CliRunner().invoke(app, words)
 
     return run
 

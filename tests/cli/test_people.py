@@ -98,7 +98,10 @@ def test_freeze_and_unfreeze(belay, services: Services, request_id: str) -> None
     unknown = belay("freeze", "surface:nowhere", "--as", "dana", "-r", "x")
     assert unknown.exit_code == 2
     assert "there is: all, surface:account, surface:checkout" in unknown.stderr
-    assert belay("unfreeze", "surface:checkout", "--as", "dana", "-r", "over").exit_code == 0
+    own = belay("unfreeze", "surface:checkout", "--as", "dana", "-r", "over")
+    assert own.exit_code == 1
+    assert "it takes ops or veto" in own.stderr
+    assert belay("unfreeze", "surface:checkout", "--as", "omar", "-r", "over").exit_code == 0
     assert not services.ledger.state().freezes
 
 

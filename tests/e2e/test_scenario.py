@@ -81,7 +81,10 @@ def write_policies(folder: Path) -> None:
             suggest={"completed": 2, "harm_rate": 0.7, "override_rate": 0.7, "agreement": 0.5},
         ),
     )
-    change("_people.yaml", lambda roster: roster["agents"].update({AGENT.name: "dana"}))
+    change(
+        "_people.yaml",
+        lambda roster: roster["agents"].update({AGENT.name: {"owner": "dana", "airflow": ["robot"]}}),
+    )
     # A day of this shop is 12 seconds: one harm of it would spend the week's budget, and freeze everything.
     change("_defaults.yaml", lambda defaults: defaults["guard"].update(harm_per_week=1000))
     document = {
@@ -210,7 +213,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
     shop.open()
     done = threading.Event()
     settings = {"BELAY_POLICIES": str(home / "capabilities"), "BELAY_PROMOTION_SCHEDULE": "none"}
-    with running(home, with_shop=False, users={"robot": "user"}, **settings) as world:
+    with running(home, with_shop=False, users={"robot": "viewer"}, **settings) as world:
         pace = {"seconds_per_tick": 0.5, "stop": done.is_set}
         runner = threading.Thread(target=shop.run, kwargs=pace)
         runner.start()

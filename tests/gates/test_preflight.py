@@ -21,7 +21,7 @@ def roster(**roles: set[str]) -> Roster:
 
 def preflight(people: Roster, quorum: int = 2) -> tuple[Verdict, str]:
     policy = a_policy(approval=ApprovalRule((APPROVER, RISK), quorum, (VETO,), 7200, 3600))
-    found = _roster_preflight(people, a_proposal(), policy)
+    found = _roster_preflight(people, a_proposal().conflicted, policy)
     return found.verdict, found.sentence
 
 

@@ -38,4 +38,8 @@ def test_an_agent_cannot_choose_who_answers_for_it(belay, changes, says):
 def test_the_same_proposal_twice_is_one(belay):
     for _ in range(2):
         propose(belay, parse_proposal(DOCUMENT))
-    assert [e.kind for e in belay.ledger.entries()] == ["policy.adopted", "optimization.proposed"]
+    assert [e.kind for e in belay.ledger.entries()] == [
+        "roster.noted",
+        "policy.adopted",
+        "optimization.proposed",
+    ]

@@ -85,7 +85,7 @@ def test_the_log_tells_what_each_proposal_would_have_done(shop: World) -> None:
 def test_the_same_reading_twice_is_one(shop: World) -> None:
     shop.propose("warm", **says("by_name"))
     first, seq = measure(shop), shop.belay.ledger.state().seq
-    assert seq == 3, "policy, proposal, shadow"
+    assert seq == 4, "roster, policy, proposal, shadow"
     assert measure(shop) == first
     assert shop.belay.ledger.state().seq == seq
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belay.domain.actors import Actor
-from belay.domain.events import EVENTS, Event, PolicyAdopted
+from belay.domain.events import EVENTS, Event, PolicyAdopted, RosterNoted
 from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Prediction, Proposal, Variant
 from belay.domain.stages import Stage
@@ -43,6 +43,12 @@ policies = st.builds(
     leases=st.dictionaries(st.sampled_from(Stage), finite),
 )
 st.register_type_strategy(PolicyAdopted, policies)
+rosters = st.builds(
+    RosterNoted,
+    people=st.dictionaries(text, st.lists(text, max_size=3).map(tuple), max_size=3),
+    agents=st.dictionaries(text, text, max_size=3),
+)
+st.register_type_strategy(RosterNoted, rosters)
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))

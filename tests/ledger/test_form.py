@@ -19,7 +19,7 @@ from belay.ledger.schema import REVISION, projections
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
 
-FORM = ("0005", "9322892a8bfc1894f1c0e010f6333bb0718d8b5902db0b34fd9e1f2a177de3dc")
+FORM = ("0006", "12e9c56a4a87a706e5a9f554aedb20a11623944978d06a87e188f3cf896a6f83")
 """The newest migration, and the digest of the state's form at it."""
 
 
@@ -69,5 +69,5 @@ def test_a_process_that_was_left_behind_by_a_migration_writes_nothing_more(tmp_p
     with ledger.engine.execution_options(belay_writes=True).begin() as connection:
         connection.execute(sa.text("UPDATE ledger_version SET version_num = '9999'"))
     with pytest.raises(LedgerError, match=r"migrated to revision 9999 while this process ran.*restart it"):
-        ledger.execute(AdoptPolicy(a_policy(id="other"), "start"), by=GATE, at=NOW)
+        ledger.execute(AdoptPolicy(a_policy(id="other", surface="new"), "start"), by=GATE, at=NOW)
     assert ledger.head() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from tests.support.builders import ANNA, BOT, GATE, NORA, NOW, OLIVE, VERA, a_policy, a_proposal
+from tests.support.builders import ANNA, BOT, GATE, MAY_LIFT, NORA, NOW, OLIVE, VERA, a_policy, a_proposal
 from tests.support.story import a_story
 
 from belay.domain import commands as c
@@ -100,7 +100,7 @@ def test_entries_name_what_they_are_about(story: Ledger) -> None:
     assert about["approval.voted"] == ("wording", "opt-2")
     assert about["veto.cast"] == ("wording", "opt-2")
     assert about["freeze.set"] == ("", "")
-    story.execute(c.Unfreeze("all", "morning"), by=OLIVE, at=NOW)
+    story.execute(c.Unfreeze("all", "morning", MAY_LIFT), by=OLIVE, at=NOW)
     story.execute(c.Freeze("capability:wording", "night"), by=OLIVE, at=NOW)
     (last,) = story.entries(last=1)
     assert (last.kind, last.capability) == ("freeze.set", "wording")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.support.builders import ANNA, BOT, GATE, NOW, OLIVE, a_policy, a_proposal
+from tests.support.builders import ANNA, BOT, GATE, MAY_LIFT, NOW, OLIVE, a_policy, a_proposal
 
 from belay.domain import commands as c
 from belay.domain.actors import human
@@ -63,7 +63,7 @@ def test_each_is_decided_on_what_the_one_before_left(ledger: Ledger) -> None:
         Ask(c.Freeze("surface:checkout", "sale"), OLIVE, NOW),
         Ask(c.Freeze("surface:checkout", "again"), OLIVE, NOW),
         Ask(c.Promote("wording", Stage.BOUNDED, "me"), BOT, NOW, key="mine"),
-        Ask(c.Unfreeze("surface:checkout", "over"), ANNA, NOW),
+        Ask(c.Unfreeze("surface:checkout", "over", MAY_LIFT), ANNA, NOW),
     ]
     outcomes = ledger.execute_many(asks)
     told = [(len(o.events), o.refusal.rule if o.refusal else "", o.replayed) for o in outcomes]

@@ -30,7 +30,8 @@ class Task:
         self.kept[key] = value
 
     def xcom_pull(self, task_ids):
-        return {"admit": {"step": 1}, "review": {"sentence": "no harm shown"}}[task_ids]
+        """Whoever may edit runs may write here."""
+        return {"admit": {"step": 99}, "review": {"sentence": "forged: it doubles everything"}}[task_ids]
 
     def context(self):
         return {
@@ -38,7 +39,7 @@ class Task:
             "task_instance": self,
             "task_state_store": self,
             "run_id": self.run,
-            "params": {"optimization": NAME},
+            "params": {"optimization": NAME, "capability": "checkout_wording"},
         }
 
 
@@ -89,6 +90,7 @@ def test_it_asks_on_the_page_and_parks(reviewed, sensor, pages):
         "Checkout wording, “Say when the parcel will arrive”: may it go from 0 % to 1 %?"
     )
     assert "no harm shown" in page["body"]
+    assert "forged" not in page["body"], "the ledger says what the review found, and XCom does not"
     assert f"/belay/run/{NAME}__step1" in page["body"]
     assert page["body"].startswith(
         "**What customers would see:** label: “order now” → “yours on Thursday”\n\n"

@@ -58,14 +58,19 @@ def test_what_the_rules_refuse_is_final_and_what_the_world_refuses_is_not(refuse
         obeying(unreachable)
 
 
-def test_a_run_that_was_not_admitted_says_what_to_do():
+def test_a_run_that_was_not_admitted_says_what_to_do(reviewed):
+    """The ledger says so, whatever stands in XCom: it has no part in it."""
     from airflow.sdk.exceptions import AirflowFailException
 
     from belay.orchestration.runtime import step_of
 
-    class NothingAdmitted:
-        def xcom_pull(self, task_ids):
-            return None
-
-    with pytest.raises(AirflowFailException, match="clear `admit`"):
-        step_of({"ti": NothingAdmitted()})
+    params = {"optimization": "checkout-delivery-date", "capability": "checkout_wording"}
+    run = reviewed()
+    assert step_of({"run_id": run, "params": params}) == 1
+    for other in (
+        {"run_id": "another", "params": params},
+        {"run_id": run, "params": params | {"optimization": "unknown"}},
+        {"run_id": run, "params": params | {"capability": "search_ranking"}},
+    ):
+        with pytest.raises(AirflowFailException, match="clear `admit`"):
+            step_of(other)

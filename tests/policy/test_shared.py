@@ -101,7 +101,7 @@ def test_two_people_cannot_share_an_account(folder):
 
 def test_an_agent_without_an_owner(folder):
     folder.edit("example", "segments:", "agents: [ranker]\nsegments:")
-    folder.edit("_people", "ranker: timo", "ranker: tim")
+    folder.edit("_people", "ranker: {owner: timo", "ranker: {owner: tim")
     assert (
         "agent 'ranker' is owned by nobody in the roster (found 'tim'); did you mean 'timo'?"
         in folder.error()
@@ -109,7 +109,7 @@ def test_an_agent_without_an_owner(folder):
 
 
 def test_a_quorum_that_only_the_agents_owner_could_complete(folder):
-    folder.edit("_people", "copywriter: dana", "copywriter: nora")
+    folder.edit("_people", "copywriter: {owner: dana", "copywriter: {owner: nora")
     folder.edit("example", "segments:", "agents: [copywriter]\napproval: {quorum: 2}\nsegments:")
     error = folder.error()
     assert "without nora, who owns the agent copywriter: 2 are needed, 1 could answer" in error

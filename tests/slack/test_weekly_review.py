@@ -11,6 +11,7 @@ from tests.slack.conftest import DANA, HOSTILE, NORA, OMAR, PRIYA, STRANGER, TIM
 from tests.support.block_kit import faults
 
 from belay.domain import commands as c
+from belay.domain.actors import human
 from belay.domain.gates import Estimate
 from belay.gates import people
 from belay.gates.admit import propose
@@ -168,7 +169,7 @@ def test_who_is_not_asked_is_told_why_and_nobody_else_sees_it(slack, belay, serv
     assert answer == f"{own_work} To put it on record all the same: /belay judge {NAME} yes|no reason"
     assert told(slack, PRIYA, WOULD, ts).startswith("You are not active in the roster")
     document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
-    own = propose(belay, parse_proposal(document | {"optimization": "noras-own"}, by_person="nora")).id
+    own = propose(belay, parse_proposal(document | {"optimization": "noras-own"}, by=human("nora"))).id
     slack.until("it is listed too", lambda: buttons(list_of(slack)) == [NAME, own])
     assert told(slack, NORA, "belay_would:2", ts).startswith(own_work)
     assert slack.state()["views"] == []
@@ -285,7 +286,9 @@ def test_a_new_week_takes_the_buttons_of_the_old_list(slack, belay, settings):
     assert watcher.tick() == ["digest-2026-W47"]
     judged(belay, first)
     belay.now = lambda: monday + timedelta(days=7)
-    assert watcher.tick() == ["digest-2026-W48", "digest-2026-W47"]
+    no_guard, *shown = watcher.tick()
+    assert no_guard == "alarm-2026-11-23", "no guard has looked in all that week"
+    assert shown == ["digest-2026-W48", "digest-2026-W47"]
     old, new = lists(slack)
     assert (buttons(old), buttons(new)) == ([], [second])
     assert "This list is over: what still waits is in the newest one." in words(old)

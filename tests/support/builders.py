@@ -32,6 +32,8 @@ ANNA, NORA, OLIVE, VERA = human("anna"), human("nora"), human("olive"), human("v
 """Anna answers for the bot, Nora approves, Olive owns the capabilities, Vera holds the veto."""
 APPROVER, VETO = "cx_owner", "duty"
 """The role that approves, and the role that vetoes."""
+MAY_LIFT = frozenset({VETO})
+"""The roles of somebody who may lift a freeze of these capabilities."""
 
 
 EASY = AutonomyRule(criteria={stage: Criteria() for stage in Stage if stage.above is not None})

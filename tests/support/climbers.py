@@ -248,7 +248,7 @@ class Climbers(RuleBasedStateMachine):
                 c.Freeze("all", "look"),
                 c.StartStep(name, f"frozen-{state.seq}", old),
                 *(c.JudgeGate(name, number + 1, gate, Verdict.PASS, "yes", "e") for gate in Gate),
-                c.Unfreeze("all", "looked"),
+                c.Unfreeze("all", "looked", frozenset({VETO})),
             ],
             "settle": [c.SettleRequest(r.id) for r in requests],
             "freeze": [c.Freeze(f"surface:{known.surface}", "look")],
@@ -369,7 +369,7 @@ class Climbers(RuleBasedStateMachine):
     @rule(by=actors)
     def unfreeze(self, by: Actor) -> None:
         for target in sorted(self.oracle.frozen):
-            self.ask(c.Unfreeze(target, "looked"), by)
+            self.ask(c.Unfreeze(target, "looked", frozenset({VETO})), by)
 
     @rule(name=optimizations, forged=st.booleans(), version=version, run=st.integers(1, 3), by=actors)
     def start(self, name: str, forged: bool, version: int, run: int, by: Actor) -> None:

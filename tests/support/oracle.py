@@ -43,6 +43,11 @@ class Climb:
         return self.scope > 0 or (self.intent is not None and self.intent.to_scope > 0)
 
 
+def _voices(vote: e.VoteCast) -> set[str]:
+    """Return whose voice a vote uses up: a delegate's that does not count leaves the giver theirs."""
+    return set(_people(vote)) if vote.counted else {vote.voter}
+
+
 def _people(vote: e.VoteCast) -> tuple[str, ...]:
     """Return whose voice a vote is: the voter's, and that of whom they answered for."""
     return (vote.voter, vote.on_behalf_of) if vote.on_behalf_of else (vote.voter,)
@@ -175,8 +180,8 @@ class Oracle:
         assert event.digest == asked.digest, "a vote on something else"
         assert event.request not in self.closed, "a vote after the end"
         assert recorded.at < asked.expires_at, "a vote after it expired"
-        heard = [person for _, vote in before for person in _people(vote)]
-        assert not set(_people(event)) & set(heard), "I4: a person was heard twice"
+        heard = {person for _, vote in before for person in _voices(vote)}
+        assert not _voices(event) & heard, "I4: a person was heard twice"
         if self.held is not None:
             self._stands(event, asked, recorded)
         before.append((recorded, event))

@@ -9,6 +9,7 @@ from tests.support.builders import (
     APPROVER,
     BOT,
     GATE,
+    MAY_LIFT,
     NORA,
     NOW,
     OLIVE,
@@ -72,6 +73,7 @@ def a_story(ledger: Ledger) -> None:
         do(c.Promote(capability, stage, "earned"))
 
     do(c.AdoptPolicy(policy, "start"))
+    do(c.NoteRoster({"nora": ("e1f2", "a3b4")}, {"bot": "anna"}))
     promote("wording", Stage.SUPERVISED)
     promote("wording", Stage.SUPERVISED)  # again: its lease is renewed
     measured = ledger.put_evidence({"oec": "wording"})
@@ -101,7 +103,7 @@ def a_story(ledger: Ledger) -> None:
     do(c.Veto("opt-2", "not like this", frozenset({VETO}), "slack"), VERA)
     # By the guard, as when a budget is spent: only who lifts such a freeze is remembered.
     do(c.Freeze("surface:checkout", "sale"), service("guard"))
-    do(c.Unfreeze("surface:checkout", "sale is over"), OLIVE)
+    do(c.Unfreeze("surface:checkout", "sale is over", MAY_LIFT), OLIVE)
     # What takes two live changes, or a complete one, is written down as it would be.
     batch = Batch(ledger.state(), ledger.head()[1])
     told = (

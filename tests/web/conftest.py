@@ -61,20 +61,26 @@ ORIGIN = {"Origin": "http://testserver"}
 
 @pytest.fixture
 def browse(belay: Services) -> Callable[..., TestClient]:
-    """Return a client of an Airflow user; None is nobody, ``may_answer`` is Airflow's permission."""
+    """Return a client of an Airflow user; None is nobody.
+
+    ``may_answer`` and ``may_change`` (DAGs) are Airflow's permissions.
+    """
     from airflow.api_fastapi.core_api.security import get_user
 
     from belay.web import auth
     from belay.web.app import create_app
     from belay.web.wiring import services
 
-    def client(user: str | None = "nora", *, may_answer: bool = True, **options: Any) -> TestClient:
+    def client(
+        user: str | None = "nora", *, may_answer: bool = True, may_change: bool = False, **options: Any
+    ) -> TestClient:
         app = create_app()
         app.dependency_overrides[services] = lambda: belay
         if user is not None:
             app.dependency_overrides[get_user] = lambda: User(user)
             app.dependency_overrides[auth.reader.dependency] = lambda: None
             app.dependency_overrides[auth.answerer.dependency] = allowed if may_answer else forbidden
+            app.dependency_overrides[auth.changes_dags] = lambda: may_change
         return TestClient(app, headers=ORIGIN, **options)
 
     def allowed() -> None:

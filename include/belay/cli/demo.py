@@ -237,15 +237,18 @@ def _is_watched(known: OptimizationState) -> bool:
 
 
 def _propose(world: LocalWorld) -> None:
+    import yaml
+
     from belay.cli.acts import ACTS
     from belay.storefront.scenario import SCENARIOS
 
     for act in ACTS:
         say(f"proposed: {act.optimization}, which {act.told}")
         file = SCENARIOS / "proposals" / f"{act.optimization}.yaml"
+        agent = str(yaml.safe_load(file.read_text(encoding="utf-8"))["agent"])
         # A young Airflow may be busy for longer than a request waits; proposing again changes nothing.
         for _ in range(_TRIES):
-            done = _belay(world, "propose", str(file), user="admin")
+            done = _belay(world, "propose", str(file), "--as", agent, user="admin")
             if done.returncode != UNAVAILABLE:
                 break
         if done.returncode:
@@ -289,9 +292,13 @@ def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> 
 
 
 def _where(world: LocalWorld) -> None:
+    from belay.cli.local import USERS
+
     passwords = world.airflow.passwords()
     say(f"Airflow: {world.airflow.url}   login: admin / {passwords['admin']}")
-    people = ", ".join(f"{user} / {password}" for user, password in passwords.items() if user != "admin")
+    people = ", ".join(
+        f"{user} / {password}" for user, password in passwords.items() if USERS[user] == "user"
+    )
     say(f"People who may answer: {people}")
     say(f"Command line: {command(world, 'status')}")
     say(f"Stop everything: {command(world, 'down')}")

@@ -104,6 +104,8 @@ def _policies(belay: Services) -> tuple[Answers, str]:
     policies = belay.policies()
     if policies.errors:
         return Answers.NO, f"{counted(len(policies.errors), 'error')}: run `belay policy check`"
+    if gone := _without_file(belay):
+        return Answers.NO, " ".join(gone)
     if waiting := _not_adopted(belay, policies):
         adopt = "read the change, then `belay policy adopt NAME --reason …`; until then no new step starts"
         return Answers.NO, f"changed since it came into force: {', '.join(waiting)}; {adopt}"
@@ -113,6 +115,19 @@ def _policies(belay: Services) -> tuple[Answers, str]:
             f"; `belay policy check` warns of {', '.join(hasty)} (notice, expiry or poll under what is usual)"
         )
     return Answers.YES, there
+
+
+def _without_file(belay: Services) -> list[str]:
+    """Return what is live without a policy file; nothing where the ledger cannot say."""
+    from belay.cli.parts import is_there
+    from belay.gates.alarms import without_file
+    from belay.ledger.errors import LedgerError
+
+    try:
+        there = is_there(belay.settings.ledger_url)
+        return [alarm.sentence for alarm in without_file(belay, belay.ledger.state())] if there else []
+    except LedgerError:
+        return []  # the ledger has a line of its own
 
 
 def _not_adopted(belay: Services, policies: Policies) -> list[str]:
@@ -149,7 +164,20 @@ def _airflow(belay: Services) -> tuple[Answers, str]:
         name: (said or {}).get("status") for name, said in answer.json().items() if isinstance(said, dict)
     }
     sick = [f"{name} is {status or 'absent'}" for name, status in health.items() if status != "healthy"]
+    sick += _idle_watches(belay)
     return (Answers.NO, ", ".join(sick)) if sick else (Answers.YES, f"{', '.join(health)} healthy")
+
+
+def _idle_watches(belay: Services) -> list[str]:
+    """Return which of the DAGs that watch are paused or not there, as far as this Airflow user may see."""
+    from belay.cli.airflow import session
+
+    airflow = session(belay)
+    if airflow is None:
+        return []
+    paused = {dag: airflow.is_paused(dag) for dag in ("guard", "reconcile")}
+    told = {True: "is paused: unpause it in Airflow", None: "is not in this Airflow: is dags/ deployed?"}
+    return [f"DAG {dag} {told[state]}" for dag, state in paused.items() if state is not False]
 
 
 def _ledger(belay: Services) -> tuple[Answers, str]:

@@ -11,7 +11,9 @@ import typer
 from belay.cli.exits import BadInputError
 
 if TYPE_CHECKING:
+    from belay.domain.actors import Actor
     from belay.domain.roster import Person, Roster
+    from belay.services import Services
 
 As = Annotated[
     str | None,
@@ -47,6 +49,51 @@ def identify(roster: Roster, claimed: str | None) -> Person:
     if not found.active:
         raise BadInputError(f"{found.id} ({found.name}) is not active in the roster _people.yaml")
     return found
+
+
+def identify_proposer(belay: Services, claimed: str | None, *, in_person: bool = False) -> Actor:
+    """Return who proposes at the command line: a person of the roster, or the agent whose account it is.
+
+    Where an Airflow user is logged in here who is one of them, it is that one, and ``claimed`` has to agree.
+    Where the user name at this computer is a person's, nobody proposes here as an agent.
+
+    Raises
+    ------
+    BadInputError
+        When the account is nobody's, or another than the one that is known here.
+    """
+    from belay.cli.airflow import credentials
+    from belay.domain.actors import ActorKind
+    from belay.domain.roster import AirflowUser
+
+    roster, session = belay.roster(), credentials()
+    known = None
+    if session is not None and belay.settings.airflow_url:
+        known = roster.by_account(AirflowUser(session.user))
+    name = (claimed or login()).strip()
+    by = roster.by_account(AirflowUser(name))
+    if known is not None and claimed is None:
+        by = known
+    elif by is None or by.kind is ActorKind.HUMAN:
+        by = _person(roster, claimed)
+    if known is not None and by != known:
+        raise BadInputError(f"--as {name} is not {known}, who is logged in to Airflow here")
+    own = roster.by_account(AirflowUser(login()))
+    if by.kind is ActorKind.AGENT and session is None and own is not None and own.kind is ActorKind.HUMAN:
+        raise BadInputError(f"your user name here is that of {own.id}: you propose as yourself, not as {by}")
+    if in_person and by.kind is not ActorKind.HUMAN:
+        raise BadInputError(f"--in-person: {name} is the account of {by}")
+    return by
+
+
+def _person(roster: Roster, claimed: str | None) -> Actor:
+    from belay.domain.actors import human
+
+    try:
+        return human(identify(roster, claimed).id)
+    except BadInputError as error:
+        told = f"{error}; agents propose under their accounts: {roster.accounts_in_words()}"
+        raise BadInputError(told) from None
 
 
 def _by_email(roster: Roster, email: str) -> Person | None:

@@ -22,8 +22,10 @@ from belay.orchestration.standalone import LocalAirflow, free_port
 if TYPE_CHECKING:
     from belay.services import Services
 
-USERS = {"admin": "admin", "nora": "user", "omar": "user", "priya": "user", "ruth": "user"}
-"""Who can log in: an administrator, and the people of the packaged roster who answer."""
+USERS = {"admin": "admin", "nora": "user", "omar": "user", "priya": "user", "ruth": "user"} | dict.fromkeys(
+    ("copywriter", "ranker", "retainer"), "viewer"
+)
+"""Who can log in: an administrator, the people of the packaged roster who answer, and its agents, who see."""
 
 _MARK = "demo.json"
 _PORT = 8080

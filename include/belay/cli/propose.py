@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from belay.cli.identity import As, identify
+from belay.cli.identity import As, identify_proposer
 from belay.cli.output import Json, print_json, say
-from belay.cli.parts import opened
+from belay.cli.parts import is_there, opened
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState
@@ -33,21 +33,25 @@ def propose(
         bool, typer.Option("--start/--no-start", help="Start its first run in Airflow, if that is known.")
     ] = True,
     person: Annotated[
-        bool, typer.Option("--in-person", help="You propose it yourself; by default its agent does.")
+        bool, typer.Option("--in-person", help="Refuse it unless you are a person of the roster.")
     ] = False,
     who: As = None,
     json: Json = False,
 ) -> None:
-    """Record a proposal in the ledger; proposing the same again changes nothing."""
-    from belay.gates.admit import propose as record
+    """Record a proposal in the ledger; proposing the same again changes nothing.
+
+    Whose account it is (--as, the Airflow user, your user name here) proposes it: a person, or an agent. What
+    the file says about its agent makes nobody that agent.
+    """
     from belay.gates.documents import read_proposal
-    from belay.gates.intake import parse_proposal
+    from belay.gates.proposing import take_proposal
 
     belay = opened()
-    by = identify(belay.roster(), who).id if person else None
-    proposal = parse_proposal(read_proposal(file), by_person=by)
-    before = belay.ledger.state().optimizations.get(proposal.optimization)
-    known = record(belay, proposal)
+    document = read_proposal(file)
+    by = identify_proposer(belay, who, in_person=person)
+    there = belay.ledger.state().optimizations if is_there(belay.settings.ledger_url) else {}
+    known = take_proposal(belay, document, by)
+    before = there.get(known.id)
     run, next_step = _start(belay, known) if start else (None, "not started here: the DAG intake starts it")
     if json:
         from belay.cli.status import summary
@@ -55,7 +59,7 @@ def propose(
         print_json({**summary(belay.ledger.state(), known), "digest": known.digest, "run": run})
         return
     told = "recorded" if before is None else "recorded already"
-    say(f"{told}: {known.id} for {known.capability}, content {known.digest[:12]}")
+    say(f"{told}: {known.id} for {known.capability}, content {known.digest[:12]}, proposed by {by}")
     say(next_step)
 
 

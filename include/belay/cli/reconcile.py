@@ -38,7 +38,7 @@ def reconcile(
     belay = opened(ledger=True)
     person = _person(belay, who) if accept else None
     while True:
-        code = _pass(belay, person, json=json, goes_on=not once)
+        code = _pass(belay, person, json=json, every=0.0 if once else every)
         if once:
             raise typer.Exit(code)
         time.sleep(every)
@@ -50,14 +50,14 @@ def _person(belay: Services, who: str | None) -> Actor:
     return human(identify(belay.roster(), who).id)
 
 
-def _pass(belay: Services, person: Actor | None, *, json: bool, goes_on: bool) -> int:
+def _pass(belay: Services, person: Actor | None, *, json: bool, every: float) -> int:
     from belay.gates.reconcile import reconcile as compare
     from belay.ledger.store import LedgerError
 
     try:
-        found = compare(belay, accept=person)
+        found = compare(belay, accept=person, every=every)
     except LedgerError as away:
-        if not goes_on:
+        if not every:
             raise
         warn(f"belay: {away}")
         return UNAVAILABLE

@@ -25,6 +25,7 @@ def status(*, json: Json = False) -> None:
 
     First come the stops that are not complete.
     """
+    from belay.gates.alarms import alarms
     from belay.gates.guarded import missing_guard
     from belay.gates.outbox import waiting
 
@@ -37,10 +38,15 @@ def status(*, json: Json = False) -> None:
     state, missing = belay.ledger.state(), missing_guard(belay)
     if json:
         found = document(state, *belay.ledger.head())
-        print_json({**found, "incomplete_stops": stops, "guard_missing": missing})
+        more = {
+            "incomplete_stops": stops,
+            "guard_missing": missing,
+            "alarms": [alarm.sentence for alarm in alarms(belay)],
+        }
+        print_json({**found, **more})
         return
-    if missing:
-        say(f"Nothing widens: {missing}.", style="bold red")
+    for alarm in alarms(belay):
+        say(alarm.sentence, style="bold red")
     from belay.domain.scope import percent
 
     under_way = _under_way(state)

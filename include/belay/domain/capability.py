@@ -108,6 +108,10 @@ class Limits:
         Open approval requests, over all capabilities, above which supervision counts as overloaded.
     blindness_seconds : float
         How long the guard may miss data before scope shrinks.
+    proposals_per_day : int
+        Proposals of one agent or person in 24 hours of wall-clock time, over all capabilities.
+    proposal_bytes, proposal_depth : int
+        Size of one proposal as canonical JSON, and how deep it may be nested.
     """
 
     max_variants: int
@@ -115,6 +119,9 @@ class Limits:
     changes_per_day: int
     max_open_requests: int
     blindness_seconds: float
+    proposals_per_day: int = 50
+    proposal_bytes: int = 65_536
+    proposal_depth: int = 16
 
 
 @dataclass(frozen=True, slots=True)

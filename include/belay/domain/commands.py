@@ -127,6 +127,14 @@ class Demote:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteRoster:
+    """Take note of who is who: people with digests of their names, and who answers for each agent."""
+
+    people: Mapping[str, tuple[str, ...]]
+    agents: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """Let nothing widen in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``.
 
@@ -140,10 +148,12 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Unfreeze:
-    """Lift a freeze."""
+    """Lift a freeze: ``roles`` and ``givers`` are the asking person's, as for a veto."""
 
     target: str
     reason: str
+    roles: frozenset[str] = frozenset()
+    givers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +166,17 @@ class Propose:
 
 @dataclass(frozen=True, slots=True)
 class StartStep:
-    """Take up the next step of the ramp; ``findings`` hold what had to be measured (traffic, roster)."""
+    """Take up the next step of the ramp; ``findings`` hold what had to be measured (traffic, roster).
+
+    ``asked_by`` is who started the run, as Airflow knows them.
+    """
 
     optimization: str
     run: str
     policy: CapabilityPolicy
     findings: tuple[Finding, ...] = ()
     evidence: str | None = None
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +448,7 @@ Command = (
     | RecordShadow
     | RecordOec
     | Demote
+    | NoteRoster
     | Freeze
     | Unfreeze
     | Propose

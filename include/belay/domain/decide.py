@@ -8,6 +8,7 @@ from typing import Any
 
 from belay.domain import commands as c
 from belay.domain.actors import Actor, ActorKind
+from belay.domain.reasons import is_reason
 from belay.domain.rules import (
     actuation,
     capability,
@@ -18,6 +19,7 @@ from belay.domain.rules import (
     observing,
     promotion,
     requests,
+    roster,
     steps,
 )
 from belay.domain.rules.answer import Answer, Asked, Refusal
@@ -35,6 +37,7 @@ _RULES: Mapping[type, Callable[[State, Any, Asked], Answer]] = {
     c.JudgeProposal: observing.judge_proposal,
     c.RecordShadow: observing.record_shadow,
     c.RecordOec: observing.record_oec,
+    c.NoteRoster: roster.note_roster,
     c.Freeze: capability.freeze,
     c.Unfreeze: capability.unfreeze,
     c.Propose: steps.propose,
@@ -73,6 +76,7 @@ _NOT_FOR_AGENTS = frozenset(
         c.RequestPromotion,
         c.RecordShadow,
         c.RecordOec,
+        c.NoteRoster,
         c.StartStep,
         c.JudgeGate,
         c.TakeLook,
@@ -95,6 +99,21 @@ _NOT_FOR_AGENTS = frozenset(
 """What moves a step along. (What only people may do, such as voting, says so in its own rule.)"""
 
 
+_ACTS: Mapping[type, str] = {
+    c.AdoptPolicy: "adopting a policy",
+    c.CastVote: "an answer",
+    c.Delegate: "a delegation",
+    c.EndDelegation: "ending a delegation",
+    c.Freeze: "a freeze",
+    c.JudgeProposal: "a judgement",
+    c.RollBack: "a roll back",
+    c.Stop: "a stop",
+    c.Unfreeze: "lifting a freeze",
+    c.Veto: "a veto",
+}
+"""What people and agents do, in words; each has a reason."""
+
+
 def decide(state: State, command: c.Command, *, by: Actor, at: datetime) -> Answer:
     """Return the events that ``command`` leads to, or the refusal with its rule.
 
@@ -115,4 +134,7 @@ def decide(state: State, command: c.Command, *, by: Actor, at: datetime) -> Answ
             f"{by} may propose and narrow; {type(command).__name__} is not for agents",
             kept=True,
         )
+    if by.kind is not ActorKind.SERVICE and not is_reason(getattr(command, "reason", "none is asked for")):
+        act = _ACTS.get(type(command), type(command).__name__)
+        return Refusal("reason", f"{act} needs a reason that people can read")
     return _RULES[type(command)](state, command, Asked(by, at))

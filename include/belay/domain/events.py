@@ -171,6 +171,19 @@ class OecMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterNoted:
+    """Who is who as the roster says now: what people are known by, and who answers for each agent.
+
+    ``people`` holds those who are new or have a new name, each with digests of all their names; ``agents`` is
+    complete.
+    """
+
+    kind: ClassVar[str] = "roster.noted"
+    people: Mapping[str, tuple[str, ...]]
+    agents: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """Nothing widens in ``target``: ``all``, ``surface:NAME`` or ``capability:NAME``."""
 
@@ -205,6 +218,7 @@ class StepStarted:
     """A run took up one step of the ramp (scopes in basis points); ``last`` when it is the ramp's top.
 
     ``level`` is the one-sided level that the portfolio gives its primary test; None where it sets none.
+    ``asked_by`` is who started the run, as Airflow knows them; empty where the run before it did.
     """
 
     kind: ClassVar[str] = "step.started"
@@ -216,6 +230,7 @@ class StepStarted:
     policy: str
     last: bool = False
     level: float | None = None
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -564,6 +579,7 @@ Event = (
     | ProposalJudged
     | ShadowMeasured
     | OecMeasured
+    | RosterNoted
     | Frozen
     | Unfrozen
     | Proposed

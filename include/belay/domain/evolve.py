@@ -10,6 +10,7 @@ from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.copying import amend, replace
 from belay.domain.gates import Estimate, Gate, Verdict
+from belay.domain.identity import KnownAgent, KnownPerson, same_people
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import Decision, find
 from belay.domain.stages import Stage, lower
@@ -85,6 +86,8 @@ class Draft:
         self.delegations = dict(state.delegations)
         self.blind = dict(state.blind)
         self.lifted = dict(state.lifted)
+        self.people = dict(state.people)
+        self.agents = dict(state.agents)
         self.touched: set[tuple[str, str]] = set()
         self._own: dict[tuple[str, str], Any] = {}
 
@@ -144,6 +147,8 @@ class Draft:
             self.delegations,
             self.blind,
             self.lifted,
+            self.people,
+            self.agents,
         )
 
 
@@ -303,6 +308,42 @@ def _(event: e.Frozen, draft: Draft, recorded: Recorded) -> None:
     draft.put("freezes", event.target, freeze)
 
 
+@_folds(e.RosterNoted)
+def _(event: e.RosterNoted, draft: Draft, recorded: Recorded) -> None:
+    for name, names in event.people.items():
+        before = draft.people[name].names if name in draft.people else ()
+        draft.put("people", name, KnownPerson(name, tuple(sorted({*before, *names}))))
+    for name in draft.agents.keys() - event.agents.keys():
+        draft.drop("agents", name)
+    for name, owner in event.agents.items():
+        draft.put("agents", name, KnownAgent(name, owner))
+    for request in [one for one in draft.requests.values() if one.status is RequestStatus.OPEN]:
+        _as_of_today(draft, request)
+
+
+def _as_of_today(draft: Draft, request: RequestState) -> None:
+    """Let an open request know who is who by now: a conflict since then counts, one person votes once."""
+    if request.promotes:
+        about = [o.proposal for o in draft.optimizations.values() if o.capability == request.capability]
+    else:
+        about = [draft.optimizations[request.optimization].proposal]
+    bots = {proposal.proposed_by.id for proposal in about if proposal.proposed_by.kind is ActorKind.AGENT}
+    owners = {draft.agents[name].owner for name in bots & draft.agents.keys()}
+    conflicted = same_people(draft.people, {*request.conflicted, *owners})
+    votes: list[Vote] = []
+    for vote in (_with_every_name(draft, vote) for vote in request.votes):
+        heard = {name for other in votes if other.counted for name in other.everybody}
+        counted = vote.counted and not vote.everybody & (conflicted | heard)
+        votes.append(replace(vote, counted=counted))
+    draft.change("requests", request.id, conflicted=tuple(sorted(conflicted)), votes=tuple(votes))
+
+
+def _with_every_name(draft: Draft, vote: Vote) -> Vote:
+    """Return a vote with the other ids of whose voice it is."""
+    voices = {vote.voter, *([vote.on_behalf_of] if vote.on_behalf_of and vote.counted else [])}
+    return replace(vote, also=tuple(sorted(same_people(draft.people, voices) - voices)))
+
+
 @_folds(e.Unfrozen)
 def _(event: e.Unfrozen, draft: Draft, recorded: Recorded) -> None:
     freeze = draft.freezes.get(event.target)
@@ -445,7 +486,7 @@ def _(event: e.VoteCast, draft: Draft, recorded: Recorded) -> None:
         event.counted,
         event.on_behalf_of,
     )
-    draft.change("requests", event.request, votes=(*request.votes, vote))
+    draft.change("requests", event.request, votes=(*request.votes, _with_every_name(draft, vote)))
 
 
 @_folds(e.DelegationGiven)

@@ -8,6 +8,17 @@ from typing import Any
 
 from belay.domain.actors import Actor
 
+
+def depth_of(document: Any, *, beyond: int = 1_000) -> int:
+    """Return how many levels of lists and mappings a document has; no more than one above ``beyond``."""
+    level, depth = [document], 0
+    while level and depth <= beyond:
+        inner = [one for one in level if isinstance(one, Mapping | list | tuple)]
+        depth += bool(inner)
+        level = [part for one in inner for part in (one.values() if isinstance(one, Mapping) else one)]
+    return depth
+
+
 CONTROL = "control"
 """The variant of units that do not see the optimization."""
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
+from belay.domain.identity import KnownAgent, KnownPerson
 from belay.domain.oversight import Oversight, OversightTable
 from belay.domain.portfolio import Decision
 from belay.domain.proposal import Proposal
@@ -309,6 +310,16 @@ class Vote:
     at: datetime
     counted: bool
     on_behalf_of: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        """Every id of the people whose voice it is: the voter's, and where they were lent it, the giver's.
+
+        A delegate's vote that does not count leaves the giver's voice to the giver.
+        """
+        given = {self.principal} if self.counted else set()
+        return frozenset({self.voter, *self.also} | given)
 
     @property
     def principal(self) -> str:
@@ -427,6 +438,8 @@ class State:
     delegations: Mapping[str, DelegationState] = field(default_factory=dict)
     blind: Mapping[str, BlindState] = field(default_factory=dict)
     lifted: Mapping[str, FreezeState] = field(default_factory=dict)
+    people: Mapping[str, KnownPerson] = field(default_factory=dict)
+    agents: Mapping[str, KnownAgent] = field(default_factory=dict)
 
     @property
     def budget_from(self) -> datetime | None:

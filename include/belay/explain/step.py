@@ -100,6 +100,8 @@ def read_back(book: Chronicle, entry: Recorded, event: e.ScopeConfirmed) -> Clai
 def _what(book: Chronicle, started: Recorded, event: e.StepStarted) -> Iterator[Claim]:
     moves = f"from {percent(event.from_scope)} to {percent(event.to_scope)} of units"
     yield book.claim(f"Run {event.run} asked on {when(started.at)} whether it may go {moves}", started)
+    if event.asked_by:
+        yield book.claim(f"{book.person(event.asked_by)} started that run", started)
     of: dict[str, Any] = {"optimization": event.optimization, "step": event.step}
     widened = book.last(e.WideningIntended, **of)
     if widened is not None:

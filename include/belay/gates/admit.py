@@ -15,12 +15,14 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
+from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState
 from belay.gates.earlier import earlier_dispersion
 from belay.gates.guarded import missing_guard
 from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside
 from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
 from belay.gates.registered import level_ahead, registered_before
+from belay.gates.roster import note_roster
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -38,7 +40,9 @@ def propose(belay: Services, proposal: Proposal) -> OptimizationState:
     RefusedError
         When the rules say no: the agent may not propose here, or the name is taken by another content.
     """
-    _require_true_owner(belay.roster(), proposal)
+    roster = belay.roster()
+    _require_true_owner(roster, proposal)
+    note_roster(belay, roster)
     file = belay.policy(proposal.capability)
     adopt_first_policy(belay, file)
     policy = in_force_beside(belay, file)
@@ -53,7 +57,7 @@ def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
 
     The owner's vote does not count, so an agent that could choose its owner could free its own for voting.
     """
-    if proposal.proposed_by.kind is not ActorKind.AGENT or not roster.agents:
+    if proposal.proposed_by.kind is not ActorKind.AGENT:
         return
     name, owner = proposal.proposed_by.id, roster.agent_owner(proposal.proposed_by.id)
     if owner is None:
@@ -64,19 +68,35 @@ def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
         raise RefusedError(Refusal("agent-owner", message))
 
 
-def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
+def admit(
+    belay: Services, optimization: str, run: str, *, capability: str = "", asked_by: str = ""
+) -> GateOutcome:
     """Take up the next step for ``run``, or hold it and say why. Asked twice by one run it answers once.
+
+    Parameters
+    ----------
+    capability
+        Whose DAG runs: it takes no other capability's optimizations. Empty outside of Airflow.
+    asked_by
+        Who started the run, as Airflow knows them; empty where the run before it did.
 
     Raises
     ------
     RefusedError
-        When there is no such optimization, or it has ended.
+        When there is no such optimization, it is another capability's, it has ended, or people are asked
+        about it already.
     """
     known = belay.ledger.state().optimizations.get(optimization)
     if known is None:
         raise RefusedError(
             Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
         )
+    if capability not in ("", known.capability):
+        message = (
+            f"{optimization} is a change of {known.capability}, and this DAG takes those of {capability} "
+            f"alone: start it with the DAG of {known.capability}"
+        )
+        raise RefusedError(Refusal("other-capability", message))
     if known.step and known.step.run == run and (spoken := recorded(known, Gate.ADMIT)):
         return spoken
     file = belay.policy(known.capability)
@@ -94,7 +114,7 @@ def admit(belay: Services, optimization: str, run: str) -> GateOutcome:
     evidence = belay.ledger.put_evidence(document)
     execute(
         belay,
-        c.StartStep(optimization, run, policy, tuple(finding for finding, _ in findings), evidence),
+        c.StartStep(optimization, run, policy, tuple(finding for finding, _ in findings), evidence, asked_by),
         by="admit",
     )
     spoken = recorded(belay.ledger.state().optimizations[optimization], Gate.ADMIT)
@@ -108,17 +128,16 @@ def _measured(
 ) -> Iterator[tuple[c.Finding, dict[str, Any]]]:
     """Yield what had to be looked up or measured, each with the facts that later gates need."""
     yield file_in_force(belay.ledger.state().capabilities[policy.id], file), {}
-    yield _roster_preflight(belay.roster(), known.proposal, policy), {}
+    conflicted = frozenset(conflicted_in(belay.ledger.state(), [known.proposal]))
+    yield _roster_preflight(belay.roster(), conflicted, policy), {}
     yield _supervision(belay, policy), {}
     yield _guard(belay), {}
     yield _enough_traffic(belay, known, policy)
 
 
-def _roster_preflight(roster: Roster, proposal: Proposal, policy: CapabilityPolicy) -> c.Finding:
+def _roster_preflight(roster: Roster, conflicted: frozenset[str], policy: CapabilityPolicy) -> c.Finding:
     """Is there anybody who could approve this? Better to know before anybody is exposed."""
-    free = {
-        role: {p.id for p in roster.holders(role)} - proposal.conflicted for role in policy.approval.roles
-    }
+    free = {role: {p.id for p in roster.holders(role)} - conflicted for role in policy.approval.roles}
     lonely = [role for role, people in free.items() if not people]
     anybody = set().union(*free.values()) if free else set()
     if lonely:

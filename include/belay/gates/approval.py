@@ -13,6 +13,7 @@ from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
 from belay.gates.in_force import policy_in_force, policy_moved
 from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
+from belay.gates.roster import note_roster
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -47,6 +48,7 @@ def approval(belay: Services, optimization: str, step: int) -> ApprovalStatus:
         When oversight cannot be asked for: the step is not the one under way, or a gate before has
         not passed.
     """
+    note_roster(belay, belay.roster())
     known, _ = step_under_way(belay, optimization, step)
     if (spoken := recorded(known, Gate.APPROVAL)) is not None:
         return ApprovalStatus(spoken, _request_of(belay, known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from belay.gates.outcome import in_words
@@ -27,22 +27,38 @@ def is_recent(belay: Services, beat: Beat, missed: int = MISSED) -> bool:
 def missing_guard(belay: Services) -> str | None:
     """Return since when no guard has looked, in words; None while one does.
 
-    A ledger on which no guard has ever looked has none to miss: `belay doctor` says so.
+    Any guard that looked lately counts, whatever the clock of another one says. Before the first look of all,
+    the ledger's beginning counts: a guard has as long to start as it may be late.
     """
-    last = Watch(belay.ledger.engine).last()
-    if last is None:
+    beats = Watch(belay.ledger.engine).beats()
+    if any(is_recent(belay, beat) for beat in beats):
         return None
-    if is_recent(belay, last):
-        return None
-    age = belay.now() - last.at
-    if age < timedelta(0):
+    past = [beat for beat in beats if beat.at <= belay.now()]
+    if not beats:
+        begun, late = next(iter(belay.ledger.entries()), None), MISSED * belay.settings.guard_every
+        if begun is None or belay.now() - datetime.fromisoformat(begun.at) <= late:
+            return None
+        return "no guard has ever looked: start the DAG `guard`, or run `belay guard`"
+    if not past:
         return (
-            f"the guard looked {in_words(-age)} from now: one of two clocks is wrong; "
+            f"the guard looked {in_words(beats[-1].at - belay.now())} from now: one of two clocks is wrong; "
             "once they agree, `belay guard --once` looks again"
         )
     return (
-        f"the guard has not looked for {in_words(age)}: is the DAG `guard` running? "
+        f"the guard has not looked for {in_words(belay.now() - past[0].at)}: is the DAG `guard` running? "
         "`belay guard --once` does its work"
+    )
+
+
+def missing_reconcile(belay: Services) -> str | None:
+    """Return since when nobody has compared flags and ledger, in words; None while somebody does."""
+    passes = Watch(belay.ledger.engine).passes()
+    every = timedelta(seconds=max((one.body.get("every", 0.0) for one in passes), default=0.0))
+    if not every or any(abs(belay.now() - one.at) <= MISSED * every for one in passes):
+        return None  # by hand once is no watch that could be missed
+    return (
+        f"nobody has compared flags and ledger for {in_words(abs(belay.now() - passes[0].at))}: is the DAG "
+        "`reconcile` running? `belay reconcile --once` does its work"
     )
 
 

@@ -12,6 +12,7 @@ from belay.domain.actors import Actor, ActorKind, service
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.changes import policy_changes
 from belay.domain.gates import Verdict
+from belay.domain.rules.answer import Refusal
 from belay.domain.rules.capability import ends_human_only
 from belay.domain.state import CapabilityState, OptimizationState, State
 from belay.gates.outcome import RefusedError
@@ -34,10 +35,23 @@ class Unruled:
 
 def adopt_first_policy(belay: Services, policy: CapabilityPolicy) -> None:
     """Record a capability's first policy. A file that changed later waits for a person to adopt it."""
-    known = belay.ledger.state().capabilities.get(policy.id)
+    capabilities = belay.ledger.state().capabilities
+    known = capabilities.get(policy.id)
+    if known is None and (gone := _gone(belay, capabilities)):
+        message = (
+            f"{policy.id} is new, and the file of {', '.join(gone)} is gone: where it was renamed, a person "
+            f"says so. `belay policy adopt {policy.id} --reason …` brings its first policy into force"
+        )
+        raise RefusedError(Refusal("people-adopt", message))
     if known is None or (known.policy == policy.digest and known.document is None):
         reason = "the first policy of this capability, as its file says"
         adopt_policy(belay, policy, service("policy"), reason)
+
+
+def _gone(belay: Services, capabilities: Collection[str]) -> list[str]:
+    """Return the capabilities that the ledger knows and no file names any more."""
+    folder = belay.settings.policies
+    return sorted(name for name in capabilities if not (folder / f"{name}.yaml").exists())
 
 
 def adopt_policy(belay: Services, policy: CapabilityPolicy, by: Actor, reason: str) -> tuple[e.Event, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from belay.domain.actors import Actor, agent, human
+from belay.domain.actors import Actor, ActorKind, agent
 from belay.domain.figures import share_of
 from belay.domain.proposal import CONTROL, HOLDOUT, Prediction, Proposal, Variant
 
@@ -60,8 +60,14 @@ class ProposalDocument(_Strict):
     hypothesis: str = Field(min_length=3, max_length=10_000, description="Why it should help, and whom.")
     variants: list[_Variant] = Field(min_length=1, max_length=20)
     rollback: Any = Field(default=None, description="What the product shows without it.")
-    agent: str = Field(min_length=1, max_length=63, description="The agent that proposes it.")
-    agent_owner: str = Field(min_length=1, max_length=63, description="The person who answers for the agent.")
+    agent: str = Field(
+        default="",
+        max_length=63,
+        description="The agent that proposes it; its account has to be the agent's.",
+    )
+    agent_owner: str = Field(
+        default="", max_length=63, description="The person who answers for the agent; _people.yaml knows it."
+    )
     prediction: _Prediction | None = None
     tags: list[str] = Field(
         default=[], max_length=20, description="brand, pricing, compliance raise the oversight."
@@ -73,20 +79,21 @@ class ProposalDocument(_Strict):
     )
 
 
-def parse_proposal(document: Any, *, by_person: str | None = None) -> Proposal:
+def parse_proposal(document: Any, *, by: Actor | None = None) -> Proposal:
     """Return the proposal that ``document`` holds.
 
     Parameters
     ----------
     document
         Parsed JSON or YAML.
-    by_person
-        The person who proposes it; by default it is its agent.
+    by
+        Who proposes it. Where nobody is named it is the agent that the document names: for documents that
+        came through no door.
 
     Raises
     ------
     BadProposalError
-        When a field is missing, unknown, of the wrong type or out of range.
+        When a field is missing, unknown, of the wrong type or out of range, or it is nested too deep.
     """
     if not isinstance(document, dict):
         what = "it is empty" if document is None else f"it is {_short(document)}"
@@ -106,7 +113,10 @@ def parse_proposal(document: Any, *, by_person: str | None = None) -> Proposal:
     prediction = read.prediction
     if prediction and not prediction.low <= prediction.effect <= prediction.high:
         raise BadProposalError("prediction: low ≤ effect ≤ high must hold")
-    proposer: Actor = human(by_person) if by_person else agent(read.agent)
+    proposer = by or agent(read.agent)
+    owner = read.agent_owner or (proposer.id if proposer.kind is ActorKind.HUMAN else "")
+    if not proposer.id or not owner:
+        raise BadProposalError("the proposal cannot be used:\n  agent, agent_owner: Field required")
     return Proposal(
         optimization=read.optimization,
         capability=read.capability,
@@ -115,7 +125,7 @@ def parse_proposal(document: Any, *, by_person: str | None = None) -> Proposal:
         variants=tuple(Variant(variant.key, variant.payload) for variant in read.variants),
         rollback=read.rollback,
         proposed_by=proposer,
-        agent_owner=read.agent_owner,
+        agent_owner=owner,
         prediction=Prediction(prediction.effect, prediction.low, prediction.high) if prediction else None,
         tags=tuple(sorted(set(read.tags))),
         reversible=read.reversible,

@@ -16,6 +16,7 @@ from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import DelegationState, RequestState
 from belay.gates.outcome import RefusedError
+from belay.gates.roster import note_roster
 from belay.gates.targets import ALL, known_groups, meant
 from belay.gates.widen import settle_narrowings
 
@@ -50,6 +51,7 @@ def vote(
     known = belay.ledger.state().requests.get(request)
     if known is None:
         raise RefusedError(Refusal("no-such-request", f"there is no request {request!r}"))
+    note_roster(belay, belay.roster())
     command = c.CastVote(
         request=request,
         choice=choice,
@@ -185,6 +187,7 @@ def judge(belay: Services, optimization: str, *, agrees: bool, person: Person, r
     RefusedError
         When the person may not judge it, has judged it, or it was shown already.
     """
+    note_roster(belay, belay.roster())
     _as_person(belay, c.JudgeProposal(optimization, agrees, reason, person.roles, via), person)
     said = belay.ledger.state().optimizations[optimization].results.judgements
     return any(judgement.judge == person.id and judgement.counted for judgement in said)
@@ -217,12 +220,20 @@ def _group(belay: Services, text: str, act: str, groups: list[str]) -> str:
 
 
 def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> str:
-    """Lift the freeze of ``target``, and return what that is."""
+    """Lift the freeze of ``target``, and return what that is.
+
+    Raises
+    ------
+    RefusedError
+        When the person could not have pulled the kill switch there, or it would be their own change, or that
+        of an agent that they answer for, which may go on then.
+    """
     state = belay.ledger.state()
     target = _group(
         belay, target, "unfreeze", list(dict.fromkeys([*state.freezes, *known_groups(belay, state)]))
     )
-    _as_person(belay, c.Unfreeze(target, reason), person)
+    note_roster(belay, belay.roster())
+    _as_person(belay, c.Unfreeze(target, reason, person.roles, _givers(belay, person)), person)
     return target
 
 

@@ -24,6 +24,7 @@ from belay.gates.guarded import GuardMissing
 from belay.gates.outcome import RefusedError, execute
 from belay.gates.stop import Stopped, complete_all
 from belay.gates.widen import changed_by_hand, settle_narrowings, settle_scope
+from belay.ledger.watch import RECONCILE, Beat, Watch
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -113,11 +114,15 @@ class Reconciliation:
         }
 
 
-def reconcile(belay: Services, *, accept: Actor | None = None) -> Reconciliation:
+def reconcile(
+    belay: Services, *, accept: Actor | None = None, name: str = "cli", every: float = 0.0
+) -> Reconciliation:
     """Compare what is served with what was decided, once; safe to repeat, and beside anything else.
 
     Parameters
     ----------
+    name, every
+        Who does it, and the seconds until it does again: somebody has to miss it when it stops. 0 by hand.
     accept
         The person who decides what is served where that is less: the ledger follows down.
 
@@ -151,6 +156,8 @@ def reconcile(belay: Services, *, accept: Actor | None = None) -> Reconciliation
         done = trying(lambda: settle_narrowings(belay))
         if done is None:
             found = [replace(difference, mended=False) for difference in found]
+    beat = Beat(f"{RECONCILE}{name}", belay.now(), belay.data_now(), {"every": every})
+    Watch(belay.ledger.engine).beat(beat)
     return Reconciliation(
         compared[0],
         stops,

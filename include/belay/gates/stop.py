@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from belay.domain.actors import human
 from belay.domain.commands import Stop
+from belay.domain.reasons import is_reason
 from belay.domain.roster import Person
 from belay.domain.rules.actuation import OPS
 from belay.domain.rules.answer import Refusal
@@ -116,7 +117,7 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
         Before anything was touched: the person may not, the target is not known, or there is no reason.
     """
     reason, remark = cleaned(reason)
-    if not reason.strip():
+    if not is_reason(reason):
         raise RefusedError(Refusal("reason", "a stop needs a reason"))
     target = _meant(belay, target)
     if target != ALL and ":" not in target:

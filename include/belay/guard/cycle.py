@@ -114,7 +114,8 @@ def guard(belay: Services, name: str) -> Cycle:
     """
     began = time.monotonic()
     watch, cycle = Watch(belay.ledger.engine), Cycle()
-    last = watch.last()
+    beats = watch.beats()
+    last = next((beat for beat in beats if beat.at <= belay.now()), next(iter(beats), None))
     cycle.traced = Traced.read(last.body) if last else Traced()
     # First what earlier cycles could not carry out, and what is served without a confirmation.
     _settle(belay, cycle, None)
@@ -126,7 +127,8 @@ def guard(belay: Services, name: str) -> Cycle:
     problems = [
         Problem(f"capability:{u.capability}", f"capability:{u.capability}", u.why, data_time) for u in unruled
     ]
-    if (absent := _was_absent(belay, last, live)) is not None:
+    watched = any(is_recent(belay, beat) for beat in beats)
+    if (absent := None if watched else _was_absent(last, live)) is not None:
         problems.append(absent)
     looks, states, unseen = _look(belay, watch, cycle, state, live, data_time)
     problems += unseen
@@ -177,9 +179,9 @@ def _facts(traced: Traced, state: State, live: Sequence[Live], data_time: dateti
     return {name: replace(facts, ledger_fault=traced.fault) for name, facts in known.items()}
 
 
-def _was_absent(belay: Services, last: Beat | None, live: Sequence[Live]) -> Problem | None:
+def _was_absent(last: Beat | None, live: Sequence[Live]) -> Problem | None:
     """Return that no guard has looked for too long, if so: until this cycle nobody saw anything."""
-    if last is None or not live or is_recent(belay, last):
+    if last is None or not live:
         return None
     reason = f"no guard has looked since {last.at:%Y-%m-%d %H:%M:%S} UTC"
     return Problem(judge.ITSELF, "all", reason, last.data_time)

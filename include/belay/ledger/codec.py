@@ -10,6 +10,7 @@ import msgspec
 
 from belay.domain.digest import canonical_json
 from belay.domain.events import EVENTS, Event
+from belay.domain.identity import KnownAgent, KnownPerson
 from belay.domain.state import (
     BlindState,
     CapabilityState,
@@ -28,6 +29,8 @@ ENTITIES: dict[str, type] = {
     "delegations": DelegationState,
     "blind": BlindState,
     "lifted": FreezeState,
+    "people": KnownPerson,
+    "agents": KnownAgent,
 }
 """The tables of ``State``, and what they hold."""
 

@@ -96,6 +96,13 @@ def _delegated(event: e.DelegationGiven) -> str:
     return f"lets {event.to} answer as {roles} until {until}: {event.reason} (delegation {event.delegation})"
 
 
+def _roster(event: e.RosterNoted) -> str:
+    agents = ", ".join(f"{owner} answers for {name}" for name, owner in sorted(event.agents.items()))
+    return (
+        f"took note of the roster: {', '.join(sorted(event.people)) or 'nobody new'}; {agents or 'no agent'}"
+    )
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     e.DelegationGiven: _delegated,
     e.DelegationEnded: lambda it: f"ended delegation {it.delegation}: {it.reason}",
@@ -115,11 +122,13 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     e.ProposalJudged: _judged_idea,
     e.ShadowMeasured: lambda it: f"measured what it would have done: {it.sentence}",
     e.OecMeasured: lambda it: f"measured {it.capability} against its holdout: {it.sentence}",
+    e.RosterNoted: _roster,
     e.Frozen: lambda it: f"froze {it.target}: {it.reason}",
     e.Unfrozen: lambda it: f"lifted the freeze of {it.target}: {it.reason}",
     e.Proposed: lambda it: f"proposed “{it.proposal.title}” for {it.capability}, content {it.digest[:12]}",
     e.StepStarted: lambda it: (
         f"took up step {it.step}, {percent(it.from_scope)} → {percent(it.to_scope)}, in run {it.run}"
+        + (f", which {it.asked_by} started" if it.asked_by else "")
     ),
     e.GateJudged: lambda it: f"{it.gate} of step {it.step}: {it.verdict}. {it.sentence}",
     e.LookTaken: lambda it: f"looked at data up to {it.data_time:%Y-%m-%d %H:%M}: {it.sentence}",

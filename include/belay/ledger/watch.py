@@ -18,6 +18,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from belay.ledger.errors import explained
 from belay.ledger.schema import beats, monitors
 
+RECONCILE = "reconcile/"
+"""How the names of those begin that compare flags and ledger; all others are guards."""
+
 
 @dataclass(frozen=True, slots=True)
 class MonitorState:
@@ -105,6 +108,13 @@ class Watch:
 
     def beats(self) -> list[Beat]:
         """Return when each guard looked last, the newest first."""
+        return [beat for beat in self._all() if not beat.guard.startswith(RECONCILE)]
+
+    def passes(self) -> list[Beat]:
+        """Return when whoever compares flags and ledger did so last, the newest first."""
+        return [beat for beat in self._all() if beat.guard.startswith(RECONCILE)]
+
+    def _all(self) -> list[Beat]:
         with explained(self._engine), self._engine.connect() as connection:
             rows = connection.execute(sa.select(beats)).all()
         found = [

@@ -62,6 +62,11 @@ class AirflowClient:
         found = self._call("GET", "/api/v2/monitor/health", login=False)
         return {name: str(said.get("status")) for name, said in found.items() if isinstance(said, dict)}
 
+    def is_paused(self, dag: str) -> bool | None:
+        """Return whether a DAG is paused; None where Airflow has none of that name."""
+        found = self._call("GET", f"/api/v2/dags/{quote(dag, safe='')}", fine=(404,))
+        return None if found is None else bool(found.get("is_paused"))
+
     def unpause(self, capability: str) -> None:
         """Let the runs of a capability's DAG start."""
         self._call("PATCH", f"/api/v2/dags/{dag_id(capability)}?update_mask=is_paused", {"is_paused": False})

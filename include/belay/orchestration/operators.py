@@ -12,7 +12,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from belay.gates.outcome import GateOutcome, RefusedError
 from belay.orchestration.links import ReviewLink
 from belay.orchestration.names import run_id
-from belay.orchestration.runtime import obeying, optimization_of, services, step_of
+from belay.orchestration.runtime import (
+    asked_by,
+    capability_of,
+    obeying,
+    optimization_of,
+    services,
+    step_of,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,25 +45,28 @@ class GateOperator(BaseOperator):
 
 
 class AdmitOperator(BaseOperator):
-    """Record the proposal if the run brings one, and take up the next step."""
+    """Record the proposal if the run brings one, as that of who started the run; take up the next step."""
 
     operator_extra_links = REVIEW_LINKS
     ui_color = "#e8f1f8"
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Admit the run's optimization."""
-        from belay.gates.admit import admit, propose
-        from belay.gates.intake import BadProposalError, parse_proposal
+        from belay.domain.roster import AirflowUser
+        from belay.gates.admit import admit
+        from belay.gates.intake import BadProposalError
+        from belay.gates.proposing import proposer, take_proposal
         from belay.orchestration.form import proposal_of
 
         belay, params = services(), context["params"]
-        run = str(context["run_id"])
+        run, capability, who = str(context["run_id"]), capability_of(context), asked_by(context)
 
         def judge() -> GateOutcome:
             document = proposal_of(dict(params))
             if document is not None:
-                propose(belay, parse_proposal(document))
-            return admit(belay, optimization_of(context), run)
+                user = getattr(context["dag_run"], "triggering_user_name", None) or ""
+                take_proposal(belay, document, proposer(belay.roster(), AirflowUser(user, user)))
+            return admit(belay, optimization_of(context), run, capability=capability, asked_by=who)
 
         try:
             passed = obeying(judge)

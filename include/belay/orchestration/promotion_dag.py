@@ -14,7 +14,7 @@ from belay.gates.promotion import PromotionOutcome
 from belay.orchestration.approval import PromotionApprovalSensor
 from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, promotion_dag_id, promotion_run
 from belay.orchestration.operators import REVIEW_LINKS
-from belay.orchestration.runtime import capability_of, obeying, services
+from belay.orchestration.runtime import asked_by, capability_of, obeying, services
 from belay.policy.describe import describe_autonomy
 
 if TYPE_CHECKING:
@@ -99,13 +99,6 @@ def _run_of(context: Context) -> str:
     return promotion_run(capability_of(context), str(context["run_id"]))
 
 
-def _asked_by(dag_run: Any) -> str:
-    """Return who started the run, as Airflow knows them; empty where the schedule did."""
-    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "manual":
-        return ""
-    return getattr(dag_run, "triggering_user_name", None) or "somebody"
-
-
 class AdmitPromotionOperator(_PromotionOperator):
     """Take back what has lapsed; then: is it time, may it be asked for, and could anybody answer?"""
 
@@ -119,10 +112,8 @@ class AdmitPromotionOperator(_PromotionOperator):
         wanted = Stage(params["to_stage"]) if params["to_stage"] else None
         for demotion in check_autonomy(belay, ledger_facts(belay), only=capability):
             self.log.warning("%s lost a stage by rule %s: %s", capability, demotion.rule, demotion.reason)
-        asked_by = _asked_by(context["dag_run"])
-        return self._conclude(
-            lambda: admit_promotion(belay, capability, run, asked_by=asked_by, to_stage=wanted)
-        )
+        who = asked_by(context)
+        return self._conclude(lambda: admit_promotion(belay, capability, run, asked_by=who, to_stage=wanted))
 
 
 class QualityOfRecordOperator(_PromotionOperator):

@@ -35,11 +35,15 @@ class ReconcileOperator(BaseOperator):
 
     ui_color = "#eee8f8"
 
+    def __init__(self, *, every: timedelta, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.every = every.total_seconds()
+
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
         """Compare, finish, narrow, report."""
         from belay.gates.reconcile import reconcile
 
-        found = reconcile(services())
+        found = reconcile(services(), name="airflow", every=self.every)
         for difference in found.differences:
             self.log.warning(difference.sentence)
         if found.left:
@@ -63,5 +67,5 @@ def build_reconcile_dag(every: timedelta) -> DAG:
         tags={"belay", "guard"},
         default_args={"owner": "belay", "retries": 0},
     ) as dag:
-        ReconcileOperator(task_id="reconcile", execution_timeout=timedelta(minutes=5))
+        ReconcileOperator(task_id="reconcile", every=every, execution_timeout=timedelta(minutes=5))
     return dag

@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from belay.domain.gates import Verdict
 from belay.gates.outcome import GateOutcome, RefusedError
-from belay.orchestration.names import ADMIT_TASK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,16 +32,30 @@ def optimization_of(context: Context) -> str:
 
 
 def capability_of(context: Context) -> str:
-    """Return the capability that a promotion's run is about."""
+    """Return the capability that a run's DAG is of: its form takes no other."""
     return str(context["params"]["capability"])
 
 
 def step_of(context: Context) -> int:
-    """Return the number of the step that the run's ``admit`` took up."""
-    admitted = context["ti"].xcom_pull(task_ids=ADMIT_TASK)
-    if not admitted:
-        raise AirflowFailException("this run was not admitted: clear `admit`, or trigger a new run")
-    return int(admitted["step"])
+    """Return the number of the step that the run's ``admit`` took up, as the ledger has it.
+
+    What the task before left in XCom is not asked: whoever may edit runs may write there.
+    """
+    known = services().ledger.state().optimizations.get(optimization_of(context))
+    step = known.step if known is not None and known.capability == capability_of(context) else None
+    if step is None or step.run != str(context["run_id"]):
+        raise AirflowFailException(
+            "this run was not admitted, or another one has taken over: clear `admit`, or trigger a new run"
+        )
+    return step.number
+
+
+def asked_by(context: Context) -> str:
+    """Return who started the run, as Airflow knows them; empty where a schedule or another run did."""
+    run: Any = context["dag_run"]
+    if str(getattr(run.run_type, "value", run.run_type)) != "manual":
+        return ""
+    return getattr(run, "triggering_user_name", None) or "somebody"
 
 
 def conclude(outcome: GateOutcome | PromotionOutcome) -> dict[str, Any]:

@@ -166,6 +166,15 @@ class LimitsFile(Strict):
     blindness: Duration | None = Field(
         None, description="how long the guard may miss data before scope shrinks, such as 24h"
     )
+    proposals_per_day: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="proposals of one agent or person in 24 hours, over all capabilities, such as 50"
+    )
+    proposal_bytes: Annotated[int, Field(ge=1_000, le=1_000_000)] | None = Field(
+        None, description="largest proposal, in bytes of JSON, such as 65536"
+    )
+    proposal_depth: Annotated[int, Field(ge=4, le=20)] | None = Field(
+        None, description="how deep a proposal may be nested, such as 16"
+    )
 
 
 class GuardFile(Strict):
@@ -412,13 +421,29 @@ class PersonFile(Strict):
     active: bool | None = Field(None, description="false for somebody who may not answer (any more)")
 
 
+def _owner_alone(value: Any) -> Any:
+    """Read ``copywriter: dana`` as its owner: the agent acts under its own name then."""
+    return {"owner": value} if isinstance(value, str) else value
+
+
+class AgentFile(Strict):
+    """One AI agent."""
+
+    owner: Account | None = Field(None, description="the person who answers for it, by id in people")
+    airflow: list[Account] | None = Field(
+        None, description="user names in Airflow under which it proposes; by default its name"
+    )
+
+
 class PeopleFile(Strict):
     """``_people.yaml``."""
 
     roles: dict[Name, Words] | None = Field(None, description="role to what its holders answer for")
     people: dict[Account, PersonFile] | None = Field(None, description="person's id to who that is")
-    agents: dict[Account, Account] | None = Field(
-        None, description="agent's name to the person who answers for it"
+    agents: dict[Account, Annotated[AgentFile, BeforeValidator(_owner_alone)]] | None = Field(
+        None,
+        description="agent's name to who answers for it and the accounts it acts under, such as "
+        "{owner: dana, airflow: [copywriter]}; none listed means that no agent may propose",
     )
     slack_groups: dict[Name, GroupId] | None = Field(
         None,

@@ -65,6 +65,12 @@ _SECTIONS = {
     "supervision": SupervisionFile,
 }
 
+_INTAKE = {
+    name: Limits.__dataclass_fields__[name].default
+    for name in ("proposals_per_day", "proposal_bytes", "proposal_depth")
+}
+"""Limits that may be left out, and what holds then."""
+
 T = TypeVar("T")
 
 
@@ -115,7 +121,7 @@ def _missing(
     for name, section in _SECTIONS.items():
         if name not in written_sections:
             model = getattr(file, name) or section()
-            optional = {"escalate_to"}
+            optional = {"escalate_to", *_INTAKE}
             shared_lacking += missing(model, document, (name,), optional=optional, reported=wrong).values()
     if shared_lacking and (whole := shared.whole(DEFAULTS)):
         return [*lacking, *whole]
@@ -176,6 +182,7 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
             changes_per_day=_there(limits.changes_per_day),
             max_open_requests=_there(limits.max_open_requests),
             blindness_seconds=_there(limits.blindness),
+            **{name: value for name in _INTAKE if (value := getattr(limits, name)) is not None},
         ),
         oversight=table,
         suites=tuple(_there(file.suites)),
@@ -197,6 +204,9 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
     )
     content = json.loads(json.dumps(asdict(policy), default=str))  # days and times of day as ISO 8601
     del content["digest"]
+    for name, default in _INTAKE.items():  # a limit that nobody wrote makes no other policy of an older one
+        if content["limits"][name] == default:
+            del content["limits"][name]
     return replace(policy, digest=sha256_of(content))
 
 

@@ -327,15 +327,7 @@ def _people(shared: Shared, document: Document) -> None:
     shared.roles = frozenset(model.roles)
     found = [person for name in people if (person := _one_person(shared, document, name, people[name]))]
     found = _distinct(shared, document, found)
-    known = {person.id for person in found}
-    agents = {}
-    for agent, owner in (model.agents or {}).items():
-        if owner in known:
-            agents[agent] = owner
-            continue
-        right = did_you_mean(owner, known, "people")
-        problem = f"agent {agent!r} is owned by nobody in the roster"
-        _broken(shared, f"{PEOPLE}:{agent}", [document.error(("agents", agent), owner, problem, right)])
+    agents, accounts = _agents(shared, document, model, found)
     groups = {}
     for role, group in (model.slack_groups or {}).items():
         if role in shared.roles:
@@ -343,7 +335,34 @@ def _people(shared: Shared, document: Document) -> None:
         else:
             right = did_you_mean(role, shared.roles, "roles")
             shared.errors.append(document.error(("slack_groups", role), ..., "unknown role", right))
-    shared.roster = Roster(tuple(found), agents, groups)
+    shared.roster = Roster(tuple(found), agents, groups, accounts)
+
+
+def _agents(
+    shared: Shared, document: Document, model: PeopleFile, people: list[Person]
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Return who answers for each agent, and the accounts it acts under, which are nobody else's."""
+    known = {person.id for person in people}
+    taken = {name: person.id for person in people for name in (person.id, *person.airflow_users)}
+    agents: dict[str, str] = {}
+    accounts: dict[str, tuple[str, ...]] = {}
+    for agent, said in (model.agents or {}).items():
+        owner, own = said.owner or "", (agent,) if said.airflow is None else tuple(said.airflow)
+        clash = next((name for name in own if name in taken), None)
+        if owner not in known:
+            right = did_you_mean(owner, known, "people")
+            problem = f"agent {agent!r} is owned by nobody in the roster"
+            _broken(shared, f"{PEOPLE}:{agent}", [document.error(("agents", agent), owner, problem, right)])
+        elif clash is not None:
+            problem, right = (
+                f"{clash!r} is {taken[clash]}'s account already",
+                "give the agent its own account",
+            )
+            _broken(shared, f"{PEOPLE}:{agent}", [document.error(("agents", agent), clash, problem, right)])
+        else:
+            agents[agent], accounts[agent] = owner, own
+            taken |= dict.fromkeys(own, agent)
+    return agents, accounts
 
 
 def _one_person(shared: Shared, document: Document, name: str, value: Any) -> Person | None:
@@ -373,20 +392,22 @@ def _one_person(shared: Shared, document: Document, name: str, value: Any) -> Pe
 
 
 def _distinct(shared: Shared, document: Document, people: list[Person]) -> list[Person]:
-    """Drop people who share an account with an earlier one: an answer must have one author."""
+    """Drop people who share a name, an account or an e-mail with an earlier one: an answer has one author."""
     taken: dict[tuple[str, str], str] = {}
     kept = []
     for person in people:
-        accounts = [("airflow", user) for user in person.airflow_users]
+        accounts = [("airflow", user) for user in dict.fromkeys((*person.airflow_users, person.id))]
         accounts += [("slack", person.slack_id)] if person.slack_id else []
+        accounts += [("email", person.email.casefold())] if person.email else []
         clash = next((account for account in accounts if account in taken), None)
         if clash is None:
             taken.update(dict.fromkeys(accounts, person.id))
             kept.append(person)
             continue
         key, account = clash
-        problem = f"{account!r} is {taken[clash]}'s account already"
-        error = document.error(("people", person.id, key), ..., problem, "give each person their own account")
+        what = "e-mail" if key == "email" else "account"
+        problem = f"{account!r} is {taken[clash]}'s {what} already"
+        error = document.error(("people", person.id, key), ..., problem, f"give each person their own {what}")
         _broken(shared, f"{PEOPLE}:{person.id}", [error])
     return kept
 

@@ -14,6 +14,7 @@ from belay.domain.scope import percent
 from belay.domain.state import RequestState, RequestStatus
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
+from belay.gates.alarms import alarms
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.slack.casting import judge
@@ -148,7 +149,9 @@ class Commands:
         waiting = [r for r in state.requests.values() if r.status is RequestStatus.OPEN]
         asked = [f"• {r.subject} waits for {' and '.join(r.answering_roles)}" for r in waiting[:20]]
         frozen = [f"• {f.target} is frozen: {f.reason[:200]}" for f in state.freezes.values()]
-        return "\n".join([f"{len(live)} live, {len(waiting)} waiting for people", *lines, *asked, *frozen])
+        heads = [f"• {alarm.sentence}" for alarm in alarms(self._belay)]
+        head = f"{len(live)} live, {len(waiting)} waiting for people"
+        return "\n".join([head, *heads, *lines, *asked, *frozen])
 
 
 def _two(rest: str, usage: str) -> tuple[str, str]:

@@ -58,6 +58,22 @@ def news_message(matter: News, roster: Roster, *, pages: str) -> dict[str, Any]:
     }
 
 
+def alarm_message(sentences: list[str]) -> dict[str, Any]:
+    """Return text and blocks of what everybody has to hear of; of its end, where nothing is left of it."""
+    title = "Belay needs somebody to look" if sentences else "What Belay needed somebody for is mended"
+    over = "Somebody watches again, and what is live has its policy file."
+    lines = [harmless(one, 1000) for one in sentences or [over]]
+    said = [RichTextSectionElement(elements=[RichTextElementParts.Text(text=one)]) for one in lines]
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=title)),
+        RichTextBlock(elements=[RichTextListElement(style="bullet", elements=said)]),
+    ]
+    return {
+        "text": harmless(f"{title}. {' '.join(lines)}", 3900),
+        "blocks": [block.to_dict() for block in blocks],
+    }
+
+
 def _answerable(matter: News, roster: Roster) -> str:
     """Mention those who answer for it."""
     people = [roster.person(owner) for owner in matter.owners]

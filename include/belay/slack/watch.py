@@ -25,6 +25,7 @@ from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.gates.alarms import alarms
 from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
 from belay.ledger.store import recorded
@@ -32,7 +33,7 @@ from belay.slack.channel import NotKnownYetError, SlackChannel
 from belay.slack.client import SlackUnavailableError
 from belay.slack.message import inform_message, request_message
 from belay.slack.message_store import Posted
-from belay.slack.news import news_message
+from belay.slack.news import alarm_message, news_message
 from belay.slack.pictures import INVALID_BLOCKS, NO_PICTURE, Pictures
 from belay.slack.thread import lines
 from belay.slack.weekly import on_the_list, weekly_message
@@ -98,10 +99,23 @@ class Watcher:
         for name, known in _informed(state):
             if self._tried(name, partial(self._inform, state, name, known), ()):
                 changed.append(name)
-        changed += [*self._lists(state), *self._news(state)]
+        changed += [*self._alarms(), *self._lists(state), *self._news(state)]
         if not self._unreachable:
             self._add_pictures(state)
         return changed
+
+    def _alarms(self) -> list[str]:
+        """Say, once a day and while it lasts, that nobody watches, or what is live without a policy file."""
+        told = alarms(self.belay)
+        name = f"alarm-{self.belay.now():%Y-%m-%d}"
+        if not told and name not in self._known():
+            return []
+        message = alarm_message([alarm.sentence for alarm in told])
+
+        def show(shown: str) -> None:
+            self.channel.show(name, message, shown=shown)
+
+        return [name] if self._tried(name, show, tuple(alarm.what for alarm in told)) else []
 
     def show(self, names: Iterable[str]) -> None:
         """Show these requests as they stand now: what somebody who just answered looks at."""

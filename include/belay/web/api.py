@@ -5,25 +5,27 @@ Agents may propose and ask. What takes a person takes somebody of the roster, lo
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 from belay.domain.events import Choice
 from belay.domain.text import cleaned
 from belay.flags.target import FlagsUnavailable
 from belay.gates import people
-from belay.gates.admit import propose
 from belay.gates.documents import parse_json
-from belay.gates.intake import BadProposalError, parse_proposal
+from belay.gates.intake import BadProposalError
 from belay.gates.next_run import next_run
 from belay.gates.outcome import RefusedError
+from belay.gates.proposing import proposer, take_proposal
 from belay.gates.stop import stop
 from belay.ledger.store import LedgerError
 from belay.services import PolicyBrokenError
-from belay.web.auth import MaybePersonDep, PersonDep, answerer, reader
-from belay.web.board import board
+from belay.web.auth import PersonDep, ProposerDep, answerer, reader
+from belay.web.board import MOST_PAGES, board
 from belay.web.wake import start_run, wake_run
 from belay.web.wiring import BelayDep
 
@@ -83,9 +85,13 @@ class Freeze(_Body):
 
 
 @router.get("/board")
-def read_board(belay: BelayDep) -> dict[str, Any]:
-    """Return what the board shows."""
-    return board(belay)
+def read_board(
+    belay: BelayDep,
+    page: Annotated[int, Query(ge=1, le=MOST_PAGES)] = 1,
+    capability: Annotated[str, Query(max_length=63)] = "",
+) -> dict[str, Any]:
+    """Return what the board shows, a page of it; with ``capability`` all that was proposed there."""
+    return board(belay, page, capability)
 
 
 @router.get("/optimizations/{optimization}")
@@ -117,22 +123,23 @@ async def _document(http: Request) -> Any:
         raise HTTPException(422, str(error)) from error
 
 
-@router.post("/proposals", dependencies=[answerer], status_code=201)
-def take_proposal(
-    document: Annotated[Any, Depends(_document)], person: MaybePersonDep, belay: BelayDep
+@router.post("/proposals", status_code=201)
+def propose(
+    document: Annotated[Any, Depends(_document)], user: ProposerDep, belay: BelayDep
 ) -> dict[str, Any]:
     """Record a proposal. It is what an agent may do; everything after it is up to the gates.
 
-    Who is logged in as a person of the roster proposes as that person, and so never approves it.
+    It takes no right in Airflow but to see DAGs. Whose account it is proposes: a person of the roster, who
+    never approves it then, or the agent that the account belongs to.
     """
     try:
-        known = propose(belay, parse_proposal(document, by_person=person.id if person else None))
+        known = take_proposal(belay, document, proposer(belay.roster(), user))
     except BadProposalError as error:
         raise HTTPException(422, str(error)) from error
     except PolicyBrokenError as error:
         raise HTTPException(409, str(error)) from error
     except RefusedError as refused:
-        raise HTTPException(409, str(refused)) from refused
+        raise _not_taken(refused, belay.now()) from refused
     return {
         "optimization": known.id,
         "status": known.status.value,
@@ -154,6 +161,17 @@ def start_next_run(optimization: str, belay: BelayDep, http: Request) -> dict[st
     if run is None:
         raise HTTPException(503, told)
     return {"run": run, "told": told}
+
+
+def _not_taken(refused: RefusedError, now: datetime) -> HTTPException:
+    """Say why a proposal was not taken: by a limit, for whose account it is, or by the rules."""
+    refusal = refused.refusal
+    if refusal.until is not None:
+        seconds = max(math.ceil((refusal.until - now).total_seconds()), 1)
+        return HTTPException(429, str(refused), headers={"Retry-After": str(seconds)})
+    if refusal.rule in ("proposal-bytes", "proposal-depth"):
+        return HTTPException(422, str(refused))
+    return HTTPException(403 if refusal.rule in ("nobody", "roster", "agent") else 409, str(refused))
 
 
 @router.post("/requests/{request_id}/votes", dependencies=[answerer])

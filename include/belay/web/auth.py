@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 from fastapi.security.utils import get_authorization_scheme_param
 
+from belay.domain.actors import ActorKind
 from belay.domain.roster import AirflowUser, Person
 from belay.web.wiring import BelayDep
 
 reader = Depends(requires_access_dag("GET"))
 """May see the pages: whoever may see DAGs."""
 
-answerer = Depends(requires_access_dag("PUT"))
-"""May send answers: whoever may change a DAG's run; what the answer is worth, the roster says."""
+answerer = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL))
+"""May send answers: whoever may answer on Required Actions; what the answer is worth, the roster says."""
 
 
 def account(user: BaseUser) -> AirflowUser:
@@ -53,6 +56,35 @@ def current_person(user: GetUserDep, person: MaybePersonDep, belay: BelayDep) ->
 
 
 PersonDep = Annotated[Person, Depends(current_person)]
+
+
+def changes_dags(user: GetUserDep) -> bool:
+    """Return whether an account may change DAGs, and with that pause the guard, edit XCom and delete runs."""
+    return get_auth_manager().is_authorized_dag(method="PUT", user=user)
+
+
+def current_proposer(
+    user: GetUserDep, wide: Annotated[bool, Depends(changes_dags)], belay: BelayDep
+) -> AirflowUser:
+    """Return the account that proposes; an agent's may see DAGs and do no more.
+
+    Raises
+    ------
+    HTTPException
+        403 when it is an agent's, and may do more in Airflow than proposing takes.
+    """
+    who = account(user)
+    by = belay.roster().by_account(who)
+    if wide and by is not None and by.kind is ActorKind.AGENT:
+        raise HTTPException(
+            403,
+            f"account {str(who)!r} of agent {by.id!r} may change DAGs in Airflow, and so pause the guard; "
+            "nothing was recorded. Give it a role that may see DAGs and no more (docs/airflow.md, Roles).",
+        )
+    return who
+
+
+ProposerDep = Annotated[AirflowUser, Depends(current_proposer)]
 
 
 def token_of(request: Request) -> str:

@@ -15,6 +15,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
+from belay.gates.alarms import alarms
 from belay.gates.guarded import missing_guard
 from belay.gates.in_force import policies_in_force
 from belay.gates.next_run import next_run
@@ -36,19 +37,44 @@ _ENDED = 3
 """Optimizations shown of a capability beside those that are live or under way."""
 
 
-def board(belay: Services) -> dict[str, Any]:
-    """Return the board as plain data: the page shows it, the API serves it."""
+PER_PAGE = 25
+"""Requests, capabilities and (of one capability) changes on a page."""
+_UNDER_WAY = 10
+"""Changes under way that a capability shows beside all the others."""
+MOST_PAGES = 1_000_000
+
+
+def board(belay: Services, page: int = 1, capability: str = "") -> dict[str, Any]:
+    """Return a page of the board as plain data: the page shows it, the API serves it.
+
+    Parameters
+    ----------
+    page
+        Which, from 1: it turns the requests and the capabilities over, or the changes of one capability.
+    capability
+        The one capability to show, with everything proposed there; empty for all.
+    """
     state, policies, now = belay.ledger.state(), belay.policies(), belay.now()
     in_force, _ = policies_in_force(belay, state, state.capabilities)
     names = {person.id: person.name for person in policies.roster.people}
     newest = [recorded(entry) for entry in belay.ledger.entries(last=_SEARCHED)][::-1]
     seq, head = belay.ledger.head()
+    every = sorted({*policies.capabilities, *policies.broken, *state.capabilities})
+    here = [name for name in every if name == capability] if capability else every[_on(page)]
+    changes = sum(o.capability == capability for o in state.optimizations.values())
+    waiting_for = [r for r in state.open_requests() if capability in ("", r.capability)]
+    rows = changes if capability else max(len(every), len(waiting_for))
+    turned = _on(page) if capability else None
     return {
+        "page": page,
+        "pages": max(-(-rows // PER_PAGE), 1),
+        "capability": capability,
         "capabilities": [
-            _capability(state, policies, in_force.get(name), name, names, now)
-            for name in sorted({*policies.capabilities, *policies.broken, *state.capabilities})
+            _capability(state, policies, in_force.get(name), name, names, now) | _changes(state, name, turned)
+            for name in here
         ],
-        "requests": [_request(belay, request, state, names) for request in state.open_requests()],
+        "requests": [_request(belay, r, state, names) for r in waiting_for[_on(page)]],
+        "waiting": len(waiting_for),
         "freezes": [
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
             for f in state.freezes.values()
@@ -58,6 +84,7 @@ def board(belay: Services) -> dict[str, Any]:
             for b in state.blind.values()
         ],
         "guard_missing": missing_guard(belay),
+        "alarms": [alarm.sentence for alarm in alarms(belay) if alarm.what != "guard"],
         "stops": [
             {
                 "target": note.target,
@@ -139,9 +166,6 @@ def _capability(
     problems = [str(error) for error in policies.broken.get(name, ())]
     if file is None and not problems:
         problems = [f"there is no {name}.yaml any more; what is live stays watched"]
-    optimizations = [o for o in state.optimizations.values() if o.capability == name]
-    optimizations.sort(key=lambda o: (o.live or not o.status.ended, o.proposed_at), reverse=True)
-    current = sum(o.live or not o.status.ended for o in optimizations)
     return {
         "id": name,
         "title": policy.title if policy else known.title if known else name,
@@ -163,8 +187,26 @@ def _capability(
             }
             for stage in Stage
         ],
-        "optimizations": [_optimization(state, o) for o in optimizations[: current + _ENDED]],
-        "more": max(0, len(optimizations) - current - _ENDED),
+    }
+
+
+def _on(page: int) -> slice:
+    return slice((page - 1) * PER_PAGE, page * PER_PAGE)
+
+
+def _changes(state: State, capability: str, on: slice | None) -> dict[str, Any]:
+    """Show what was proposed for a capability: what is live, then what is under way, then what ended."""
+    own = [o for o in state.optimizations.values() if o.capability == capability]
+    own.sort(key=lambda o: (o.live, not o.status.ended, o.proposed_at), reverse=True)
+    if on is not None:
+        return {"optimizations": [_optimization(state, o) for o in own[on]], "more": 0, "proposed": len(own)}
+    live = sum(o.live for o in own)
+    under_way = sum(not o.status.ended and not o.live for o in own)
+    shown = live + under_way + _ENDED if under_way <= _UNDER_WAY else live + _UNDER_WAY
+    return {
+        "optimizations": [_optimization(state, o) for o in own[:shown]],
+        "more": max(0, len(own) - shown),
+        "proposed": len(own),
     }
 
 

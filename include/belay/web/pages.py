@@ -6,9 +6,9 @@ import json
 import logging
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -27,9 +27,10 @@ from belay.gates.stop import known_targets
 from belay.ledger.store import LedgerError, recorded
 from belay.review.report import Pictures, look_pictures, render
 from belay.web.auth import MaybePersonDep, reader
-from belay.web.board import board, review_document
+from belay.web.board import MOST_PAGES, board, review_document
 from belay.web.standing import promotion, standing
 from belay.web.story import story
+from belay.web.watches import paused_watches
 from belay.web.wiring import BelayDep
 
 _log = logging.getLogger(__name__)
@@ -40,9 +41,13 @@ _DEPTH = 30
 
 
 @router.get("/")
-def show_board(belay: BelayDep) -> HTMLResponse:
-    """Show the Autonomy board."""
-    return _page("board.html", board=board(belay))
+def show_board(
+    belay: BelayDep,
+    page: Annotated[int, Query(ge=1, le=MOST_PAGES)] = 1,
+    capability: Annotated[str, Query(max_length=63)] = "",
+) -> HTMLResponse:
+    """Show the Autonomy board, a page of it; with ``capability`` all that was proposed there."""
+    return _page("board.html", board=board(belay, page, capability), paused=paused_watches())
 
 
 @router.get("/stop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.builders import BOT, GATE, NORA, OLIVE, Rehearsal, a_policy
+from tests.support.builders import BOT, GATE, MAY_LIFT, NORA, OLIVE, Rehearsal, a_policy
 
 from belay.domain import commands as c
 from belay.domain.oversight import Oversight
@@ -128,9 +128,9 @@ def test_a_freeze_stops_widening_and_only_people_lift_it(target: str) -> None:
     assert r.do(c.Freeze(target, "sale")) == ()
     assert r.refused(c.IntendWidening("opt-1", number)) == "freeze"
     for nobody in (BOT, GATE):
-        assert r.refused(c.Unfreeze(target, "over"), nobody) == "people-unfreeze"
-    r.do(c.Unfreeze(target, "over"), OLIVE)
-    assert r.refused(c.Unfreeze(target, "over"), OLIVE) == "not-frozen"
+        assert r.refused(c.Unfreeze(target, "over", MAY_LIFT), nobody) == "people-unfreeze"
+    r.do(c.Unfreeze(target, "over", MAY_LIFT), OLIVE)
+    assert r.refused(c.Unfreeze(target, "over", MAY_LIFT), OLIVE) == "not-frozen"
     r.do(c.IntendWidening("opt-1", number))
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.support.builders import (
     BOT,
     GATE,
+    MAY_LIFT,
     NOW,
     OLIVE,
     VERA,
@@ -97,7 +98,7 @@ def test_what_is_complete_is_stopped_too_and_what_never_showed_stays_proposed() 
     r.do(stop(), VERA)
     assert r.optimization().status == "killed"
     assert r.optimization("opt-2").status == "proposed"
-    r.do(c.Unfreeze("all", "over"), OLIVE)
+    r.do(c.Unfreeze("all", "over", MAY_LIFT), OLIVE)
     r.started("opt-2")
     assert "nothing is shown" in r.optimization("opt-2").reason, "the stage is observe now"
 
@@ -112,7 +113,7 @@ def test_a_freeze_turns_a_widening_under_way_back() -> None:
     assert not r.optimization().status.ended
     r.confirm()
     assert r.optimization().scope == 100
-    r.do(c.Unfreeze("all", "over"), OLIVE)
+    r.do(c.Unfreeze("all", "over", MAY_LIFT), OLIVE)
     assert r.refused(c.IntendWidening("opt-1", number)) == "no-grant", "a grant is spent once"
     r.widened()
     assert r.optimization().scope == 500

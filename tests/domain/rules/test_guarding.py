@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.builders import BOT, NORA, Rehearsal, a_proposal
+from tests.support.builders import BOT, MAY_LIFT, NORA, Rehearsal, a_proposal
 
 from belay.domain import commands as c
 from belay.domain import events as e
@@ -77,7 +77,7 @@ def test_people_lift_it_and_only_harm_since_counts() -> None:
     harmed(r)
     r.do(c.SpendHarm(0.01), GUARD)
     r.tick(60)
-    r.do(c.Unfreeze("all", "looked into"), NORA)
+    r.do(c.Unfreeze("all", "looked into", MAY_LIFT), NORA)
     assert r.do(c.SpendHarm(0.01), GUARD) == ()
     assert "all" not in r.state.freezes
 
@@ -87,5 +87,5 @@ def test_lifting_another_freeze_answers_for_no_harm() -> None:
     harmed(r)
     r.tick(60)
     r.do(c.Freeze("all", "a sale"), NORA)
-    r.do(c.Unfreeze("all", "it is over"), NORA)
+    r.do(c.Unfreeze("all", "it is over", MAY_LIFT), NORA)
     assert isinstance(r.do(c.SpendHarm(0.01), GUARD)[0], e.Frozen)

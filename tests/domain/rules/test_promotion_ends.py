@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.support.builders import EASY, NORA, OLIVE, VERA, VETO, Rehearsal, a_policy
+from tests.support.builders import EASY, MAY_LIFT, NORA, OLIVE, VERA, VETO, Rehearsal, a_policy
 
 from belay.domain import commands as c
 from belay.domain.rules.answer import Refusal
@@ -21,7 +21,7 @@ def end_it(r: Rehearsal, way: str) -> None:
         r.do(c.Veto("capability:wording", "stop it", frozenset({VETO}), "cli"), VERA)
     else:
         r.do(c.Stop("stop-1", "capability:wording", "stop it", "cli", r.now), OLIVE)
-        r.do(c.Unfreeze("capability:wording", "looked into"), OLIVE)
+        r.do(c.Unfreeze("capability:wording", "looked into", MAY_LIFT), OLIVE)
 
 
 @pytest.mark.parametrize("way", WAYS)

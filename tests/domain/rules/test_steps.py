@@ -49,9 +49,13 @@ def test_one_run_takes_one_step() -> None:
     assert r.refused(c.StartStep("opt-2", "run", r.policy)) == "unknown-optimization"
 
 
-def test_another_run_takes_over_and_what_was_asked_is_void() -> None:
+def test_another_run_voids_no_open_question_and_takes_over_once_it_is_not_answered() -> None:
     r = Rehearsal().proposed()
     number = r.asked()
+    asked = r.request()
+    assert r.refused(c.StartStep("opt-1", "another", r.policy)) == "question-open"
+    assert r.request() == asked
+    r.tick((asked.expires_at - r.now).total_seconds())
     r.do(c.StartStep("opt-1", "another", r.policy))
     assert r.state.open_requests() == []
     step = r.optimization().step

@@ -147,8 +147,6 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     """Stop an optimization, or a whole capability, whatever was approved (I3)."""
     if asked.by.kind is not ActorKind.HUMAN:
         return Refusal("people-veto", f"{asked.by} cannot veto: only people can", kept=True)
-    if not command.reason.strip():
-        return Refusal("reason", "a veto needs a reason")
     if (request := state.requests.get(command.target)) is not None and request.promotes:
         return _veto_promotion(state, request, command, asked)
     kind, _, name = command.target.partition(":")

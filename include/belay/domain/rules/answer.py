@@ -15,12 +15,14 @@ class Refusal:
     """A command that the rules do not allow.
 
     ``kept`` says whether the attempt itself belongs in the record: it does when somebody tried to
-    pass a limit (a widening without a grant, a vote without the right).
+    pass a limit (a widening without a grant, a vote without the right). ``until`` says when the same
+    may be asked for again, where time alone mends it (wall-clock).
     """
 
     rule: str
     message: str
     kept: bool = False
+    until: datetime | None = None
 
 
 def not_an_interval(found: Estimate) -> Refusal:

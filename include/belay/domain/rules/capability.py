@@ -8,10 +8,13 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.identity import same_people
+from belay.domain.rules.actuation import OPS
 from belay.domain.rules.answer import Answer, Asked, Refusal
-from belay.domain.rules.containment import turned_back
+from belay.domain.rules.containment import covers, turned_back
 from belay.domain.rules.demotion import demoted
 from belay.domain.rules.requests import void_open_requests
+from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import DecisionClass
 from belay.domain.state import CapabilityState, State
 
@@ -22,14 +25,22 @@ LOWERED = "policy"
 def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     """Bring a policy into force; requests that rest on the old one are void.
 
-    The first policy of a capability comes into force by itself, for nothing rests on one before it. Every
-    change of it takes a person, who says why: a file alone moves no limit (I8 among them).
+    The first policy of a capability comes into force by itself where nothing is known of its surface, for
+    nothing rests on one before it. Elsewhere, and for every change, it takes a person, who says why: a file
+    alone moves no limit (I8 among them), and a file that was renamed sheds none.
     """
     policy = command.policy
     known = state.capabilities.get(policy.id)
     changes = known is not None and known.policy != policy.digest
     if known and not changes and command.document in (None, known.document):
         return ()
+    by_itself = asked.by.kind is not ActorKind.HUMAN
+    if known is None and by_itself and (there := known_of_surface(state, policy.surface)):
+        return Refusal(
+            "people-adopt",
+            f"{policy.id} is new, and its surface {policy.surface} is not ({there}): a person brings its "
+            f"first policy into force, with `belay policy adopt {policy.id} --reason …`",
+        )
     if known and changes and asked.by.kind is not ActorKind.HUMAN:
         return Refusal(
             "people-change-policy",
@@ -70,6 +81,15 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     )
 
 
+def known_of_surface(state: State, surface: str) -> str:
+    """Return what is known of a surface: capabilities, changes, freezes; empty where it is new."""
+    there = [known.id for known in state.capabilities.values() if known.surface == surface]
+    moved = [o for o in state.optimizations.values() if o.surface == surface and o.capability not in there]
+    there += [optimization.id for optimization in moved]
+    there += [f"a freeze of {target}" for target in state.freezes if target == f"surface:{surface}"]
+    return ", ".join(there[:5])
+
+
 def ends_human_only(known: CapabilityState, policy: CapabilityPolicy) -> bool:
     """Whether ``policy`` would give AI decisions that are people's alone (I8)."""
     return known.decision_class is DecisionClass.HUMAN_ONLY is not policy.decision_class
@@ -104,12 +124,39 @@ def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
 
 
 def unfreeze(state: State, command: c.Unfreeze, asked: Asked) -> Answer:
-    """Lift a freeze; widening something again takes a person."""
+    """Lift a freeze; that takes a person with the rights that pulling the kill switch there takes."""
     if asked.by.kind is not ActorKind.HUMAN:
         return Refusal("people-unfreeze", f"{asked.by} cannot lift a freeze: only people can", kept=True)
     if command.target not in state.freezes:
         return Refusal("not-frozen", f"{command.target} is not frozen")
+    if refusal := _may_not_lift(state, command, asked):
+        return refusal
     return (e.Unfrozen(command.target, command.reason),)
+
+
+def _may_not_lift(state: State, command: c.Unfreeze, asked: Asked) -> Refusal | None:
+    """Refuse who could not have pulled the kill switch there, and who would let their own changes go on."""
+    covered = [one for one in state.capabilities.values() if covers(command.target, one.id, one.surface)]
+    takes = {OPS, *(role for one in covered for role in one.veto_roles)}
+    lent = [
+        frozenset(given.roles) & command.givers.get(given.giver, frozenset())
+        for given in state.delegated_to(asked.by.id, asked.at)
+    ]
+    if not command.roles.union(*lent) & takes:
+        roles = " or ".join(sorted(takes))
+        return Refusal("role", f"{asked.by.id} may not lift the freeze: it takes {roles}", kept=True)
+    about = [
+        one.proposal
+        for one in state.optimizations.values()
+        if covers(command.target, one.capability, one.surface)
+    ]
+    if same_people(state.people, {asked.by.id}) & set(conflicted_in(state, about)):
+        message = (
+            f"{asked.by.id} proposed changes in {command.target}, or answers for an agent that did: "
+            "somebody else lifts its freeze"
+        )
+        return Refusal("own-freeze", message, kept=True)
+    return None
 
 
 def _bad_target(state: State, target: str) -> Refusal | None:

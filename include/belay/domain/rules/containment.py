@@ -30,8 +30,6 @@ def stop(state: State, command: c.Stop, asked: Asked) -> Answer:
     """
     if asked.by.kind is not ActorKind.HUMAN:
         return Refusal("people-stop", f"{asked.by} cannot pull the kill switch: only people can", kept=True)
-    if not command.reason.strip():
-        return Refusal("reason", "a stop needs a reason")
     reason = f"stopped by {asked.by.id}: {command.reason}"
     pulled = e.KillSwitchPulled(command.stop, command.target, command.reason, command.via, command.pulled_at)
     events: list[e.Event] = [pulled]

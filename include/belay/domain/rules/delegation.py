@@ -11,6 +11,7 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.digest import sha256_of
+from belay.domain.identity import same_people
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.state import State
 
@@ -23,7 +24,7 @@ def delegate(state: State, command: c.Delegate, asked: Asked) -> Answer:
     giver = asked.by
     if giver.kind is not ActorKind.HUMAN:
         return Refusal("people-delegate", f"{giver} cannot delegate: only people can", kept=True)
-    if command.to == giver.id:
+    if command.to in same_people(state.people, {giver.id}):
         return Refusal("delegate-to-another", f"{giver.id} cannot delegate to {giver.id}")
     if not command.roles:
         return Refusal("role", f"{giver.id} holds no role that could be delegated")
@@ -34,8 +35,6 @@ def delegate(state: State, command: c.Delegate, asked: Asked) -> Answer:
             "period",
             f"a delegation lasts at most {LONGEST.days} days: enter the person in the roster instead",
         )
-    if not command.reason.strip():
-        return Refusal("reason", "a delegation needs a reason")
     roles = tuple(sorted(command.roles))
     same = (giver.id, command.to, roles, command.until)
     if any((d.giver, d.to, d.roles, d.until) == same for d in state.delegations.values()):

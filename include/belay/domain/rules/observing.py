@@ -5,7 +5,9 @@ from __future__ import annotations
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.identity import same_people
 from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
+from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import State
 
 
@@ -17,17 +19,16 @@ def judge_proposal(state: State, command: c.JudgeProposal, asked: Asked) -> Answ
     judge = asked.by
     if judge.kind is not ActorKind.HUMAN:
         return Refusal("people-judge", f"{judge} cannot judge a proposal: only people can", kept=True)
-    if not command.reason.strip():
-        return Refusal("reason", "a judgement needs a reason")
     capability = state.capabilities[optimization.capability]
     if not command.roles & set(capability.approval_roles):
         roles = " or ".join(capability.approval_roles)
         return Refusal("role", f"{judge.id} may not judge this: it takes {roles}", kept=True)
-    if any(said.judge == judge.id for said in optimization.results.judgements):
+    me = same_people(state.people, {judge.id})
+    if any(said.judge in me for said in optimization.results.judgements):
         return Refusal("judged-already", f"{judge.id} has judged {optimization.id} already")
     if optimization.phases or optimization.live:
         return Refusal("shown-already", f"{optimization.id} was shown: its effect is judged, not its idea")
-    counted = judge.id not in optimization.proposal.conflicted
+    counted = not me & set(conflicted_in(state, [optimization.proposal]))
     return (
         e.ProposalJudged(
             optimization.id, judge.id, command.agrees, command.reason, command.via, counted=counted

@@ -17,7 +17,8 @@ from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.record import record_of
 from belay.domain.rules.answer import Answer, Asked, Refusal
-from belay.domain.rules.requests import void_open_requests
+from belay.domain.rules.requests import question_open, void_open_requests
+from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
 
@@ -25,7 +26,7 @@ _ORDER = tuple(PromotionGate)
 _BEFORE_PEOPLE = _ORDER[:-1]
 
 
-def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> Answer:
+def start_promotion(state: State, command: c.StartPromotion, asked: Asked) -> Answer:
     """Take up the question, or say why not now. Asked twice by one run, it answers once."""
     capability = state.capabilities.get(command.capability)
     if capability is None:
@@ -33,6 +34,9 @@ def start_promotion(state: State, command: c.StartPromotion, _asked: Asked) -> A
     if command.run in {one.run for one in (capability.promotion, capability.finished) if one}:
         return ()
     if refusal := _out_of_reach(capability, command.to_stage):
+        return refusal
+    asked_before = capability.promotion.request if capability.promotion else None
+    if refusal := question_open(state, asked_before, asked):
         return refusal
     renews = command.to_stage is capability.stage
     if renews and capability.lease_until is None:
@@ -235,10 +239,8 @@ def _out_of_reach(capability: CapabilityState, to_stage: Stage) -> Refusal | Non
 
 def conflicted(state: State, capability: CapabilityState) -> tuple[str, ...]:
     """Return whose vote does not count: who proposed for the capability, and who answers for its agents."""
-    proposals = [
-        known.proposal for known in state.optimizations.values() if known.capability == capability.id
-    ]
-    return tuple(sorted({name for p in proposals for name in (p.proposed_by.id, p.agent_owner)}))
+    known = state.optimizations.values()
+    return conflicted_in(state, [one.proposal for one in known if one.capability == capability.id])
 
 
 def _under_way(

@@ -12,8 +12,10 @@ from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.digest import sha256_of
 from belay.domain.gates import Gate
+from belay.domain.identity import same_people
 from belay.domain.oversight import Oversight, OversightDecision, required_oversight, step_kind
 from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Step, Vote
 
 
@@ -122,7 +124,7 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
             evidence=evidence,
             roles=policy.approval.roles,
             quorum=policy.approval.quorum,
-            conflicted=tuple(sorted(proposal.conflicted)),
+            conflicted=conflicted_in(state, [proposal]),
             owner=capability.owner,
             expires_at=expires_at,
             remind_at=_part_of(policy, asked, waits, policy.approval.remind_after),
@@ -143,9 +145,10 @@ def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
     if request is None:
         return Refusal("no-such-request", f"there is no request {command.request!r}")
     standing = standing_of(state, request, command, asked)
-    if refusal := _may_not_vote(request, command, standing, asked):
+    if refusal := _may_not_vote(state, request, command, standing, asked):
         return refusal
-    counted = not {asked.by.id, standing.on_behalf_of} & set(request.conflicted)
+    voices = same_people(state.people, {asked.by.id, standing.on_behalf_of})
+    counted = not voices & set(request.conflicted)
     vote = e.VoteCast(
         request=request.id,
         optimization=request.optimization,
@@ -172,6 +175,7 @@ def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
             asked.at,
             counted,
             vote.on_behalf_of,
+            tuple(sorted(voices)),
         ),
     )
     # Where notice is enough, an approval only adds a name: silence until the end of the notice
@@ -196,12 +200,18 @@ def standing_of(state: State, request: RequestState, command: c.CastVote, asked:
     """
     if own := _covered(request, command.roles):
         return Standing(own)
-    heard = {name for vote in request.votes for name in (vote.voter, vote.principal)}
+    heard = _heard(request)
     for given in state.delegated_to(asked.by.id, asked.at):
         still_held = frozenset(given.roles) & command.givers.get(given.giver, frozenset())
-        if given.giver not in heard and (lent := _covered(request, still_held)):
+        giver = same_people(state.people, {given.giver})
+        if not giver & heard and (lent := _covered(request, still_held)):
             return Standing(lent, given.giver)
     return Standing(())
+
+
+def _heard(request: RequestState) -> frozenset[str]:
+    """Return every id of those whose voice is among the answers already."""
+    return frozenset(name for vote in request.votes for name in vote.everybody)
 
 
 def _covered(request: RequestState, roles: frozenset[str]) -> tuple[str, ...]:
@@ -212,15 +222,15 @@ def _covered(request: RequestState, roles: frozenset[str]) -> tuple[str, ...]:
 
 
 def _may_not_vote(
-    request: RequestState, command: c.CastVote, standing: Standing, asked: Asked
+    state: State, request: RequestState, command: c.CastVote, standing: Standing, asked: Asked
 ) -> Refusal | None:
     """Return why this vote is refused, if it is."""
     voter = asked.by
     if voter.kind is not ActorKind.HUMAN:
         return Refusal("people-approve", f"{voter} cannot vote: only people can", kept=True)
     # What a person with the right said too late is kept; a second click is not news.
-    heard = {name for vote in request.votes for name in (vote.voter, vote.principal)}
-    late = bool(standing.roles) and voter.id not in heard
+    me = same_people(state.people, {voter.id})
+    late = bool(standing.roles) and not me & _heard(request)
     if request.status is not RequestStatus.OPEN:
         ended = f"request {request.id} is {request.status}: {request.outcome}".rstrip(": ")
         said = f"; too late: {voter.id} said {command.choice}, {command.reason}" if late else ""
@@ -232,16 +242,16 @@ def _may_not_vote(
     if asked.at >= request.expires_at:
         message = f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC"
         return Refusal("expired", message, kept=late)
-    if any(vote.voter == voter.id for vote in request.votes):
-        return Refusal("voted-already", f"{voter.id} has answered request {request.id} already")
-    if for_them := [vote.voter for vote in request.votes if vote.on_behalf_of == voter.id]:
-        message = f"{for_them[0]} has answered request {request.id} for {voter.id} already"
-        return Refusal("voted-already", message)
+    for vote in request.votes:
+        if me & same_people(state.people, {vote.voter}):
+            called = "" if vote.voter == voter.id else f", as {vote.voter}"
+            return Refusal("voted-already", f"{voter.id} has answered request {request.id} already{called}")
+        if vote.on_behalf_of and me & vote.everybody:
+            message = f"{vote.voter} has answered request {request.id} for {voter.id} already"
+            return Refusal("voted-already", message)
     if not standing.roles:
         roles = " or ".join(request.answering_roles)
         return Refusal("role", f"{voter.id} may not answer this: it takes {roles}", kept=True)
-    if not command.reason.strip():
-        return Refusal("reason", "an answer needs a reason")
     return None
 
 
@@ -294,7 +304,7 @@ def tally_of(request: RequestState, votes: tuple[Vote, ...]) -> Tally:
     """
     approvals = [vote for vote in votes if vote.counted and vote.choice is e.Choice.APPROVE]
     roles = tuple(role for role in request.roles if not any(role in vote.roles for vote in approvals))
-    alone = bool(approvals) and all(request.owner in {vote.voter, vote.principal} for vote in approvals)
+    alone = bool(approvals) and all(request.owner in vote.everybody for vote in approvals)
     return Tally(len(approvals), max(request.quorum, 1), roles, request.owner if alone else "")
 
 
@@ -344,6 +354,23 @@ def open_review(state: State, command: c.OpenReview, asked: Asked) -> Answer:
     if request.status is not RequestStatus.OPEN or asked.by.id in request.opened_by:
         return ()
     return (e.ReviewOpened(request.id, request.optimization),)
+
+
+def question_open(state: State, request: str | None, asked: Asked) -> Refusal | None:
+    """Return why another run may not take over: people are asked, and a run alone takes no question back.
+
+    Its own run goes on with it, also when its task is cleared or it is started again under its name.
+    """
+    known = state.requests.get(request or "")
+    if known is None or known.status is not RequestStatus.OPEN or asked.at >= known.expires_at:
+        return None
+    return Refusal(
+        "question-open",
+        f"people are asked about {known.subject} already ({known.id}, until "
+        f"{known.expires_at:%Y-%m-%d %H:%M} UTC): the run that asks goes on when they have answered, and "
+        "another one changes nothing; to ask anew, reject that request first",
+        kept=True,
+    )
 
 
 def void_open_requests(

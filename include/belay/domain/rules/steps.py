@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
-from belay.domain.digest import sha256_of
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.digest import canonical_json, sha256_of
 from belay.domain.evolve import CAUTION
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
-from belay.domain.proposal import Proposal
+from belay.domain.proposal import Proposal, depth_of
 from belay.domain.rules.actuation import narrow
 from belay.domain.rules.admission import admission
 from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
 from belay.domain.rules.portfolio import level_of_step
-from belay.domain.rules.requests import void_open_requests
+from belay.domain.rules.requests import question_open, void_open_requests
 from belay.domain.state import OptimizationState, RequestStatus, State, Step
 
 _ORDER = tuple(Gate)
@@ -53,7 +55,37 @@ def propose(state: State, command: c.Propose, asked: Asked) -> Answer:
             f"agent {asked.by.id!r} may not propose for {policy.id}; it allows {', '.join(policy.agents)}",
             kept=True,
         )
+    if refusal := _too_much(state, proposal, policy, asked):
+        return refusal
     return (e.Proposed(proposal.optimization, capability.id, capability.surface, proposal, digest),)
+
+
+def _too_much(state: State, proposal: Proposal, policy: CapabilityPolicy, asked: Asked) -> Refusal | None:
+    """Return which limit of the policy a proposal is beyond, if any: its size, its depth, its number."""
+    limits, content = policy.limits, asdict(proposal)
+    size = len(canonical_json(content).encode(errors="surrogatepass"))
+    if size > limits.proposal_bytes:
+        message = f"the proposal has {size:,} bytes; {policy.id} allows {limits.proposal_bytes:,}"
+        return Refusal("proposal-bytes", message)
+    if depth_of(content, beyond=limits.proposal_depth) > limits.proposal_depth:
+        message = (
+            f"the proposal is nested more than {limits.proposal_depth} levels deep, which {policy.id} allows"
+        )
+        return Refusal("proposal-depth", message)
+    day = timedelta(days=1)
+    recent = sorted(
+        known.proposed_at
+        for known in state.optimizations.values()
+        if known.proposal.proposed_by == proposal.proposed_by and known.proposed_at > asked.at - day
+    )
+    if len(recent) < limits.proposals_per_day:
+        return None
+    until = recent[-limits.proposals_per_day] + day
+    message = (
+        f"{proposal.proposed_by} has made {len(recent)} proposals in the last 24 hours, and {policy.id} "
+        f"allows {limits.proposals_per_day}: the next one is taken from {until:%Y-%m-%d %H:%M:%S} UTC on"
+    )
+    return Refusal("proposals-per-day", message, until=until)
 
 
 def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
@@ -65,6 +97,8 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
         return ()
     if optimization.status.ended:
         return Refusal("ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}")
+    if refusal := question_open(state, optimization.step.request if optimization.step else None, asked):
+        return refusal
     policy = command.policy
     to_scope = policy.ramp.step_after(optimization.scope)
     if to_scope is None:
@@ -90,6 +124,7 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
             policy.digest,
             last=policy.ramp.step_after(to_scope) is None,
             level=level,
+            asked_by=command.asked_by,
         ),
         e.GateJudged(optimization.id, number, Gate.ADMIT, verdict, sentence, command.evidence),
     )
