@@ -110,3 +110,30 @@ def test_a_password_is_never_shown(belay, monkeypatch) -> None:
     done = belay("doctor")
     assert done.exit_code == 3
     assert "very-secret" not in done.output
+
+
+def test_how_times_are_read_and_what_cannot_be_is_said(belay, home):
+    import duckdb
+
+    Lake(home).create()
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("ALTER VIEW outcomes RENAME TO stored")
+        connection.execute(
+            "CREATE VIEW outcomes AS SELECT * REPLACE (event_time::TIMESTAMPTZ AS event_time) FROM stored"
+        )
+    _, found = parts(belay)
+    assert found["warehouse"]["answers"] == "yes"
+    assert "outcomes.event_time is TIMESTAMP WITH TIME ZONE, read as UTC" in found["warehouse"]["detail"]
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW outcomes AS SELECT * REPLACE (surface AS event_time) FROM stored"
+        )
+    _, found = parts(belay)
+    assert found["warehouse"]["answers"] == "no"
+    assert (
+        "outcomes.event_time is VARCHAR, which is no time: store a timestamp" in found["warehouse"]["detail"]
+    )
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("DROP VIEW outcomes")
+    _, found = parts(belay)
+    assert found["warehouse"]["detail"] == "there is no table outcomes"

@@ -104,7 +104,8 @@ def test_statements_do_not_grow_with_what_is_live(
     for count in (2, 4):
         sent.clear()
         reading = read_fleet(engine, [Sight(plan, NOW) for plan in plans(make_plan, count)])
-        counted.append((reading.statements, sum("PRAGMA" not in s and "SET " not in s for s in sent)))
+        catalogue = ("PRAGMA", "SET ", "DESCRIBE")  # what the driver asks, and the types of three tables
+        counted.append((reading.statements, sum(not any(word in s for word in catalogue) for s in sent)))
     assert counted[0] == counted[1] == (3, 3)
 
 

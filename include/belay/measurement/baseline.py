@@ -20,13 +20,13 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import naive_utc, whole_ms
 from belay.measurement.sources import Span, arrived, events_of, units_of
 from belay.measurement.sql import AsNumber, UnitKey, finite
 from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
+from belay.warehouse.errors import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def read_baselines(
             for metric in metrics:
                 asked = _statement(metric, surface, naive_utc(since), whole_ms(until), once=once)
                 found[metric.id] = _baseline(metric, read_rows(connection, asked)[0])
-    except DBAPIError as error:
+    except UNREADABLE as error:
         raise WarehouseUnavailableError(
             f"the metrics of {surface} cannot be read: {first_line(error)}"
         ) from error

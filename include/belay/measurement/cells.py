@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, RowMapping, literal_column, select, table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, RowMapping
 
 from belay.domain.metrics import MetricKind
 from belay.measurement.audit import outcome_audit, repeats_audit, survey, without_repeats, without_unit
 from belay.measurement.findings import to_plain
+from belay.measurement.joins import strangers
 from belay.measurement.plan import MeasurementPlan, whole_ms
 from belay.measurement.query import MAX_COMBINATIONS, TWO_ARMS, Combination, day_zero, look, values_of
 from belay.measurement.reading import Reading, reading_of
 from belay.measurement.sources import columns_of, drops_duplicates
 from belay.measurement.warehouse import first_line, read_rows
+from belay.warehouse.catalogue import read_catalogue
+from belay.warehouse.errors import UNREADABLE
 
 Floats = NDArray[np.float64]
 
@@ -182,10 +184,32 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
             }
             repeated = [source for source, audit in outcomes.items() if audit.get("twice")]
             rows = read_rows(connection, look(plan, moment, combinations, repeated)) if combinations else []
-    except DBAPIError as error:
+            reading = reading_of(plan, rows, surveyed, list(outcomes.values()), unitless)
+            cells = assemble(plan, moment, combinations, rows, outcomes, reading)
+            return with_strangers(connection, plan, cells)
+    except UNREADABLE as error:
         return no_cells(plan, moment, _why_unreadable(engine, plan, error))
-    reading = reading_of(plan, rows, surveyed, list(outcomes.values()), unitless)
-    return assemble(plan, moment, combinations, rows, outcomes, reading)
+
+
+def with_strangers(connection: Connection, plan: MeasurementPlan, cells: Cells) -> Cells:
+    """Return ``cells`` with a note of each table of outcomes whose units never meet the exposed ones.
+
+    Where that is so of all of them, and there are many units on both sides, nothing was measured: then it
+    is the cells' ``problem``.
+    """
+    if cells.problem is not None:
+        return cells
+    sources: dict[str, list[MetricCells]] = {}
+    for planned in plan.metrics:
+        sources.setdefault(planned.metric.source, []).append(cells.metrics[planned.metric.id])
+    silent = [name for name, of in sources.items() if all(m.rows and not m.events.any() for m in of)]
+    found = [told for name in silent if (told := strangers(connection, plan, cells.until, name)) is not None]
+    if not found:
+        return cells
+    reading = replace(cells.reading, strangers=tuple(sentence for sentence, _ in found))
+    if len(found) == len(sources) and all(many for _, many in found):
+        return no_cells(plan, cells.until, found[0][0], reading)
+    return replace(cells, reading=reading)
 
 
 def _audited(
@@ -198,17 +222,20 @@ def _audited(
     return without_repeats(read, read_rows(connection, repeats_audit(plan, source, moment))[0])
 
 
-def _why_unreadable(engine: Engine, plan: MeasurementPlan, error: DBAPIError) -> str:
+def _why_unreadable(engine: Engine, plan: MeasurementPlan, error: Exception) -> str:
     """Return what is wrong in words: the table or columns that are missing, else what the driver says."""
-    for name, wanted in columns_of(plan).items():
-        try:
-            with engine.connect() as connection:
-                present = set(
-                    connection.execute(select(literal_column("*")).select_from(table(name)).limit(0)).keys()
-                )
-        except DBAPIError as unreadable:
-            return f"the warehouse cannot be read: {name}: {first_line(unreadable)}"
-        if gone := sorted(wanted - present):
+    wanted_of = columns_of(plan)
+    try:
+        with engine.connect() as connection:
+            there = read_catalogue(connection, wanted_of)
+    except UNREADABLE as unreadable:
+        return f"the warehouse cannot be read: {first_line(unreadable)}"
+    for name, wanted in wanted_of.items():
+        if name not in there:
+            return f"the warehouse cannot be read: there is no table {name}"
+        if there[name].problem:
+            return f"the warehouse cannot be read: {name}: {there[name].problem}"
+        if gone := sorted(wanted - set(there[name].columns)):
             return f"the warehouse cannot be read: table {name} has no column {', '.join(gone)}"
     return f"the warehouse cannot be read: {first_line(error)}"
 

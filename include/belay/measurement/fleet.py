@@ -20,10 +20,9 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 
 from belay.domain.metrics import Metric
-from belay.measurement.cells import Cells, assemble, no_cells
+from belay.measurement.cells import Cells, assemble, no_cells, with_strangers
 from belay.measurement.fleet_query import (
     LABELS,
     Sight,
@@ -39,6 +38,7 @@ from belay.measurement.reading import Reading
 from belay.measurement.sources import drops_duplicates, events_of
 from belay.measurement.sql import finite
 from belay.measurement.warehouse import first_line, read_rows
+from belay.warehouse.errors import UNREADABLE
 
 CHUNK = 250
 """Optimizations that one statement reads: few enough for a warehouse's memory."""
@@ -92,13 +92,13 @@ def _read_apart(engine: Engine, sights: Sequence[Sight]) -> tuple[list[Cells], i
         with engine.connect() as connection:
             try:
                 return _read_chunk(connection, sights)
-            except DBAPIError as error:
-                if error.connection_invalidated:
+            except UNREADABLE as error:
+                if getattr(error, "connection_invalidated", False):
                     raise
                 problem = _problem(error)
             except _UnreadableError as error:
                 problem = str(error)
-    except DBAPIError as error:  # it does not answer at all: asking once more for each would only take longer
+    except UNREADABLE as error:  # it does not answer at all: asking once more for each would only take longer
         return _hidden(sights, _problem(error)), 1
     apart: dict[Any, list[int]] = defaultdict(list)
     for place, sight in enumerate(sights):
@@ -114,7 +114,7 @@ def _read_apart(engine: Engine, sights: Sequence[Sight]) -> tuple[list[Cells], i
     return [found[place] for place in range(len(sights))], statements
 
 
-def _problem(error: DBAPIError) -> str:
+def _problem(error: Exception) -> str:
     return f"the warehouse cannot be read: {first_line(error)}"
 
 
@@ -153,6 +153,7 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
         )
         for k, sight in enumerate(sights)
     ]
+    cells = [with_strangers(connection, sight.plan, each) for sight, each in zip(sights, cells, strict=True)]
     return cells, 2 + len(sources) + len(twice)
 
 

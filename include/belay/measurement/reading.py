@@ -39,6 +39,8 @@ class Reading:
         Units seen in two arms of one phase: left out.
     crossed : int
         Units that a later change of scope moved to another arm: measured until then.
+    strangers : tuple[str, ...]
+        Sentences about tables of outcomes whose units never meet the exposed ones.
     """
 
     rows: int = 0
@@ -53,6 +55,7 @@ class Reading:
     units: int = 0
     two_arms: int = 0
     crossed: int = 0
+    strangers: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -71,7 +74,7 @@ class Reading:
         ):
             if n:
                 said.append(f"{n:,} {words}")
-        return tuple(said)
+        return (*self.strangers, *said)
 
     @property
     def why_empty(self) -> str:

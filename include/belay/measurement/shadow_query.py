@@ -32,7 +32,6 @@ from sqlalchemy import (
     select,
     values,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.capability import ShadowRule
@@ -43,6 +42,7 @@ from belay.measurement.shadow import SUMS, ChoiceLog
 from belay.measurement.sources import Span, arrived, events_of
 from belay.measurement.sql import EpochMs, UnitKey, finite, matches
 from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
+from belay.warehouse.errors import UNREADABLE
 
 EVENTS = ("e1", "e2", "o1", "o2")
 """Sums of 1/p and 1/p² over choices whose value is not zero, and over the others."""
@@ -91,7 +91,7 @@ def read_choices(engine: Engine, plan: LogPlan) -> ChoiceLog:
     try:
         with engine.connect() as connection:
             rows = read_rows(connection, log_statement(plan))
-    except DBAPIError as error:
+    except UNREADABLE as error:
         raise WarehouseUnavailableError(
             f"{plan.rule.source} and {plan.metric.source} cannot be read: {first_line(error)}"
         ) from error

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import DBAPIError
 
 from belay.measurement.plan import naive_utc
 from belay.measurement.query import DAY_MS
 from belay.measurement.sources import Span, arrived, events_of, rows_of
 from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
 from belay.warehouse.connection import DIALECTS, open_warehouse, read_rows
-from belay.warehouse.errors import WarehouseUnavailableError, first_line
+from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
 from belay.warehouse.forms import naive
 
 __all__ = [
@@ -74,7 +73,7 @@ def watermarks(
         try:
             with engine.connect() as connection:
                 rows = read_rows(connection, statement)
-        except DBAPIError as error:
+        except UNREADABLE as error:
             raise WarehouseUnavailableError(f"the warehouse cannot be read: {first_line(error)}") from error
         arrived = {str(row["surface"]): naive(row["newest"]) for row in rows}
         newest.append({surface: at for surface, at in arrived.items() if at is not None})
@@ -113,7 +112,7 @@ def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) 
         with engine.connect() as connection:
             for row in read_rows(connection, statement):
                 counts[int(row["day"])] = row["units"]
-    except DBAPIError as error:
+    except UNREADABLE as error:
         raise WarehouseUnavailableError(
             f"traffic of {surface} cannot be read: {first_line(error)}"
         ) from error

@@ -60,6 +60,10 @@ def _there(session: Session) -> Relation | None:
             sentence = f"the warehouse has no table {table}; it has {tables}"
             session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
             return None
+        if relation.problem:
+            sentence = f"table {table} cannot be read: {relation.problem}"
+            session.add("readable", Finding.UNKNOWN, sentence, _LOADER)
+            return None
         connection.execute(sa.select(1).select_from(sa.table(table)).limit(1))
     return relation
 

@@ -79,13 +79,14 @@ def read_relation(connection: Connection, name: str) -> Relation | None:
 
     A view that cannot be read (its part file is broken) comes back with a ``problem``.
     """
-    if name not in relation_names(connection):
-        return None
+    problem = ""
     try:
         columns = _COLUMNS[connection.dialect.name](connection, name)
-        return Relation(name, {column.name: column for column in columns})
     except DBAPIError as error:
-        return Relation(name, problem=first_line(error))
+        columns, problem = [], first_line(error)
+    if not columns and name not in relation_names(connection):
+        return None
+    return Relation(name, {column.name: column for column in columns}, problem)
 
 
 def read_catalogue(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Relation]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
 
 class WarehouseUnavailableError(RuntimeError):
     """The warehouse could not be opened or read; the message says where and what to do."""
@@ -10,6 +12,9 @@ class WarehouseUnavailableError(RuntimeError):
 class UnusableColumnError(WarehouseUnavailableError):
     """A column cannot be read for what it should hold; the message says which, and what is right."""
 
+
+UNREADABLE = (DBAPIError, WarehouseUnavailableError)
+"""What a statement raises when the warehouse does not give what was asked, whatever the reason."""
 
 _CANCELLED = "57014"
 """What Postgres says when a statement took longer than ``statement_timeout``, or somebody ended it."""

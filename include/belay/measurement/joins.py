@@ -1,0 +1,56 @@
+"""Do the units of the outcomes occur among the exposed units at all?
+
+Ids that never meet ('u-1' in one table, 1 in the other) look like a change that does nothing: every value of
+every unit is zero. That is told as what it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, FromClause, String, and_, case, cast, func, select
+
+from belay.measurement.plan import MeasurementPlan
+from belay.measurement.sources import Span, events_of, exposures_of
+from belay.measurement.sql import UnitKey
+from belay.warehouse.connection import read_rows
+
+ENOUGH = 100
+"""Units on both sides from which none that meets is no accident of a young window."""
+
+
+def strangers(
+    connection: Connection, plan: MeasurementPlan, until: datetime, source: str
+) -> tuple[str, bool] | None:
+    """Return the sentence about ``source``, and whether there are many units on both sides.
+
+    None when some unit of it is exposed, or there is nothing to say yet. To be asked when no unit has any
+    value but zero: it reads every unit's name.
+    """
+    if plan.start is None:
+        return None
+    rows = exposures_of(plan)
+    span = Span((plan.surface,), plan.start, until)
+    seen = _units(select(rows).where(rows.c.optimization == plan.optimization, *span.holds(rows)).subquery())
+    acted = _units(events_of(source, (), span, once=False))
+    met = func.count(case((seen.c.unit.is_not(None), 1)))
+    statement = select(
+        func.count().label("units"), met.label("met"), func.min(acted.c.example).label("example")
+    ).select_from(acted.outerjoin(seen, and_(acted.c.unit == seen.c.unit)))
+    outcomes = read_rows(connection, statement)[0]
+    exposed = read_rows(
+        connection, select(func.count().label("units"), func.min(seen.c.example).label("example"))
+    )[0]
+    if outcomes["met"] or not outcomes["units"] or not exposed["units"]:
+        return None
+    sentence = (
+        f"0 of {outcomes['units']:,} units of {source} are among the {exposed['units']:,} exposed units: "
+        f"{source}.unit_id is for example {outcomes['example']!r}, exposures.unit_id {exposed['example']!r}"
+    )
+    return sentence, min(int(outcomes["units"]), int(exposed["units"])) >= ENOUGH
+
+
+def _units(rows: FromClause) -> FromClause:
+    key = UnitKey(rows.c.unit_id)
+    example = func.min(cast(rows.c.unit_id, String)).label("example")
+    return select(key.label("unit"), example).where(rows.c.unit_id.is_not(None)).group_by(key).subquery()
