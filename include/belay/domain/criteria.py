@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from belay.domain.autonomy import Criteria
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.figures import in_percent, signed_percent, with_interval
+from belay.domain.figures import counted, in_percent, signed_percent, with_interval
 from belay.domain.record import Record, Share
 from belay.domain.stages import Stage
 
@@ -120,7 +120,8 @@ def _calibration(record: Record, limit: float) -> Criterion:
         return Criterion("calibration", Standing.UNKNOWN, "no prediction was measured at this stage")
     standing = Standing.MET if scored.ratio <= limit else Standing.NOT_MET
     sentence = (
-        f"{scored.predictions} predictions score {scored.ratio:.2g} times “no effect” (smaller is better; "
+        f"{counted(scored.predictions, 'prediction')} score {scored.ratio:.2g} times “no effect” (smaller is "
+        "better; "
         f"limit {limit:g}), {in_percent(scored.covered)} of the intervals hold what was found"
     )
     return Criterion("calibration", standing, sentence)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from belay.domain import commands as c
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import counted
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.roster import Roster
@@ -147,7 +148,7 @@ def _roster_preflight(roster: Roster, conflicted: frozenset[str], policy: Capabi
         return c.Finding("roster", Verdict.HOLD, sentence)
     if anybody == {policy.owner}:
         return c.Finding("roster", Verdict.HOLD, f"only the owner {policy.owner} could answer, never alone")
-    return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
+    return c.Finding("roster", Verdict.PASS, f"{counted(len(anybody), 'person')} could answer")
 
 
 def _guard(belay: Services) -> c.Finding:

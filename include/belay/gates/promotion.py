@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.criteria import Criterion, Standing, judge_record
+from belay.domain.figures import counted
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import StepKind
 from belay.domain.record import record_of
@@ -327,9 +328,9 @@ def _can_answer(roster: Roster, policy: CapabilityPolicy, out: set[str]) -> c.Fi
     if lonely:
         return c.Finding("roster", Verdict.HOLD, f"nobody could answer as {', '.join(lonely)}")
     if len(anybody) < quorum or anybody == {policy.owner}:
-        sentence = f"{len(anybody)} people could answer and the quorum is {quorum}"
+        sentence = f"{counted(len(anybody), 'person')} could answer and the quorum is {quorum}"
         return c.Finding("roster", Verdict.HOLD, sentence)
-    return c.Finding("roster", Verdict.PASS, f"{len(anybody)} people could answer")
+    return c.Finding("roster", Verdict.PASS, f"{counted(len(anybody), 'person')} could answer")
 
 
 def _due(

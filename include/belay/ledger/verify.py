@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from belay.domain.evolve import Draft
+from belay.domain.figures import counted
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import GENESIS, hash_of
@@ -51,7 +52,7 @@ class Verification:
 
     def __str__(self) -> str:
         verdict = "verified" if self.fault is None else f"BROKEN at {self.fault}"
-        return f"ledger: {self.entries} entries, {verdict}"
+        return f"ledger: {counted(self.entries, 'entry')}, {verdict}"
 
 
 def verify(
