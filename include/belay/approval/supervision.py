@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from statistics import median, quantiles
 
 from belay.domain.capability import SupervisionRule
+from belay.domain.figures import counted
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
 from belay.domain.rules.requests import tally_of
@@ -107,7 +108,7 @@ def saturation(
     waiting = [request for request in _waiting(state) if asked & set(request.roles)]
     if people and len(waiting) >= rule.max_pending_each * len(people):
         approvers = f"{len(people)} approver{'s' * (len(people) > 1)}"
-        return f"{approvers}, {len(waiting)} open requests: supervision is saturated"
+        return f"{approvers}, {counted(len(waiting), 'open request')}: supervision is saturated"
     answers = [answer for answer in _answers(state, rule, now) if asked & set(answer.roles)]
     hasty = sum(answer.hasty for answer in answers)
     if len(answers) >= rule.least_answers and hasty > rule.max_hasty_share * len(answers):

@@ -10,6 +10,7 @@ from belay.cli.exits import BadInputError
 from belay.cli.identity import As, identify
 from belay.cli.output import Json, print_json, say, when
 from belay.cli.parts import opened
+from belay.domain.figures import counted
 
 if TYPE_CHECKING:
     from belay.domain.roster import Person
@@ -121,7 +122,7 @@ def find_request(state: State, name: str) -> RequestState:
         return own[0]
     there = ", ".join(request.id for request in own or waiting) or "none"
     if own:
-        raise BadInputError(f"{name} has {len(own)} open requests: name one of {there}")
+        raise BadInputError(f"{name} has {counted(len(own), 'open request')}: name one of {there}")
     if name in state.optimizations or name in state.capabilities:
         raise BadInputError(f"{name} waits for no answer; open requests: {there}")
     raise BadInputError(f"there is no request or optimization {name!r}; open requests: {there}")
