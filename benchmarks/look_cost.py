@@ -22,6 +22,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from belay.measurement.plan import MeasurementPlan
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC, as stored
 UNTIL = START + timedelta(days=15)
@@ -76,13 +80,10 @@ def build(folder: Path, events: int) -> None:
             connection.execute(f"create view {name} as select * from read_parquet('{part}')")
 
 
-def with_belay(folder: Path) -> Callable[[], object]:
-    """Return one look, the way the window takes it: read, and monitored for harm in every segment."""
+def plan() -> MeasurementPlan:
+    """Return what a look is asked: four metrics, two segments, the bots left out."""
     from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
-    from belay.measurement.cells import read_cells
-    from belay.measurement.monitor import monitor
     from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
-    from belay.measurement.warehouse import open_warehouse
 
     def metric(name: str, kind: MetricKind, value: str, **more: object) -> Metric:
         return Metric(name, name, kind, "", Direction.INCREASE, "outcomes", value, **more)  # type: ignore[arg-type]
@@ -93,7 +94,7 @@ def with_belay(folder: Path) -> Callable[[], object]:
         metric("tickets", MetricKind.RARE_COUNT, "support_tickets"),
         metric("errors", MetricKind.RATIO, "page_errors", denominator="page_views"),
     )
-    plan = MeasurementPlan(
+    return MeasurementPlan(
         capability="checkout_wording",
         optimization="calm-button",
         surface="checkout",
@@ -115,13 +116,22 @@ def with_belay(folder: Path) -> Callable[[], object]:
         planned_units=None,
         policy="",
     )
+
+
+def with_belay(folder: Path) -> Callable[[], object]:
+    """Return one look, the way the window takes it: read, and monitored for harm in every segment."""
+    from belay.measurement.cells import read_cells
+    from belay.measurement.monitor import monitor
+    from belay.measurement.warehouse import open_warehouse
+
+    asked = plan()
     engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")
 
     def look() -> object:
-        cells = read_cells(engine, plan, UNTIL)
+        cells = read_cells(engine, asked, UNTIL)
         if cells.problem:
             raise SystemExit(f"the look failed: {cells.problem}")
-        return cells.totals, monitor(cells, plan)
+        return cells.totals, monitor(cells, asked)
 
     return look
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from tests.support.live import append_anyway
@@ -154,3 +156,25 @@ def test_blind_for_twice_the_budget_costs_the_stage(world) -> None:
     assert world.guard().demoted == []
     world.stop_data(40)
     assert world.guard().demoted == ["checkout_wording to suggest (blind-guard)"]
+
+
+def test_outcomes_without_values_are_blindness_and_their_budget_runs(world) -> None:
+    """Every outcome column NULL: no harm can be shown, so the guard must not say that none was."""
+    world.live("fine", harmless=1000)
+    world.run(6)
+    world.guard()
+    world.run(12)
+    for part in world.home.rglob("outcomes/**/*.parquet"):
+        rows = pq.read_table(part)
+        for name in ("converted", "revenue", "support_tickets", "unsubscribed", "page_errors", "page_views"):
+            place = rows.schema.get_field_index(name)
+            rows = rows.set_column(place, name, pa.nulls(rows.num_rows, rows.schema.field(name).type))
+        pq.write_table(rows, part)
+    cycle = world.guard()
+    assert cycle.blind == ["capability:checkout_wording"]
+    blind = world.belay.ledger.state().blind["capability:checkout_wording"]
+    assert "100 % of its values are missing" in blind.reason
+    assert world.guard().sighted == []
+    world.stop_data(25)
+    assert world.guard().shrunk == ["fine"]
+    assert world.served("fine") == 1000

@@ -30,6 +30,15 @@ class Direction(StrEnum):
     DECREASE = "decrease"
 
 
+class Grain(StrEnum):
+    """How finely the times of a metric's outcomes are written."""
+
+    TIME = "time"
+    """When it happened: what a unit did before its first exposure does not count."""
+    DAY = "day"
+    """On which day (UTC) it happened: the day of the first exposure counts whole, in every arm alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric of the catalogue.
@@ -58,6 +67,8 @@ class Metric:
         Pre-exposure column of the units table, for CUPED.
     outcome_days : float | None
         Days after a unit's first exposure in which outcomes count; None counts all until the look.
+    grain : Grain
+        Whether the times of its outcomes are moments or days.
     """
 
     id: str
@@ -71,6 +82,7 @@ class Metric:
     cap: float | None = None
     covariate: str | None = None
     outcome_days: float | None = None
+    grain: Grain = Grain.TIME
 
 
 class PrimaryRule(StrEnum):

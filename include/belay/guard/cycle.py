@@ -222,8 +222,12 @@ def _look(
     looks, states, problems = [], [], list(dark.values())
     for one, sight, cells in zip(fresh, sights, reading.cells, strict=True):
         found = screen(cells, sight.plan, harmless=one.known.scope > one.known.shown_harmless)
-        if cells.problem is not None and (problem := _unreadable(one, cells.problem, standing, until)):
+        hidden = cells.problem or cells.hidden
+        problem = _unreadable(one, hidden, standing, until) if hidden is not None else None
+        if problem is not None:
             problems.append(problem)
+            if cells.problem is None:  # harm in what can be seen still counts; the rest is read again
+                looks.append(_kept(belay, Look(one, found), sight, cells))
             continue
         turn = None
         if due_turn(one.known, one.policy.holdback, data_time) is not None and cells.problem is None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import naive_utc, whole_ms
+from belay.measurement.presence import MOST_MISSING, MOST_UNUSABLE
 from belay.measurement.sources import Span, arrived, events_of, units_of
 from belay.measurement.sql import AsNumber, UnitKey, finite
 from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
@@ -42,13 +43,16 @@ class Baseline:
     variance : float
         Variance of what one unit adds to it, after CUPED where the metric has a covariate.
     explained : float
-        Share of the variance that the covariate took off; 0 without one.
+        Share of the variance that the covariate took off; 0 without one, or where too many units lack it.
+    problem : str
+        Why there is no mean, in words; empty where there is one, or no unit came.
     """
 
     units: int
     mean: float
     variance: float
     explained: float = 0.0
+    problem: str = ""
 
 
 def read_baselines(
@@ -88,12 +92,13 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime, *
     parts: list[ColumnElement[Any]] = []
     for label, name in zip(("y", "d"), names, strict=False):
         value = finite(events.c[name])
+        parts.append(func.count(value).label(f"read_{label}"))
         if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
             parts.append(func.max(case((value > 0, cast(literal(1), SmallInteger)))).label(label))
         else:
             parts.append(func.sum(value).label(label))
     per_unit = (
-        select(UnitKey(events.c.unit_id).label("unit"), *parts)
+        select(UnitKey(events.c.unit_id).label("unit"), func.count().label("rows"), *parts)
         .where(*arrived(events, until), events.c.unit_id.is_not(None))
         .group_by(UnitKey(events.c.unit_id))
         .cte("units_read")
@@ -108,13 +113,18 @@ def _statement(metric: Metric, surface: str, since: datetime, until: datetime, *
     if metric.covariate:
         units = units_of([metric.covariate])
         source = per_unit.outerjoin(units, units.c.unit == per_unit.c.unit)
-        values["x"] = func.coalesce(units.c[metric.covariate], 0.0)
+        values["x"] = units.c[metric.covariate]  # absent is not zero: it takes the mean of the others
+    counts = [per_unit.c[name] for name in ("rows", *(f"read_{label}" for label in values if label != "x"))]
     rows = (
-        select(*(value.label(label) for label, value in values.items())).select_from(source).cte("rows_read")
+        select(*counts, *(value.label(label) for label, value in values.items()))
+        .select_from(source)
+        .cte("rows_read")
     )
     means = select(*(func.avg(rows.c[label]).label(f"k_{label}") for label in values)).cte("means")
     labels = list(values)
     columns: list[ColumnElement[Any]] = [func.count().label("n")]
+    columns += [func.sum(rows.c[count.name]).label(count.name) for count in counts]
+    columns += [func.count(rows.c.x).label("known_x")] if "x" in values else []
     columns += [func.max(means.c[f"k_{label}"]).label(f"k_{label}") for label in labels]
     columns += [
         func.sum((rows.c[a] - means.c[f"k_{a}"]) * (rows.c[b] - means.c[f"k_{b}"])).label(f"q_{a}_{b}")
@@ -128,6 +138,11 @@ def _baseline(metric: Metric, row: RowMapping) -> Baseline:
     n = int(row["n"])
     if n < 2:
         return Baseline(n, math.nan, math.nan)
+    read = int(row["rows"])
+    missing = max(1.0 - int(row[name]) / read for name in ("read_y", "read_d") if name in row)
+    if missing > MOST_UNUSABLE:
+        said = f"{100 * missing:.3g} % of its values are missing or no finite numbers"
+        return Baseline(n, math.nan, math.nan, problem=said)
     ratio = metric.kind is MetricKind.RATIO
 
     def moment(a: str, b: str) -> float:
@@ -141,7 +156,12 @@ def _baseline(metric: Metric, row: RowMapping) -> Baseline:
         mean /= scale
     level = mean if ratio else 0.0
     variance = (moment("y", "y") - 2 * level * moment("y", "d") + level**2 * moment("d", "d")) / scale**2
-    if not metric.covariate or moment("x", "x") <= 0 or variance <= 0:
+    if (
+        not metric.covariate
+        or moment("x", "x") <= 0
+        or variance <= 0
+        or row["known_x"] < n * (1 - MOST_MISSING)
+    ):
         return Baseline(n, mean, variance)
     shared = (moment("y", "x") - level * moment("d", "x")) / scale
     explained = min(shared**2 / moment("x", "x") / variance, 1.0)

@@ -16,7 +16,17 @@ from belay.measurement.audit import outcome_audit, repeats_audit, survey, withou
 from belay.measurement.findings import to_plain
 from belay.measurement.joins import strangers
 from belay.measurement.plan import MeasurementPlan, whole_ms
-from belay.measurement.query import MAX_COMBINATIONS, TWO_ARMS, Combination, day_zero, look, values_of
+from belay.measurement.presence import Counted, presence_of, unadjusted_of
+from belay.measurement.query import (
+    MAX_COMBINATIONS,
+    TWO_ARMS,
+    Ask,
+    Combination,
+    day_zero,
+    look,
+    sources_of,
+    values_of,
+)
 from belay.measurement.reading import Reading, reading_of
 from belay.measurement.sources import columns_of, drops_duplicates
 from belay.measurement.warehouse import first_line, read_rows
@@ -71,7 +81,11 @@ class MetricCells:
     ratio, covariate : bool
         Whether there is a d, an x.
     rows, missing, broken : int
-        Outcome rows read; those without a value; those whose value is no finite number.
+        Outcome rows read, of all arms; those without a value; those whose value is no finite number.
+    unusable : tuple[float, ...]
+        Share of values that are missing or broken, by arm: the treatment's, or control's if it lacks more.
+    spoilt : tuple[str | None, ...]
+        Why treatment and control cannot be compared, by arm, in words.
     """
 
     mean: Floats
@@ -82,6 +96,18 @@ class MetricCells:
     rows: int = 0
     missing: int = 0
     broken: int = 0
+    unusable: tuple[float, ...] = ()
+    spoilt: tuple[str | None, ...] = ()
+
+    def unusable_in(self, arm: int) -> float:
+        """Return the share of missing or broken values that a comparison of ``arm`` with control rests on."""
+        if self.unusable:
+            return self.unusable[arm]
+        return (self.missing + self.broken) / self.rows if self.rows else 0.0
+
+    def spoilt_in(self, arm: int) -> str | None:
+        """Return why ``arm`` and control cannot be compared, or None."""
+        return self.spoilt[arm] if self.spoilt else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +130,12 @@ class Cells:
     def totals(self) -> dict[str, int]:
         """Units per arm."""
         return {arm: int(n) for arm, n in zip(self.arms, self.units[0].sum(axis=0), strict=True)}
+
+    @property
+    def hidden(self) -> str | None:
+        """Which metrics cannot be compared, and why, in words; None when all can."""
+        whys = {name: next(filter(None, metric.spoilt), None) for name, metric in self.metrics.items()}
+        return "; ".join(f"{name}: {why}" for name, why in whys.items() if why) or None
 
     @property
     def smallest_treatment_units(self) -> int:
@@ -183,7 +215,8 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
                 for source in dict.fromkeys(planned.metric.source for planned in plan.metrics)
             }
             repeated = [source for source, audit in outcomes.items() if audit.get("twice")]
-            rows = read_rows(connection, look(plan, moment, combinations, repeated)) if combinations else []
+            ask = Ask(repeated, _watched(plan, outcomes))
+            rows = read_rows(connection, look(plan, moment, combinations, ask)) if combinations else []
             reading = reading_of(plan, rows, surveyed, list(outcomes.values()), unitless)
             cells = assemble(plan, moment, combinations, rows, outcomes, reading)
             return with_strangers(connection, plan, cells)
@@ -210,6 +243,21 @@ def with_strangers(connection: Connection, plan: MeasurementPlan, cells: Cells) 
     if len(found) == len(sources) and all(many for _, many in found):
         return no_cells(plan, cells.until, found[0][0], reading)
     return replace(cells, reading=reading)
+
+
+def _watched(plan: MeasurementPlan, audits: Mapping[str, Mapping[Any, Any]]) -> list[str]:
+    """Return the values of which any is missing in the outcomes read."""
+    found = []
+    for planned, group in zip(plan.metrics, values_of(plan), strict=True):
+        audit = audits[planned.metric.source]
+        columns = {"y": planned.metric.value, "d": planned.metric.denominator}
+        found += [v.name for v in group if v.part != "x" and lacks(audit, columns[v.part])]
+    return found
+
+
+def lacks(audit: Mapping[Any, Any], column: str | None) -> bool:
+    """Return whether an audit of outcomes found ``column`` without a usable value."""
+    return bool(int(audit[f"null_{column}"]) + int(audit[f"broken_{column}"]))
 
 
 def _audited(
@@ -295,11 +343,19 @@ def assemble(
 
     units = add([row["n"] for row in measured])
     metrics = {}
+    of_phase = np.array([int(row["phase"]) for row in measured])
+    by_arm = of_phase * len(plan.arms) + np.array([arm for arm, _ in seen])
+    counted = Counted(measured, by_arm, int(of_phase.max()) + 1, len(plan.arms))
+    notes: list[str] = []
     for i, (planned, values) in enumerate(zip(plan.metrics, values_of(plan), strict=True)):
         audit = outcomes[planned.metric.source]
         names = [name for name in (planned.metric.value, planned.metric.denominator) if name]
         events = add([row[f"e_y{i}"] for row in measured])
         mean, scatter = _moments([value.name for value in values], measured, add, units)
+        unadjusted = unadjusted_of(counted, planned, values, plan.arms)
+        if unadjusted:
+            notes.append(unadjusted)
+            mean[..., -1] = scatter[..., -1, :] = scatter[..., :, -1] = 0.0  # explains nothing
         silent = events == 0  # exactly zero, where the shift leaves a rounding error
         mean[silent, 0] = scatter[silent, 0, :] = scatter[silent, :, 0] = 0.0
         metrics[planned.metric.id] = MetricCells(
@@ -311,8 +367,11 @@ def assemble(
             rows=int(audit["rows"]),
             missing=sum(int(audit[f"null_{name}"]) for name in names),
             broken=sum(int(audit[f"broken_{name}"]) for name in names),
+            **presence_of(counted, planned, values, plan.arms),
         )
     days = tuple(Stratum(zero + timedelta(days=day), phase) for phase, day in strata)
+    early = sum(int(counted.early(source).void.sum()) for source in sources_of(plan))
+    reading = replace(reading, early_outcomes=early, unadjusted=tuple(dict.fromkeys(notes)))
     return Cells(until, plan.arms, days, segments, units, metrics, reading)
 
 

@@ -16,6 +16,7 @@ from belay.measurement.cells import Cells
 from belay.measurement.counts import log_e_counts, rate_ratio_bounds
 from belay.measurement.dispersion import Dispersion, dispersion_of
 from belay.measurement.plan import MeasurementPlan, PlannedMetric
+from belay.measurement.presence import MOST_UNUSABLE
 from belay.measurement.sequences import critical_one_sided, critical_two_sided, log_e, tuning
 from belay.measurement.strata import Contrast, Pieces, contrast, defined, linear, pieces, quotient
 from belay.measurement.tails import normal_quantile, root
@@ -24,7 +25,7 @@ Floats = NDArray[np.float64]
 
 MIN_EVENTS = 25.0
 """Events expected in the smaller arm before a normal approximation speaks; exact tests need none."""
-MAX_UNUSABLE = 0.01
+MAX_UNUSABLE = MOST_UNUSABLE
 """Share of missing or broken values above which a metric cannot be shown harmless."""
 
 
@@ -104,6 +105,7 @@ class Comparison:
     parts: Pieces
     days: NDArray[np.int64]
     counted: tuple[Floats, Floats]
+    spoilt: str | None = None
 
     @cached_property
     def dispersion(self) -> Dispersion:
@@ -174,6 +176,8 @@ class Comparison:
         if self.units[0] <= 0 or self.units[1] <= 0:
             empty = self.arm if self.units[0] <= 0 else CONTROL
             return f"no unit of {empty} was measured"
+        if self.spoilt:
+            return self.spoilt
         if self.found.information <= 0:
             return "no exposure day has units of both arms"
         if sum(self.events) == 0:
@@ -215,7 +219,7 @@ class Comparison:
         alpha
             Level of this one test; it only tunes where the monitor is sharpest.
         """
-        if self.why_no_evidence is not None and not (self.rare and sum(self.events) > 0):
+        if self.spoilt or (self.why_no_evidence is not None and not (self.rare and sum(self.events) > 0)):
             return 0.0
         if self.rare:
             used = (self.phase_shares > 0) & (self.phase_shares < 1)
@@ -387,10 +391,11 @@ def compare(
         np.array([events[member == p].sum(axis=0) for p in phases]),
         np.array([n[member == p].sum(axis=0) for p in phases]),
         np.array([t / (t + c) if t + c > 0 else 0.0 for t, c in shares]),
-        (metric.missing + metric.broken) / metric.rows if metric.rows else 0.0,
+        metric.unusable_in(arm),
         strata,
         np.array([stratum.day.toordinal() for stratum in cells.strata], dtype=np.int64),
         (n, mean),
+        metric.spoilt_in(arm),
     )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from belay.domain.metrics import Metric
-from belay.measurement.cells import Cells, assemble, no_cells, with_strangers
+from belay.measurement.cells import Cells, assemble, lacks, no_cells, with_strangers
 from belay.measurement.fleet_query import (
     LABELS,
     Sight,
@@ -33,10 +33,11 @@ from belay.measurement.fleet_query import (
     survey,
 )
 from belay.measurement.plan import MeasurementPlan, whole_ms
-from belay.measurement.query import TWO_ARMS, Combination
+from belay.measurement.query import TWO_ARMS, Ask, Combination
 from belay.measurement.reading import Reading
 from belay.measurement.sources import drops_duplicates, events_of
 from belay.measurement.sql import finite
+from belay.measurement.unit_values import counts_of, early_counts
 from belay.measurement.warehouse import first_line, read_rows
 from belay.warehouse.errors import UNREADABLE
 
@@ -134,8 +135,9 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     once = drops_duplicates(sights[0].plan.filters)
     twice = {source: repeats(connection, sights, source) for source in sources} if once else {}
     repeated = [source for source, found in twice.items() if found]
-    rows = read_rows(connection, cells_of(sights, metrics, labels, repeated)) if labels else []
     audits = {source: audit(connection, sights, source, metrics) for source in sources}
+    ask = Ask(repeated, _watched(metrics, audits))
+    rows = read_rows(connection, cells_of(sights, metrics, labels, ask)) if labels else []
     by_plan: dict[int, list[RowMapping]] = defaultdict(list)
     for row in rows:
         by_plan[int(row["k"])].append(row)
@@ -155,6 +157,16 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     ]
     cells = [with_strangers(connection, sight.plan, each) for sight, each in zip(sights, cells, strict=True)]
     return cells, 2 + len(sources) + len(twice)
+
+
+def _watched(metrics: Sequence[Metric], audits: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+    """Return the values of which any is missing on any surface."""
+    found = []
+    for i, metric in enumerate(metrics):
+        columns, read = {"y": metric.value, "d": metric.denominator}, audits[metric.source].values()
+        values = [value for value in parts_of(i, metric) if value.part != "x"]
+        found += [v.name for v in values if any(lacks(audit, columns[v.part]) for audit in read)]
+    return found
 
 
 def _dropped(sight: Sight, twice: Mapping[str, Mapping[int, int]], k: int) -> int:
@@ -190,7 +202,7 @@ def _assembled(
         if combination not in places:
             places[combination] = len(combinations)
             combinations.append(combination)
-        own = {name: row[theirs] for name, theirs in names.items()}
+        own = {name: row[theirs] for name, theirs in names.items() if theirs in row}
         own |= {
             "code": places[combination],
             "day": row["day"],
@@ -222,10 +234,13 @@ def _renamed(plan: MeasurementPlan, metrics: Sequence[Metric]) -> dict[str, str]
     for i, planned in enumerate(plan.metrics):
         j = metrics.index(planned.metric)
         names[f"e_y{i}"] = f"e_y{j}"
+        names |= {name: name for name in early_counts(planned.metric.source)}
         parts = parts_of(j, planned.metric)
         for a, value in enumerate(parts):
             names[f"k_{value.part}{i}"] = f"k_{value.name}"
             names[f"s_{value.part}{i}"] = f"s_{value.name}"
+            own = counts_of(f"{value.part}{i}")
+            names |= dict(zip(own, counts_of(value.name), strict=True))
             for other in parts[a:]:
                 names[f"q_{value.part}{i}_{other.part}{i}"] = f"q_{value.name}_{other.name}"
     return names

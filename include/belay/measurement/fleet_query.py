@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     and_,
     case,
-    cast,
     column,
     func,
     literal,
@@ -26,7 +25,8 @@ from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import MeasurementPlan, naive_utc, whole_ms
-from belay.measurement.query import DAY_MS, MAX_CODES, TWO_ARMS, day_zero
+from belay.measurement.query import MAX_CODES, NOTHING, TWO_ARMS, Ask, day_zero
+from belay.measurement.query import span_of as span_of_look
 from belay.measurement.sources import (
     Span,
     arrived,
@@ -37,7 +37,14 @@ from belay.measurement.sources import (
     repeats_of,
     units_of,
 )
-from belay.measurement.sql import AsMoment, AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
+from belay.measurement.sql import AsMoment, EpochMs, UnitKey, WholeDivision
+from belay.measurement.unit_values import (
+    DAY_MS,
+    cell_columns,
+    early_columns,
+    outcome_columns,
+    value_columns,
+)
 
 LABELS = 1 << 15
 """Combinations of segment values that fit beside the arm into a packed first exposure."""
@@ -78,16 +85,17 @@ def _ms(moment: datetime) -> int:
 def _plans(sights: Sequence[Sight]) -> CTE:
     """Return what each plan says about which rows are its own: k, names, moments, and milliseconds."""
     numbers = [column(name, BigInteger()) for name in ("k", "zero", "until")]
-    texts = [column(name, String()) for name in ("named", "place", "started", "ended")]
+    texts = [column(name, String()) for name in ("named", "place", "begun", "started", "ended")]
     rows = []
     for k, sight in enumerate(sights):
         plan, until = sight.plan, whole_ms(sight.until)
         assert plan.start is not None
         numbered = k, _ms(day_zero(plan)), _ms(until)
-        rows.append((*numbered, plan.optimization, plan.surface, _text(plan.start), _text(until)))
+        moments = (span_of_look(plan, until).begin, plan.start, until)
+        rows.append((*numbered, plan.optimization, plan.surface, *map(_text, moments)))
     listed = values(*numbers, *texts, literal_binds=True).data(rows).cte("listed")
-    moments = AsMoment(listed.c.started).label("start_at"), AsMoment(listed.c.ended).label("until_at")
-    return select(listed, *moments).cte("plans")
+    named = {"begin_at": listed.c.begun, "start_at": listed.c.started, "until_at": listed.c.ended}
+    return select(listed, *(AsMoment(text).label(name) for name, text in named.items())).cte("plans")
 
 
 def _text(moment: datetime) -> str:
@@ -108,7 +116,9 @@ def _arms(sights: Sequence[Sight]) -> CTE:
 
 def outcome_span(sights: Sequence[Sight]) -> Span:
     """Return the outcomes that any of the plans may count."""
-    return Span(tuple(sorted({sight.plan.surface for sight in sights})), *span_of(sights))
+    begin, end = span_of(sights)
+    begin = min(begin, *(span_of_look(sight.plan, sight.until).begin for sight in sights))
+    return Span(tuple(sorted({sight.plan.surface for sight in sights})), begin, end)
 
 
 def span_of(sights: Sequence[Sight]) -> tuple[datetime, datetime]:
@@ -185,32 +195,20 @@ def _entry(sights: Sequence[Sight], plans: CTE, labels: Sequence[tuple[str, ...]
 
 
 def _unit_outcomes(
-    sights: Sequence[Sight], plans: CTE, first: CTE, source: str, metrics: Sequence[Metric], *, once: bool
+    sights: Sequence[Sight], plans: CTE, first: CTE, source: str, metrics: Sequence[Metric], ask: Ask
 ) -> CTE:
     mine = {i: metric for i, metric in enumerate(metrics) if metric.source == source}
     names = [n for metric in mine.values() for n in (metric.value, metric.denominator) if n]
-    events = events_of(source, names, outcome_span(sights), once=once)
+    events = events_of(source, names, outcome_span(sights), once=source in ask.repeated)
     since_zero = EpochMs(events.c.event_time) - plans.c.zero
     after_zero = WholeDivision(first.c.packed, MAX_CODES)
-    columns: list[ColumnElement[Any]] = []
-    for i, metric in mine.items():
-        for part, name in (("y", metric.value), ("d", metric.denominator)):
-            if name is None:
-                continue
-            value: ColumnElement[Any] = finite(events.c[name])
-            if metric.outcome_days is not None:
-                horizon = after_zero + literal(round(metric.outcome_days * DAY_MS), BigInteger)
-                value = case((since_zero < horizon, value))
-            if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
-                columns.append(func.max(case((value > 0, cast(literal(1), Tiny)))).label(f"{part}{i}"))
-            else:
-                columns.append(func.sum(value).label(f"{part}{i}"))
+    columns = outcome_columns(mine, events, since_zero, after_zero, ask.watched)
     joined = first.join(plans, plans.c.k == first.c.k).join(
         events,
         and_(
             UnitKey(events.c.unit_id) == first.c.unit,
             events.c.surface == plans.c.place,
-            since_zero >= after_zero,
+            events.c.event_time >= plans.c.begin_at,
             since_zero < plans.c.until - plans.c.zero,
             *arrived(events, plans.c.until_at),
         ),
@@ -232,7 +230,7 @@ def repeats_of_each(sights: Sequence[Sight], source: str) -> Select[Any]:
         select(plans.c.k.label("k"), func.count().label("rows"))
         .select_from(mine)
         .where(
-            rows.c.event_time >= plans.c.start_at,
+            rows.c.event_time >= plans.c.begin_at,
             rows.c.event_time < plans.c.until_at,
             rows.c.ingested_at <= plans.c.until_at,
             rows.c.superseded_at <= plans.c.until_at,
@@ -245,14 +243,14 @@ def _per_unit(
     sights: Sequence[Sight],
     metrics: Sequence[Metric],
     labels: Sequence[tuple[str, ...]],
-    repeated: Collection[str],
+    ask: Ask,
 ) -> CTE:
     plans = _plans(sights)
     first = _entry(sights, plans, labels)
     source: FromClause = first
     tables: dict[str, FromClause] = {}
     for name in dict.fromkeys(metric.source for metric in metrics):
-        tables[name] = _unit_outcomes(sights, plans, first, name, metrics, once=name in repeated)
+        tables[name] = _unit_outcomes(sights, plans, first, name, metrics, ask)
         source = source.outerjoin(
             tables[name], and_(tables[name].c.k == first.c.k, tables[name].c.unit == first.c.unit)
         )
@@ -260,19 +258,9 @@ def _per_unit(
     units = units_of(covariates) if covariates else None
     if units is not None:
         source = source.outerjoin(units, units.c.unit == first.c.unit)
-    columns: list[ColumnElement[Any]] = []
+    columns = early_columns(tables)
     for i, metric in enumerate(metrics):
-        for value in parts_of(i, metric):
-            if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
-            else:
-                raw = AsNumber(tables[metric.source].c[value.name])
-            known: ColumnElement[Any] = func.coalesce(raw, 0.0)
-            if value.part == "y" and metric.cap is not None:
-                known = case(
-                    (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known
-                )
-            columns.append(known.label(value.name))
+        columns += value_columns(parts_of(i, metric), metric, tables[metric.source], units, ask.watched)
     after_zero = WholeDivision(first.c.packed, MAX_CODES)
     code = first.c.packed - after_zero * MAX_CODES
     arm = WholeDivision(code, LABELS)
@@ -291,13 +279,13 @@ def cells_of(
     sights: Sequence[Sight],
     metrics: Sequence[Metric],
     labels: Sequence[tuple[str, ...]],
-    repeated: Collection[str] = (),
+    ask: Ask = NOTHING,
 ) -> Select[Any]:
     """Return the one GROUP BY: optimization × day × arm × segment values, all metrics side by side.
 
-    ``repeated`` are the tables of outcomes in which events are told apart that were delivered more than once.
+    ``ask`` is what the audit found that has to be told apart.
     """
-    units = _per_unit(sights, metrics, labels, repeated)
+    units = _per_unit(sights, metrics, labels, ask)
     groups = [parts_of(i, metric) for i, metric in enumerate(metrics)]
     named = [value.name for group in groups for value in group]
     shifts = (
@@ -306,16 +294,6 @@ def cells_of(
         .cte("shifts")
     )
     keys = [units.c[name] for name in ("k", "day", "arm", "label", "arms")]
-    columns: list[ColumnElement[Any]] = [*keys, func.count().label("n")]
-    for group in groups:
-        moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in group]
-        columns.append(func.sum(case((units.c[group[0].name] != 0, 1), else_=0)).label(f"e_{group[0].name}"))
-        for a, value in enumerate(group):
-            columns.append(func.max(shifts.c[f"k_{value.name}"]).label(f"k_{value.name}"))
-            columns.append(func.sum(moved[a]).label(f"s_{value.name}"))
-            columns += [
-                func.sum(moved[a] * moved[b]).label(f"q_{value.name}_{other.name}")
-                for b, other in enumerate(group)
-                if b >= a
-            ]
+    sources = list(dict.fromkeys(metric.source for metric in metrics))
+    columns = [*keys, func.count().label("n"), *cell_columns(units, shifts, groups, sources, ask.watched)]
     return select(*columns).select_from(units.join(shifts, shifts.c.k == units.c.k)).group_by(*keys)

@@ -347,7 +347,9 @@ def _need(
     smallest = math.hypot(smallest, _quantiles(test) * math.sqrt(scatter / max(maximum, 1.0)))
     superior = test.primary and test.factor == 1.0
     what = "an effect" if superior else "a margin"
-    if not baseline.mean > 0:
+    if baseline.problem:
+        said = f"{test.metric.title} cannot be sized: {baseline.problem}."
+    elif not baseline.mean > 0:
         said = f"{test.metric.title} was zero or missing in the {baseline.units:,} units read."
     elif math.isinf(units) and scatter:
         said = f"{test.metric.title} differs so much from day to day that no number of days is enough."

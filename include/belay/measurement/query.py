@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
-from belay.domain.metrics import Metric, MetricKind
+from belay.domain.metrics import Grain, Metric, MetricKind
 from belay.measurement.plan import MeasurementPlan, naive_utc
 from belay.measurement.sources import (
     Span,
@@ -50,7 +50,14 @@ from belay.measurement.sources import (
     labels_of,
     units_of,
 )
-from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision, finite
+from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision
+from belay.measurement.unit_values import (
+    DAY_MS,
+    cell_columns,
+    early_columns,
+    outcome_columns,
+    value_columns,
+)
 
 Combination = tuple[int, tuple[str, ...]]
 """An arm (its position in the plan) and a value of every segment column."""
@@ -61,7 +68,6 @@ TWO_ARMS = 2
 """The mark of a unit that was seen in two arms of one phase; 1 marks one that a later phase moved."""
 MAX_COMBINATIONS = 20_000
 """Combinations that a look accepts: beyond them, segments are not segments but names."""
-DAY_MS = 86_400_000
 
 
 def day_zero(plan: MeasurementPlan) -> datetime:
@@ -98,10 +104,35 @@ def values_of(plan: MeasurementPlan) -> list[list[Value]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a look has to tell apart, as the audit of its outcomes found.
+
+    Attributes
+    ----------
+    repeated : Collection[str]
+        Tables of outcomes whose events were delivered more than once, where they count once.
+    watched : Collection[str]
+        Names of the values of which any is missing: the look then counts which arms lack them.
+    """
+
+    repeated: Collection[str] = ()
+    watched: Collection[str] = ()
+
+
+NOTHING = Ask()
+
+
+def sources_of(plan: MeasurementPlan) -> list[str]:
+    """Return the tables of outcomes that the plan reads."""
+    return list(dict.fromkeys(planned.metric.source for planned in plan.metrics))
+
+
 def span_of(plan: MeasurementPlan, until: datetime) -> Span:
-    """Return the outcomes that a look may count: from the plan's start to the look."""
+    """Return the outcomes that a look may count: from the plan's start (or its day) to the look."""
     assert plan.start is not None
-    return Span((plan.surface,), plan.start, until)
+    by_day = any(planned.metric.grain is Grain.DAY for planned in plan.metrics)
+    return Span((plan.surface,), day_zero(plan) if by_day else plan.start, until)
 
 
 def codes_of(plan: MeasurementPlan, combinations: Sequence[Combination]) -> CTE:
@@ -182,67 +213,33 @@ def _outcomes(
     return select(events).where(*arrived(events, until)).subquery(f"read_{source}")
 
 
-def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetime, *, once: bool) -> CTE:
+def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetime, ask: Ask) -> CTE:
     """Return each unit's outcomes from ``source``: one row a unit, one column a metric part."""
     metrics = {i: p.metric for i, p in enumerate(plan.metrics) if p.metric.source == source}
-    outcomes = _outcomes(plan, source, metrics, until, once=once)
+    outcomes = _outcomes(plan, source, metrics, until, once=source in ask.repeated)
     since_zero = EpochMs(outcomes.c.event_time) - literal(_ms(day_zero(plan)), BigInteger)
     ends = [naive_utc(phase.end) if phase.end else until for phase in plan.phases]
     ends = [min([end, *(naive_utc(p.start) for p in plan.phases[i + 1 :])]) for i, end in enumerate(ends)]
     limit = _by_phase(plan, first, [literal(_ms(end) - _ms(day_zero(plan)), BigInteger) for end in ends])
-    columns: list[ColumnElement[Any]] = []
-    for i, metric in metrics.items():
-        for part, name in (("y", metric.value), ("d", metric.denominator)):
-            if name is None:
-                continue
-            value = finite(outcomes.c[name])
-            if metric.outcome_days is not None:
-                horizon = _after_zero(first) + literal(round(metric.outcome_days * DAY_MS), BigInteger)
-                value = case((since_zero < horizon, value))
-            if metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
-                happened = func.max(case((value > 0, cast(literal(1), Tiny))))
-                columns.append(happened.label(f"{part}{i}"))
-            else:
-                columns.append(func.sum(value).label(f"{part}{i}"))
-    joined = first.join(
-        outcomes,
-        and_(
-            UnitKey(outcomes.c.unit_id) == first.c.unit,
-            since_zero >= _after_zero(first),
-            since_zero < limit,
-        ),
-    )
+    columns = outcome_columns(metrics, outcomes, since_zero, _after_zero(first), ask.watched)
+    joined = first.join(outcomes, and_(UnitKey(outcomes.c.unit_id) == first.c.unit, since_zero < limit))
     return select(first.c.unit, *columns).select_from(joined).group_by(first.c.unit).cte(f"outcome_{source}")
 
 
-def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, repeated: Collection[str]) -> CTE:
+def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, ask: Ask) -> CTE:
     """Return one row a unit: day, phase, code, both-arms flag, and every value."""
     source: FromClause = first
     tables: dict[str, FromClause] = {}
-    for name in dict.fromkeys(planned.metric.source for planned in plan.metrics):
-        tables[name] = unit_outcomes(plan, name, first, until, once=name in repeated)
+    for name in sources_of(plan):
+        tables[name] = unit_outcomes(plan, name, first, until, ask)
         source = source.outerjoin(tables[name], tables[name].c.unit == first.c.unit)
     covariates = [p.metric.covariate for p in plan.metrics if p.metric.covariate]
     units = units_of(covariates) if covariates else None
     if units is not None:
         source = source.outerjoin(units, units.c.unit == first.c.unit)
-    columns: list[ColumnElement[Any]] = []
-    for i, planned in enumerate(plan.metrics):
-        metric = planned.metric
-        for value in values_of(plan)[i]:
-            if value.part == "x" and units is not None:
-                raw: ColumnElement[Any] = units.c[metric.covariate or ""]
-            else:
-                raw = AsNumber(tables[metric.source].c[value.name])
-            known: ColumnElement[Any] = func.coalesce(raw, 0.0)
-            if value.part == "y" and metric.kind in {MetricKind.PROPORTION, MetricKind.RARE_COUNT}:
-                happened = tables[metric.source].c[value.name]  # 0 or 1: a byte is enough
-                known = func.coalesce(happened, cast(literal(0), Tiny))
-            if value.part == "y" and metric.cap is not None:
-                known = case(
-                    (known > metric.cap, metric.cap), (known < -metric.cap, -metric.cap), else_=known
-                )
-            columns.append(known.label(value.name))
+    columns = early_columns(tables)
+    for planned, group in zip(plan.metrics, values_of(plan), strict=True):
+        columns += value_columns(group, planned.metric, tables[planned.metric.source], units, ask.watched)
     phases = range(len(plan.phases))
     low = _by_phase(plan, first, [first.c[f"low{i}"] for i in phases])
     high = _by_phase(plan, first, [first.c[f"high{i}"] for i in phases])
@@ -259,10 +256,7 @@ def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, repeated: Colle
 
 
 def look(
-    plan: MeasurementPlan,
-    until: datetime,
-    combinations: Sequence[Combination],
-    repeated: Collection[str] = (),
+    plan: MeasurementPlan, until: datetime, combinations: Sequence[Combination], ask: Ask = NOTHING
 ) -> Select[Any]:
     """Return the statement of one look: the one GROUP BY, with the shifts it used.
 
@@ -272,39 +266,19 @@ def look(
         What to measure, and up to when.
     combinations
         The arms and segment values there are, from ``audit.survey``; the code of each is its position.
-    repeated
-        The tables of outcomes in which events are to be told apart that were delivered more than once.
+    ask
+        What the audit found that the look has to tell apart.
     """
     first = entry(plan, until, codes_of(plan, combinations))
-    units = per_unit(plan, until, first, repeated)
+    units = per_unit(plan, until, first, ask)
     parts = values_of(plan)
     named = [value.name for group in parts for value in group]
     means = (func.coalesce(AsNumber(func.avg(units.c[name])), 0.0).label(f"k_{name}") for name in named)
     shifts = select(*means).cte("shifts")
-    columns: list[ColumnElement[Any]] = [
-        units.c.day,
-        units.c.phase,
-        units.c.code,
-        units.c.arms,
-        func.count().label("n"),
-    ]
-    for group in parts:
-        moved = [units.c[value.name] - shifts.c[f"k_{value.name}"] for value in group]
-        columns.append(func.count(case((units.c[group[0].name] != 0, 1))).label(f"e_{group[0].name}"))
-        for a, value in enumerate(group):
-            columns += [
-                func.max(shifts.c[f"k_{value.name}"]).label(f"k_{value.name}"),
-                func.sum(moved[a]).label(f"s_{value.name}"),
-            ]
-            columns += [
-                func.sum(moved[a] * moved[b]).label(f"q_{value.name}_{other.name}")
-                for b, other in enumerate(group)
-                if b >= a
-            ]
-    cells = (
-        select(*columns)
+    keys = [units.c[name] for name in ("day", "phase", "code", "arms")]
+    sums = cell_columns(units, shifts, parts, sources_of(plan), ask.watched)
+    return (
+        select(*keys, func.count().label("n"), *sums)
         .select_from(units.join(shifts, literal(1) == 1))
-        .group_by(units.c.day, units.c.phase, units.c.code, units.c.arms)
-        .cte("cells")
+        .group_by(*keys)
     )
-    return select(cells)

@@ -37,6 +37,10 @@ class Reading:
         Units measured.
     two_arms : int
         Units seen in two arms of one phase: left out.
+    early_outcomes : int
+        Outcomes of measured units from before their first exposure: no change can have caused them.
+    unadjusted : tuple[str, ...]
+        Metrics that are not adjusted by their covariate, and why, in words.
     crossed : int
         Units that a later change of scope moved to another arm: measured until then.
     strangers : tuple[str, ...]
@@ -56,6 +60,8 @@ class Reading:
     two_arms: int = 0
     crossed: int = 0
     strangers: tuple[str, ...] = ()
+    early_outcomes: int = 0
+    unadjusted: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -71,10 +77,11 @@ class Reading:
             (self.unknown_variants, "exposures left out: of a variant that was not proposed"),
             (self.without_unit, "exposures left out: without a unit"),
             (self.duplicate_outcomes or 0, "repeated outcome events counted once"),
+            (self.early_outcomes, "outcomes left out: before their unit's first exposure"),
         ):
             if n:
                 said.append(f"{n:,} {words}")
-        return (*self.strangers, *said)
+        return (*self.strangers, *said, *self.unadjusted)
 
     @property
     def why_empty(self) -> str:

@@ -37,10 +37,10 @@ from sqlalchemy.sql.selectable import FromClause
 from belay.domain.capability import ShadowRule
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.plan import naive_utc
-from belay.measurement.query import DAY_MS
 from belay.measurement.shadow import SUMS, ChoiceLog
 from belay.measurement.sources import Span, arrived, events_of
 from belay.measurement.sql import EpochMs, UnitKey, finite, matches
+from belay.measurement.unit_values import DAY_MS
 from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
 from belay.warehouse.errors import UNREADABLE
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from belay.domain.calendar import WEEKDAYS
 from belay.domain.figures import share_of
-from belay.domain.metrics import Direction, MetricKind, PrimaryRule
+from belay.domain.metrics import Direction, Grain, MetricKind, PrimaryRule
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import DecisionClass, Stage
@@ -79,6 +79,7 @@ StageWord = Annotated[Stage, Field(strict=False)]
 ClassWord = Annotated[DecisionClass, Field(strict=False)]
 StepWord = Annotated[StepKind, Field(strict=False)]
 OversightWord = Annotated[Oversight, Field(strict=False)]
+GrainWord = Annotated[Grain, Field(strict=False)]
 KindWord = Annotated[MetricKind, Field(strict=False)]
 DirectionWord = Annotated[Direction, Field(strict=False)]
 RuleWord = Annotated[PrimaryRule, Field(strict=False)]
@@ -388,6 +389,9 @@ class MetricFile(Strict):
     )
     outcome_days: Annotated[float, Field(gt=0, le=366)] | None = Field(
         None, description="days after a unit's first exposure in which outcomes count"
+    )
+    grain: GrainWord | None = Field(
+        None, description="day, when the times of its outcomes are whole days; else time"
     )
 
 

@@ -21,7 +21,7 @@ from belay.domain.capability import (
     WindowRule,
 )
 from belay.domain.digest import sha256_of
-from belay.domain.metrics import Guardrail, Primary, PrimaryRule
+from belay.domain.metrics import Grain, Guardrail, Primary, PrimaryRule
 from belay.domain.scope import NO_HOLDBACK, HoldbackRule, Ramp
 from belay.policy.autonomy import autonomy_rule
 from belay.policy.checks import missing, validate
@@ -207,6 +207,9 @@ def _policy(capability: str, file: CapabilityFile, shared: Shared) -> Capability
     for name, default in _INTAKE.items():  # a limit that nobody wrote makes no other policy of an older one
         if content["limits"][name] == default:
             del content["limits"][name]
+    for part in (content["primary"], *content["guardrails"]):
+        if part["metric"]["grain"] == Grain.TIME:  # a policy from before metrics had a grain is the same one
+            del part["metric"]["grain"]
     return replace(policy, digest=sha256_of(content))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from belay.domain.calendar import ALWAYS, Calendar
-from belay.domain.metrics import Metric, MetricKind
+from belay.domain.metrics import Grain, Metric, MetricKind
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, OversightTable, StepKind
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
@@ -221,7 +221,7 @@ def _one_metric(shared: Shared, document: Document, name: str, value: Any) -> No
     found = (wrapped.metrics or {}).get(name)
     if found is None:
         found = MetricFile()
-    optional = {"denominator", "cap", "covariate", "outcome_days"}
+    optional = {"denominator", "cap", "covariate", "outcome_days", "grain"}
     lacking = missing(found, document, at, optional=optional, reported=errors)
     if "direction" in lacking:
         lacking["direction"] = _no_direction(document, at, name)
@@ -249,6 +249,7 @@ def _one_metric(shared: Shared, document: Document, name: str, value: Any) -> No
         cap=found.cap,
         covariate=found.covariate.partition(".")[2] if found.covariate else None,
         outcome_days=found.outcome_days,
+        grain=found.grain or Grain.TIME,
     )
 
 
