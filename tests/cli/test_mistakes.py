@@ -99,6 +99,14 @@ POLICIES = [
         policy="free_scope: 5",
     ),
     Mistake(
+        "a quorum of more people than there are",
+        ("policy", "check"),
+        1,
+        ("the quorum cannot be reached: 5 are needed, 2 could answer",),
+        policy="approval: {roles: [cx_owner], quorum: 5}",
+        never=("reached: the quorum", "a defect"),
+    ),
+    Mistake(
         "a suite that does not exist",
         ("policy", "check"),
         1,
@@ -129,6 +137,13 @@ PROPOSALS_GIVEN = [
         2,
         ("prediction: write effect, low and high, such as {effect: 0.08, low: 0.02, high: 0.14}",),
         proposal=f"{_WITHOUT}prediction: 8%\n",
+    ),
+    Mistake(
+        "a capability that nobody has",
+        ("propose", "PROPOSAL"),
+        2,
+        ("there is no chekout_wording.yaml",),
+        proposal=EXAMPLE.replace("capability: checkout_wording", "capability: chekout_wording"),
     ),
     Mistake("an empty file", ("propose", "PROPOSAL"), 2, ("the file is empty",), proposal=""),
     Mistake(

@@ -51,7 +51,7 @@ def test_json_is_read_as_json(
 ) -> None:
     file = tmp_path / f"{name}.json"
     file.write_text(json.dumps(DOCUMENT | change | {"optimization": name}, indent=indent))
-    done = belay("propose", "--no-start", file)
+    done = belay("propose", file, "--no-start")
     assert done.exit_code == 0, done.output
     (variant,) = services.ledger.state().optimizations[name].proposal.variants
     assert variant.payload == {"rate": 0.00001}
@@ -76,7 +76,7 @@ def test_odd_input_is_bad_input_and_records_nothing(
     payload, says = ODD[what]
     file = tmp_path / "odd.yaml"
     file.write_text(yaml_with(payload))
-    done = belay("propose", "--no-start", file)
+    done = belay("propose", file, "--no-start")
     assert done.exit_code == 2, done.output
     assert says in " ".join(done.output.split())
     assert len(done.output) < 1000
@@ -86,7 +86,7 @@ def test_odd_input_is_bad_input_and_records_nothing(
 def test_words_of_yaml_stay_words(belay: Belay, services: Services, tmp_path: Path) -> None:
     file = tmp_path / "onoff.yaml"
     file.write_text(yaml_with("{on: 1, off: 0, day: 2026-12-01, rate: 1e-05}"))
-    assert belay("propose", "--no-start", file).exit_code == 0
+    assert belay("propose", file, "--no-start").exit_code == 0
     (variant,) = services.ledger.state().optimizations["odd"].proposal.variants
     assert variant.payload == {"on": 1, "off": 0, "day": "2026-12-01", "rate": 0.00001}
 

@@ -21,7 +21,7 @@ def wanted(services):
 
 
 def test_a_proposal_needs_its_first_run_and_then_waits_for_people(belay, services, proposal: Path) -> None:
-    assert belay("propose", "--no-start", proposal).exit_code == 0
+    assert belay("propose", proposal, "--no-start").exit_code == 0
     first = wanted(services)
     assert (first.number, first.first) == (1, True)
     assert f"`belay start {NAME}`" in " ".join(belay("show", NAME).output.split())
@@ -51,7 +51,7 @@ def test_after_a_new_policy_status_says_what_to_do_and_not_that_it_climbs(
 
 
 def test_what_was_held_needs_a_run_that_a_person_starts(belay, services, proposal: Path) -> None:
-    belay("propose", "--no-start", proposal)
+    belay("propose", proposal, "--no-start")
     policy = services.policy("checkout_wording")
     execute(services, c.StartStep(NAME, f"{NAME}__step1", policy), by="admit")
     execute(services, c.JudgeGate(NAME, 1, Gate.QUALITY, Verdict.HOLD, "late", None), by="quality")
@@ -62,7 +62,7 @@ def test_what_was_held_needs_a_run_that_a_person_starts(belay, services, proposa
 
 @pytest.mark.parametrize("with_login", [True, False])
 def test_start_needs_an_airflow_and_says_so(belay, proposal: Path, monkeypatch, *, with_login: bool) -> None:
-    belay("propose", "--no-start", proposal)
+    belay("propose", proposal, "--no-start")
     if with_login:
         monkeypatch.setenv("BELAY_AIRFLOW_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("BELAY_AIRFLOW_USER", "nora")

@@ -49,6 +49,8 @@ def propose(
     belay = opened()
     document = read_proposal(file)
     by = identify_proposer(belay, who, in_person=person)
+    if not is_there(belay.settings.ledger_url) and isinstance(document, dict):
+        belay.policy(str(document.get("capability")))  # refused here: an empty ledger would verify
     there = belay.ledger.state().optimizations if is_there(belay.settings.ledger_url) else {}
     known = take_proposal(belay, document, by)
     before = there.get(known.id)

@@ -365,7 +365,7 @@ def _reachable(c: Checked, section: str, roles: list[str], quorum: int) -> Found
         if lonely and owner:
             problem = f"nobody else holds {', '.join(lonely)}"
         elif people and len(people) < quorum:
-            problem = f"the quorum cannot be reached{why}: {quorum} are needed, {len(people)} could answer"
+            problem = f"{quorum} are needed, {len(people)} could answer"
         elif people == {c.file.owner}:
             problem = f"only the owner {c.file.owner} could answer, and never alone"
         else:
