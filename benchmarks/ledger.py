@@ -162,7 +162,24 @@ def verifying(folder: Path, count: int) -> Iterator[tuple[Rate, Rate]]:
         ("verify chain and evidence", False),
         ("verify, with state folded and compared", True),
     ):
-        yield best(name, len(texts), partial(checked, ledger, projections_too=projections_too)), baseline
+        yield (
+            best(name, len(texts), partial(checked, ledger, projections_too=projections_too, legal=False)),
+            baseline,
+        )
+    yield compared(ledger, len(texts))
+
+
+def compared(ledger: Ledger, count: int) -> tuple[Rate, Rate]:
+    """Compare verify with and without its look at what is legal, in turns: both meet the same machine."""
+    names = {True: "verify, legality too", False: "verify without legality"}
+    runs: dict[bool, list[Rate]] = {True: [], False: []}
+    for _ in range(5):
+        for legal, name in names.items():
+            work = partial(checked, ledger, projections_too=True, legal=legal)
+            runs[legal].append(timed(name, count, work))
+    fastest = {legal: min(rates, key=lambda rate: rate.seconds) for legal, rates in runs.items()}
+    print(f"legality takes verify to {fastest[True].seconds / fastest[False].seconds:.2f} of its time")
+    return fastest[True], fastest[False]
 
 
 def verifying_evidence(folder: Path, count: int) -> tuple[Rate, Rate]:
@@ -184,9 +201,9 @@ def verifying_evidence(folder: Path, count: int) -> tuple[Rate, Rate]:
     )
 
 
-def checked(ledger: Ledger, *, projections_too: bool) -> None:
+def checked(ledger: Ledger, *, projections_too: bool, legal: bool = True) -> None:
     """Verify ``ledger``, or end the run."""
-    found = verify(ledger, projections_too=projections_too)
+    found = verify(ledger, projections_too=projections_too, legal=legal)
     if not found.ok:
         raise SystemExit(str(found))
 

@@ -363,3 +363,20 @@ def test_a_full_disk_stops_widening_and_never_a_stop(small_disk: Path, make_flag
     (small_disk / "filler").unlink()
     target.apply(make_flag(key="flag-1", scope=500, epoch=3))
     assert target.read_all()["flag-1"].scope == 500
+
+
+def test_a_note_beside_the_flags_changes_nothing_that_is_served(
+    target: FlagdFile, make_flag: MakeFlag, evaluate: Callable[..., list[Any]]
+) -> None:
+    assert target.note() is None
+    target.keep_note({"anchor": "1:x"})
+    assert not target.path.exists(), "no file is made for it"
+    target.apply(make_flag(scope=2500))
+    units = [f"unit-{i}" for i in range(300)]
+    before = [seen.variant for seen in evaluate(target.path, "calm-button", units)]
+    target.keep_note({"anchor": "1:x"})
+    assert target.note() == {"anchor": "1:x"}
+    assert target.read_all() == {"calm-button": make_flag(scope=2500)}
+    assert [seen.variant for seen in evaluate(target.path, "calm-button", units)] == before
+    target.apply(make_flag(scope=0, epoch=2))
+    assert target.note() == {"anchor": "1:x"}, "a write of flags keeps it"

@@ -47,7 +47,7 @@ def test_harm_goes_down_whatever_is_wrong_with_the_ledger(world, monkeypatch) ->
     document = world.belay.ledger.state().capabilities[NAME].document
     change(world, evidence, evidence.c.sha256, document, "margin", "nigram")
 
-    def malformed(_ledger: object) -> None:
+    def malformed(_ledger: object, **_: object) -> None:
         raise LedgerError("database disk image is malformed")
 
     monkeypatch.setattr(traced, "verify", malformed)

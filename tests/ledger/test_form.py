@@ -19,7 +19,7 @@ from belay.ledger.schema import REVISION, projections
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
 
-FORM = ("0006", "12e9c56a4a87a706e5a9f554aedb20a11623944978d06a87e188f3cf896a6f83")
+FORM = ("0007", "12e9c56a4a87a706e5a9f554aedb20a11623944978d06a87e188f3cf896a6f83")
 """The newest migration, and the digest of the state's form at it."""
 
 

@@ -56,14 +56,24 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check every row: the chain, the evidence it names, the projections. Names the first bad row."""
+    """Check every row: chain, evidence, whether it is legal, projections. Names the first that is wrong.
+
+    The heads that the guard verified before, kept in Belay's home and in the flag file, must still be there.
+    """
+    from belay.guard.anchors import WrongAnchorError
+    from belay.guard.anchors import read as read_anchors
     from belay.ledger.verify import verify as check
 
     anchor = _anchor(since)
-    ledger = opened(ledger=True).ledger
+    belay = opened(ledger=True)
+    try:
+        kept = read_anchors(belay)
+    except WrongAnchorError as wrong:
+        say(f"ledger: BROKEN: {wrong}")
+        raise typer.Exit(NO) from wrong
     with progress_bar() as progress:
         progress.add_task("reading the ledger", total=None)
-        result = check(ledger, since=anchor)
+        result = check(belay.ledger, since=anchor, anchors=kept)
     if json:
         fault = str(result.fault) if result.fault else None
         print_json({"entries": result.entries, "head": result.head, "verified": result.ok, "fault": fault})

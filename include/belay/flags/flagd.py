@@ -33,6 +33,8 @@ _PATIENCE = 20.0
 _HASTE = 0.3
 """Seconds that a write which only takes away waits for them before it goes without the lock."""
 _ROUNDS = 10
+_NOTE = "belay_anchor"
+_LONGEST_NOTE = 1000
 
 
 class FlagdFile:
@@ -99,6 +101,25 @@ class FlagdFile:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             if widens or not file.overwrite(compact, room_only=full):
                 raise self._unavailable("written", error) from error
+
+    def note(self) -> object:
+        """Return the note that Belay keeps in the file's own metadata, which no flag depends on."""
+        metadata = self._load().get("metadata")
+        found = metadata.get(_NOTE) if isinstance(metadata, dict) else None
+        return json.loads(found) if isinstance(found, str) and len(found) < _LONGEST_NOTE else None
+
+    def keep_note(self, note: dict[str, str]) -> None:
+        """Keep ``note`` there; where there is no file of flags yet, there is nothing to keep it in."""
+        file = SharedFile(self.path)
+        try:
+            with self._locked(file, []) as alone:
+                document, version = self._load_version(file)
+                metadata = document.get("metadata")
+                if alone and version is not None and isinstance(metadata, dict | None):
+                    document["metadata"] = {**(metadata or {}), _NOTE: json.dumps(note, sort_keys=True)}
+                    self._save(file, document, version, widens=True)
+        except OvertakenError as error:
+            raise self._unavailable("written", TimeoutError("somebody else wrote it just now")) from error
 
     def read(self, key: str) -> ServedFlag | None:
         """Return what the file serves for ``key``."""

@@ -8,18 +8,21 @@ Whoever applies a widening passes the last door: under the writers' lock the led
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
+from belay.domain.events import OversightGranted
 from belay.domain.rules.actuation import widening_stands
 from belay.domain.rules.answer import Refusal
 from belay.domain.scope import percent
-from belay.domain.state import OptimizationState, State
+from belay.domain.state import Grant, OptimizationState, State
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.gates import outbox
 from belay.gates.bounded import within
 from belay.gates.guarded import require_guard
 from belay.gates.outcome import RefusedError, execute
+from belay.ledger.reading import recorded
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -44,6 +47,9 @@ def widen(belay: Services, optimization: str, step: int) -> OptimizationState:
         run it again.
     """
     require_guard(belay)
+    known = belay.ledger.state().optimizations.get(optimization)
+    if known is not None and known.grant is not None and not known.grant.used:
+        _require_entry(belay, known)
     execute(belay, c.IntendWidening(optimization, step), by="flag-writer")
     return settle_scope(belay, optimization)
 
@@ -92,12 +98,38 @@ def _last_door(belay: Services, wanted: ServedFlag, served: ServedFlag | None) -
     state = _state_soon(belay)
     if refusal := widening_stands(state, wanted.key, wanted.scope, wanted.epoch):
         raise RefusedError(refusal)
+    within(_PATIENCE, "the ledger", partial(_require_entry, belay, state.optimizations[wanted.key]))
     shown, decided = served.scope if served else 0, state.optimizations[wanted.key].scope
     if belay.flags.remembers and shown != decided:
         raise FlagsUnavailable(
             f"{wanted.key} is served at {percent(shown)} and {percent(decided)} was decided: a step up from "
             "there is not the step that was granted; `belay reconcile --once` says what to do"
         )
+
+
+def _require_entry(belay: Services, known: OptimizationState) -> None:
+    """Make sure that the grant of a widening stands on the chain, and not in the derived tables only.
+
+    Raises
+    ------
+    RefusedError
+        When no entry is that grant: somebody wrote it into the tables, or took the entry away.
+    """
+    grant = known.grant
+    entry = belay.ledger.entry(grant.seq) if grant is not None else None
+    said = recorded(entry).event if entry is not None else None
+    if grant is None or not isinstance(said, OversightGranted) or _bound(said) != _bound_by(known.id, grant):
+        name = grant.id if grant is not None else "any grant"
+        message = f"no entry of the ledger is {name}, which its tables hold: run `belay ledger verify`"
+        raise RefusedError(Refusal("no-grant", message, kept=True))
+
+
+def _bound(said: OversightGranted) -> tuple[object, ...]:
+    return (said.optimization, said.grant, said.step, said.from_scope, said.to_scope, said.digest)
+
+
+def _bound_by(optimization: str, grant: Grant) -> tuple[object, ...]:
+    return (optimization, grant.id, grant.step, grant.from_scope, grant.to_scope, grant.digest)
 
 
 def _state_soon(belay: Services) -> State:

@@ -80,7 +80,10 @@ def newest_state(connection: sa.Connection, known: State | None) -> tuple[State,
                 draft.apply(recorded(Entry(*row)))
         hash_, at = (rows[-1].hash, rows[-1].at) if rows else ("", "")
         return (draft.state() if draft.seq > start.seq else start), hash_, at
-    raise LedgerError("the ledger's tables do not fit its entries: run `belay ledger rebuild`")
+    raise LedgerError(
+        "the ledger's tables know more than its entries: entries are gone; run `belay ledger verify`, and "
+        "put back a copy (`belay ledger rebuild` goes on from the entries that are left)"
+    )
 
 
 def _load(connection: sa.Connection) -> State:

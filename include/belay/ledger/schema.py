@@ -90,7 +90,7 @@ beats = sa.Table(
 
 MARK = ("head", "")
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that this code expects.
 
 Whenever the state gets another form there has to be a new one, if only an empty one: migrating derives the

@@ -24,7 +24,7 @@ from belay.domain.evolve import Recorded
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger import codec
-from belay.ledger.chain import Entry
+from belay.ledger.chain import GENESIS, Entry, hash_of
 from belay.ledger.errors import LedgerError, explained
 from belay.ledger.opening import opened
 from belay.ledger.reading import events_by_key, newest_state, recorded
@@ -103,6 +103,23 @@ class Ledger:
         with explained(self.engine), self.engine.connect() as connection:
             for row in connection.execution_options(yield_per=5000).execute(query):
                 yield Entry(*row)
+
+    def entry(self, seq: int) -> Entry | None:
+        """Return entry ``seq`` as it stands on the chain, or None where it does not.
+
+        It does when its content matches its hash, it follows the entry before it, and what comes after, an
+        entry or the head, follows it.
+        """
+        with explained(self.engine), self.engine.connect() as connection:
+            near = sa.select(entries).where(entries.c.seq.between(seq - 1, seq + 1))
+            found = {row.seq: Entry(*row) for row in connection.execute(near)}
+            last = connection.execute(sa.select(head.c.seq, head.c.hash)).one()
+        entry, before, after = (found.get(number) for number in (seq, seq - 1, seq + 1))
+        if entry is None or hash_of(*entry[:-1]) != entry.hash:
+            return None
+        follows = entry.prev == (before.hash if before else GENESIS)
+        followed = after.prev == entry.hash if after else tuple(last) == (seq, entry.hash)
+        return entry if follows and followed else None
 
     def history(self, after: int = 0, *, optimization: str | None = None) -> Iterator[Recorded]:
         """Yield the entries as recorded events."""

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
-from belay.domain.evolve import Draft
+from belay.domain.capability import CapabilityPolicy
+from belay.domain.evolve import Draft, Recorded
 from belay.domain.figures import counted
+from belay.domain.rules.legality import Legality
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import GENESIS, hash_of
 from belay.ledger.errors import explained
+from belay.ledger.policies import KIND, policy_of
 from belay.ledger.reading import recorded_from
 from belay.ledger.schema import MARK, entries, evidence, head, projections
 from belay.ledger.store import Ledger
+from belay.ledger.writing import COMMAND
 
 _Row = sa.Row[Any]
+_A_POLICY = f'{{"kind":"{KIND}",'
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is wrong: which row of which table, and what."""
+    """The first thing that is wrong: which row of which table, and what.
+
+    ``ahead`` says of derived tables that they know more than the entries: entries are gone.
+    """
 
     table: str
     row: str
     problem: str
+    ahead: bool = False
 
     def __str__(self) -> str:
         return f"{self.table} {self.row}: {self.problem}"
@@ -56,9 +65,14 @@ class Verification:
 
 
 def verify(
-    ledger: Ledger, *, since: tuple[int, str] | None = None, projections_too: bool = True
+    ledger: Ledger,
+    *,
+    since: tuple[int, str] | None = None,
+    anchors: Mapping[int, str] | None = None,
+    projections_too: bool = True,
+    legal: bool = True,
 ) -> Verification:
-    """Check the chain, the evidence it names, and the projections derived from it.
+    """Check the chain, the evidence it names, that its history is legal (I12), and what is derived from it.
 
     Parameters
     ----------
@@ -67,37 +81,42 @@ def verify(
     since
         Number and hash of an entry noted earlier somewhere else (an anchor): a ledger that was
         rewritten as a whole, and so is consistent in itself, does not pass it.
+    anchors
+        More of them: hashes by the numbers of their entries.
     projections_too
-        False leaves out folding the entries and comparing what follows from them: what was written is
-        checked as strictly, and faster.
+        False leaves out folding the entries and comparing what follows from them: that what was written is
+        what is there is checked as strictly, and faster. Whether it was legal is not checked then.
+    legal
+        False leaves that out alone.
     """
+    known = {**(anchors or {}), **dict([since] if since else [])}
     with explained(ledger.engine), _uncollected():
         try:
-            return _verify(ledger.engine, since, projections_too=projections_too, tolerant=False)
+            return _verify(ledger.engine, known, projections_too=projections_too, legal=legal, tolerant=False)
         except sa.exc.OperationalError as error:
             if "UTF-8" not in str(error.orig):
                 raise
             # Somewhere there is text that is no text any more: read again so that its row is named.
-            return _verify(ledger.engine, since, projections_too=projections_too, tolerant=True)
+            return _verify(ledger.engine, known, projections_too=projections_too, legal=legal, tolerant=True)
 
 
 def fault_of(engine: sa.Engine) -> Fault | None:
     """Return what is wrong with the entries and the evidence of a ledger of any revision."""
-    return _verify(engine, None, projections_too=False, tolerant=True).fault
+    return _verify(engine, {}, projections_too=False, legal=False, tolerant=True).fault
 
 
 def _verify(
-    engine: sa.Engine, since: tuple[int, str] | None, *, projections_too: bool, tolerant: bool
+    engine: sa.Engine, anchors: Mapping[int, str], *, projections_too: bool, legal: bool, tolerant: bool
 ) -> Verification:
     draft = Draft(State()) if projections_too else None
     with _snapshot(engine, tolerant=tolerant) as connection:
-        documents, changed = _check_evidence(connection)
-        reading = _Reading(documents, since, draft)
+        documents, policies, changed = _check_evidence(connection)
+        reading = _Reading(documents, anchors, draft, Legality(policies) if legal else None)
         for rows in _parts(connection, sa.select(entries).order_by(entries.c.seq)):
             fault = reading.go_on(rows)
             if fault is not None:
                 return Verification(reading.count, reading.head, fault)
-        fault = _check_head(connection, reading.count, reading.head, since)
+        fault = _check_head(connection, reading.count, reading.head, anchors)
         fault = fault or changed or reading.unfounded
         if fault is None and draft is not None:
             fault = _check_projections(connection, draft)
@@ -119,10 +138,13 @@ class _Reading:
         The first evidence that an entry rests on and that is not there.
     """
 
-    def __init__(self, documents: set[str], since: tuple[int, str] | None, draft: Draft | None) -> None:
+    def __init__(
+        self, documents: set[str], anchors: Mapping[int, str], draft: Draft | None, legality: Legality | None
+    ) -> None:
         self.count, self.head = 0, GENESIS
         self.unfounded: Fault | None = None
-        self._documents, self._since, self._draft = documents, since, draft
+        self._documents, self._anchors, self._draft = documents, anchors, draft
+        self._legality, self._last, self._named = legality, "", False
 
     def go_on(self, part: Sequence[_Row]) -> Fault | None:
         """Read the next entries; return what is wrong with the first that is not sound."""
@@ -134,22 +156,35 @@ class _Reading:
 
     def _check_events(self, part: Sequence[_Row]) -> tuple[int, Fault | None]:
         """Fold entries; return how many can be, and what is wrong with the one after them."""
-        draft, documents = self._draft, self._documents
-        anchored, anchor = self._since or (0, "")
+        draft, documents, anchors = self._draft, self._documents, self._anchors
         for count, row in enumerate(part):
             seq, at, kind, actor, _, _, key, body, _, own = row
             try:
                 told = recorded_from(seq, at, kind, actor, key, body)
                 if draft is not None:
+                    if self._legality is not None and (illegal := self._illegal(draft, told, at)):
+                        return count, Fault("entries", str(seq), f"it is not legal: {illegal}")
                     draft.apply(told)
             except (ValueError, KeyError, TypeError) as error:
                 return count, Fault("entries", str(seq), f"it cannot be folded: {error}")
-            if seq == anchored and own != anchor:
-                return count, Fault("entries", str(anchored), f"its hash is not the anchor's {anchor[:12]}…")
+            if seq in anchors and own != anchors[seq]:
+                return count, Fault("entries", str(seq), f"its hash is not the anchor's {anchors[seq][:12]}…")
             rests_on = getattr(told.event, "evidence", None) or getattr(told.event, "document", None)
             if rests_on and rests_on not in documents and self.unfounded is None:
                 self.unfounded = Fault("evidence", rests_on, f"missing: entry {seq} rests on it")
         return len(part), None
+
+    def _illegal(self, draft: Draft, told: Recorded, at: str) -> str:
+        """Return why an entry was not decided, if it was not; of what older Belays wrote, less is asked."""
+        assert self._legality is not None
+        if told.command.startswith(COMMAND):
+            self._named = True
+            if at < self._last:
+                return f"its time is before that of the entry that it follows ({self._last})"
+        elif self._named and not told.command:
+            return "it does not say by which command it was appended"
+        self._last = at
+        return self._legality.problem(draft, told)
 
 
 def _check_chain(part: Sequence[_Row], after: int, prev: str) -> tuple[int, Fault | None]:
@@ -212,11 +247,9 @@ def _snapshot(engine: sa.Engine, *, tolerant: bool) -> Iterator[sa.Connection]:
             driver.text_factory = usual
 
 
-def _check_head(
-    connection: sa.Connection, count: int, prev: str, since: tuple[int, str] | None
-) -> Fault | None:
-    if since and since[0] > count:
-        return Fault("entries", str(count + 1), f"missing: the anchor knows {since[0]} entries")
+def _check_head(connection: sa.Connection, count: int, prev: str, anchors: Mapping[int, str]) -> Fault | None:
+    if (most := max(anchors, default=0)) > count:
+        return Fault("entries", str(count + 1), f"missing: the anchor knows {most} entries")
     rows = connection.execute(sa.select(head).order_by(head.c.id)).all()
     if [row.id for row in rows] != [1]:
         return Fault("head", "1", f"there must be one row with id 1, and there is {[row.id for row in rows]}")
@@ -231,15 +264,28 @@ def _check_head(
     return None
 
 
-def _check_evidence(connection: sa.Connection) -> tuple[set[str], Fault | None]:
-    """Check every document once; return the names of those that hold, and the first that does not."""
-    holding, wrong = set[str](), set[str]()
+def _check_evidence(
+    connection: sa.Connection,
+) -> tuple[set[str], dict[str, CapabilityPolicy], Fault | None]:
+    """Check every document once; return the names of those that hold, the policies among them, and the first
+    document that does not hold."""
+    holding, wrong, policies = set[str](), set[str](), dict[str, CapabilityPolicy]()
     for name, body in chain.from_iterable(_parts(connection, sa.select(evidence))):
         holds = isinstance(body, str) and codec.sha256_text(body) == name
         (holding if holds else wrong).add(name)
+        if holds and body.startswith(_A_POLICY):
+            with suppress(ValueError):  # of another Belay
+                policies[name] = policy_of(codec.from_json(body))
     if not wrong:
-        return holding, None
-    return holding, Fault("evidence", min(map(str, wrong)), "its content does not match its name")
+        return holding, policies, None
+    return holding, policies, Fault("evidence", min(map(str, wrong)), "its content does not match its name")
+
+
+def derived(ledger: Ledger) -> dict[str, Any]:
+    """Return the derived tables as they stand, as a document: before they are derived anew."""
+    with explained(ledger.engine), ledger.engine.connect() as connection:
+        rows = connection.execute(sa.select(projections).order_by(projections.c.entity, projections.c.id))
+        return {"kind": "derived", "rows": [[row.entity, row.id, row.body] for row in rows]}
 
 
 def _check_projections(connection: sa.Connection, draft: Draft) -> Fault | None:
@@ -252,6 +298,11 @@ def _check_projections(connection: sa.Connection, draft: Draft) -> Fault | None:
     stored = {(table, key): body for table, key, body in connection.execute(sa.select(projections))}
     if expected == stored:
         return None
+    as_of = stored.get(MARK, "0")
+    if as_of.isdigit() and int(as_of) > draft.seq:
+        problem = f"they are as of entry {as_of}, and there are {draft.seq} entries: entries are gone, and "
+        problem += "these tables are evidence of it (keep a copy, and look at the anchors)"
+        return Fault("projections", "/".join(MARK), problem, ahead=True)
     names = expected.keys() | stored.keys()
     wrong = min((name for name in names if expected.get(name) != stored.get(name)), key=str)
     row = "/".join(str(part) for part in wrong)
