@@ -113,6 +113,26 @@ def test_another_ledger_in_its_place_is_reported_with_what_to_do(belay: Services
     fault = trace(opened(belay)).fault
     assert "is not the one that was verified" in fault
     assert str(belay.settings.home / anchors.FILE) in fault
+    assert "belay ledger verify --renew" in fault
+
+
+def test_a_person_says_that_a_ledger_was_put_back_on_purpose(
+    belay: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from belay.cli.app import app
+
+    monkeypatch.setenv("BELAY_HOME", str(belay.settings.home))
+    cut(belay)
+    belay.ledger.rebuild()
+    belay.ledger.close()
+    broken = CliRunner().invoke(app, ["ledger", "verify"])
+    assert broken.exit_code == 1
+    assert "missing: the anchor knows" in broken.output
+    assert CliRunner().invoke(app, ["ledger", "verify", "--renew"]).exit_code == 0
+    assert CliRunner().invoke(app, ["ledger", "verify"]).exit_code == 0
+    assert trace(opened(belay)).fault == ""
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"anchor": "7"}'])

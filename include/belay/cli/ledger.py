@@ -54,6 +54,12 @@ def verify(
         str | None,
         typer.Option(metavar="SEQ:HASH", help="An entry's number and hash, noted earlier elsewhere."),
     ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option(
+            "--renew", help="The ledger was put back on purpose: keep its head, not the one before."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check every row: chain, evidence, whether it is legal, projections. Names the first that is wrong.
@@ -61,19 +67,22 @@ def verify(
     The heads that the guard verified before, kept in Belay's home and in the flag file, must still be there.
     """
     from belay.guard.anchors import WrongAnchorError
+    from belay.guard.anchors import keep as keep_anchor
     from belay.guard.anchors import read as read_anchors
     from belay.ledger.verify import verify as check
 
     anchor = _anchor(since)
     belay = opened(ledger=True)
     try:
-        kept = read_anchors(belay)
+        kept = {} if renew else read_anchors(belay)
     except WrongAnchorError as wrong:
         say(f"ledger: BROKEN: {wrong}")
         raise typer.Exit(NO) from wrong
     with progress_bar() as progress:
         progress.add_task("reading the ledger", total=None)
         result = check(belay.ledger, since=anchor, anchors=kept)
+    if renew and result.ok:
+        keep_anchor(belay, result, renew=True)
     if json:
         fault = str(result.fault) if result.fault else None
         print_json({"entries": result.entries, "head": result.head, "verified": result.ok, "fault": fault})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FILE = "anchor.json"
 _FLAGS_EVERY = timedelta(hours=1)
 """The flag file is written for it this seldom: whoever evaluates flags reads the file again each time."""
+_RENEW = "run `belay ledger verify --renew`"
 _FORM = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 
@@ -74,7 +75,8 @@ def read(belay: Services) -> dict[int, str]:
         if found.setdefault(anchor.seq, anchor.hash) != anchor.hash:
             raise WrongAnchorError(
                 f"{belay.settings.home / FILE} and the note in {belay.flags.name} say different things of "
-                f"entry {anchor.seq}: one of them was changed; compare both with a copy of the ledger"
+                f"entry {anchor.seq}: one of them was changed; compare both with a copy of the ledger, then "
+                f"{_RENEW}"
             )
     return found
 
@@ -87,8 +89,8 @@ def _kept(belay: Services, identity: str) -> list[Anchor]:
         if own.ledger != identity:
             raise WrongAnchorError(
                 f"this ledger ({identity or 'empty'}) is not the one that was verified at "
-                f"{own.at:%Y-%m-%d %H:%M} UTC ({own.ledger}, {own.seq} entries): put that one back; where "
-                f"another is right, delete {path}"
+                f"{own.at:%Y-%m-%d %H:%M} UTC ({own.ledger}, {own.seq} entries; {path}): put that one back, "
+                f"or where this one is right, {_RENEW}"
             )
         found.append(own)
     try:
@@ -99,8 +101,8 @@ def _kept(belay: Services, identity: str) -> list[Anchor]:
     return [*found, other] if other is not None and other.ledger == identity else found
 
 
-def keep(belay: Services, verified: Verification) -> None:
-    """Keep the head that was verified, where it is news.
+def keep(belay: Services, verified: Verification, *, renew: bool = False) -> None:
+    """Keep the head that was verified, where it is news; with ``renew`` whatever was kept before.
 
     Raises
     ------
@@ -109,11 +111,11 @@ def keep(belay: Services, verified: Verification) -> None:
     """
     anchor = Anchor(belay.ledger.identity, verified.entries, verified.head, belay.now())
     path = belay.settings.home / FILE
-    before = _of_file(path)
+    before = None if renew else _of_file(path)
     if anchor.seq and (before is None or before.text != anchor.text):
         write_atomically(path, json.dumps(anchor.to_document()) + "\n")
     if anchor.seq and isinstance(belay.flags, Keeps):
-        noted = _anchor(belay.flags.note())
+        noted = None if renew else _anchor(belay.flags.note())
         if noted is None or noted.ledger != anchor.ledger or anchor.at - noted.at >= _FLAGS_EVERY:
             belay.flags.keep_note(anchor.to_document())
 
@@ -126,7 +128,7 @@ def _of_file(path: Path) -> Anchor | None:
     except (OSError, ValueError, RecursionError):
         found = None
     if found is None:
-        raise WrongAnchorError(f"{path} holds no anchor any more: put it back, or delete it")
+        raise WrongAnchorError(f"{path} holds no anchor any more: put it back, or {_RENEW}")
     return found
 
 
