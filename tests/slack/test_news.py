@@ -34,7 +34,7 @@ def harm(belay, name="checkout-delivery-date"):
 @pytest.fixture
 def live(belay):
     """A change that is shown to 1 %, about which nobody is asked anything."""
-    (name,) = make_live(belay, 1)
+    (name,) = make_live(belay, 1, asked=False)
     return name
 
 

@@ -20,9 +20,12 @@ from belay.services import Services
 
 
 def make_live(
-    belay: Services, count: int, capability: str = "checkout_wording", scope: int = 500
+    belay: Services, count: int, capability: str = "checkout_wording", scope: int = 500, *, asked: bool = True
 ) -> list[str]:
-    """Make ``count`` optimizations of one capability live at ``scope``, served and confirmed at epoch 2."""
+    """Make ``count`` optimizations of one capability live at ``scope``, served and confirmed at epoch 2.
+
+    Without ``asked`` nobody was asked about it, which is not legal.
+    """
     policy = belay.policy(capability)
     adopt_first_policy(belay, policy)
     names = [f"{capability.replace('_', '-')}-{number}" for number in range(count)]
@@ -48,7 +51,7 @@ def make_live(
             e.WideningIntended(name, 2, f"{name}.2", 100, scope, 2),
             e.ScopeConfirmed(name, scope, 2, "flagd", at + timedelta(days=1)),
         ]
-    append_anyway(belay, events)
+    append_anyway(belay, events, asked=asked)
     known = belay.ledger.state().optimizations
     belay.flags.apply_all(served_flag(known[name], scope, 2) for name in names)
     return names
@@ -67,18 +70,19 @@ def on_its_way(belay: Services, name: str = "checkout-wording-0") -> None:
     )
 
 
-def append_anyway(belay: Services, events: Sequence[e.Event]) -> None:
+def append_anyway(belay: Services, events: Sequence[e.Event], *, asked: bool = True) -> None:
     """Append events that no rule was asked about, as a service called ``test``.
 
-    Each widening is given what makes it legal, if only by name: its gates, a question, votes and a grant.
+    Each widening is given what makes it legal, if only by name: its gates, and where people are ``asked`` a
+    question, votes and a grant.
     """
     ledger = belay.ledger
     batch = Batch(ledger.state(), ledger.head()[1])
     widened = {event.grant for event in events if isinstance(event, e.WideningIntended)}
     for event in events:
-        if isinstance(event, e.OversightGranted) and event.grant in widened:
+        if asked and isinstance(event, e.OversightGranted) and event.grant in widened:
             continue
-        if isinstance(event, e.WideningIntended):
+        if asked and isinstance(event, e.WideningIntended):
             for by, before in _granted(belay, batch.state, event):
                 batch.add([before], by, belay.now(), "")
         batch.add([event], service("test"), belay.now(), "")
