@@ -132,7 +132,7 @@ FORGERIES: dict[str, tuple[Callable[[Ledger], Told], str]] = {
         "is of another step than 0 % → 100 %",
     ),
     "a widening by an agent": (after(granted, lambda it: [(widening(it), BOT)]), "is an agent"),
-    "a grant without votes": (lambda it: [(grant(it), NORA)], "lack a cx_owner, 1 of 1 approvals"),
+    "a grant without votes": (lambda it: [(grant(it), NORA)], "are not complete: 0 of 1 approvals"),
     "a grant that nobody was asked for": (
         lambda it: [(grant(it, request=None), GATE)],
         "nobody was asked for",

@@ -279,7 +279,7 @@ def _unanswered(event: e.OversightGranted, request: RequestState | None, recorde
         early = recorded.at < request.expires_at
         return "a notice counts as consent before its time was over" if early else ""
     missing = missing_for_quorum(request, request.votes)
-    return f"the votes on {request.id} lack {', '.join(missing)}" if missing else ""
+    return f"the votes on {request.id} are not complete: {', '.join(missing)}" if missing else ""
 
 
 def _without_grant(known: CapabilityState, grant: str | None) -> str:
