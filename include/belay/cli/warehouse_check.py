@@ -10,6 +10,7 @@ from sqlalchemy import column, func, select, table
 from belay.domain.metrics import Metric
 from belay.policy.errors import did_you_mean
 from belay.warehouse.catalogue import read_catalogue
+from belay.warehouse.examine import examine_tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -56,7 +57,7 @@ def _figures(metric: Metric) -> list[str]:
 
 
 def cannot_be_read(engine: Engine, policies: Iterable[CapabilityPolicy]) -> Iterator[str]:
-    """Yield a sentence for each table or column that a policy needs and the warehouse lacks.
+    """Yield a sentence for each table or column that a policy needs and the warehouse lacks or cannot read.
 
     Raises
     ------
@@ -69,6 +70,8 @@ def cannot_be_read(engine: Engine, policies: Iterable[CapabilityPolicy]) -> Iter
         there = read_catalogue(connection, wanted)
         for source, columns in wanted.items():
             yield from _lacks(source, columns, there.get(source))
+        readable = [name for name, relation in there.items() if not relation.problem]
+        yield from (remark.sentence for remark in examine_tables(engine, readable) if remark.wrong)
         exposures = there.get("exposures")
         if exposures is None or "surface" not in exposures.columns:
             return
