@@ -52,7 +52,9 @@ def belay(home: Path) -> Belay:
     def run(*arguments: object) -> Result:
         words = [str(argument) for argument in arguments]
         if words[0] == "propose" and not {"--as", "--help"} & set(words):
-            named = re.search(r"^agent: (\w+)$", Path(words[1]).read_text(errors="replace"), re.MULTILINE)
+            file = next((Path(word) for word in words[1:] if Path(word).is_file()), None)
+            text = "" if file is None else file.read_text(errors="replace")
+            named = re.search(r"^agent: (\w+)$", text, re.MULTILINE)
             words += ["--as", named[1] if named else "copywriter"]
         return CliRunner().invoke(app, words)
 

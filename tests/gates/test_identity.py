@@ -385,9 +385,7 @@ def test_before_the_first_heartbeat_a_guard_has_five_intervals(belay: Services, 
     assert "no guard has ever looked" in str(missing_guard(belay))
 
 
-def test_a_reconcile_that_stopped_is_an_alarm_and_one_by_hand_is_no_watch(
-    belay: Services, monkeypatch
-) -> None:
+def test_a_reconcile_that_stopped_is_an_alarm(belay: Services, monkeypatch) -> None:
     from belay.gates.reconcile import reconcile
 
     propose(belay, parse_proposal(DOCUMENT))
