@@ -148,12 +148,16 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Unfreeze:
-    """Lift a freeze: ``roles`` and ``givers`` are the asking person's, as for a veto."""
+    """Lift a freeze: ``roles`` and ``givers`` are the asking person's, as for a veto.
+
+    ``holders`` are the veto roles that policy files name there: they count where nothing there is in force yet.
+    """
 
     target: str
     reason: str
     roles: frozenset[str] = frozenset()
     givers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    holders: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

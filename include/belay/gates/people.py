@@ -14,6 +14,7 @@ from belay.domain.decide import decide
 from belay.domain.events import Choice, VoteCast
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
+from belay.domain.rules.containment import covers
 from belay.domain.state import DelegationState, RequestState
 from belay.gates.outcome import RefusedError
 from belay.gates.roster import note_roster
@@ -233,7 +234,9 @@ def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> st
         belay, target, "unfreeze", list(dict.fromkeys([*state.freezes, *known_groups(belay, state)]))
     )
     note_roster(belay, belay.roster())
-    _as_person(belay, c.Unfreeze(target, reason, person.roles, _givers(belay, person)), person)
+    files = [p for p in belay.policies().capabilities.values() if covers(target, p.id, p.surface)]
+    holders = frozenset(role for policy in files for role in policy.approval.veto_roles)
+    _as_person(belay, c.Unfreeze(target, reason, person.roles, _givers(belay, person), holders), person)
     return target
 
 

@@ -35,7 +35,7 @@ class ReconcileOperator(BaseOperator):
 
     ui_color = "#eee8f8"
 
-    def __init__(self, *, every: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, every: timedelta = timedelta(0), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.every = every.total_seconds()
 

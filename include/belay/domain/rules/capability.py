@@ -138,6 +138,7 @@ def _may_not_lift(state: State, command: c.Unfreeze, asked: Asked) -> Refusal | 
     """Refuse who could not have pulled the kill switch there, and who would let their own changes go on."""
     covered = [one for one in state.capabilities.values() if covers(command.target, one.id, one.surface)]
     takes = {OPS, *(role for one in covered for role in one.veto_roles)}
+    takes |= set() if covered else command.holders
     lent = [
         frozenset(given.roles) & command.givers.get(given.giver, frozenset())
         for given in state.delegated_to(asked.by.id, asked.at)
