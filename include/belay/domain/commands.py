@@ -150,7 +150,7 @@ class Freeze:
 class Unfreeze:
     """Lift a freeze: ``roles`` and ``givers`` are the asking person's, as for a veto.
 
-    ``holders`` are the veto roles that policy files name there: they count where nothing there is in force yet.
+    ``holders`` are the veto roles that policy files name there, for where nothing is in force yet.
     """
 
     target: str
