@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.slack.conftest import NORA, OMAR, PRIYA, STRANGER, TIMO, ask
+import yaml
+from tests.slack.conftest import DANA, NORA, OMAR, PRIYA, STRANGER, TIMO, ask
 
 from belay.domain import commands as c
 from belay.domain.actors import human, service
@@ -63,6 +64,31 @@ def test_who_has_no_right_is_told_who_has_it(slack, belay, request_id, served):
     assert "it takes veto" in slack.until("the stranger is told", lambda: slack.told()[1:])[0]
     assert slack.state()["views"] == []
     assert request_of(belay, request_id).votes == ()
+
+
+def test_whose_answer_would_not_count_is_told_before_the_form_opens(slack, belay, request_id, served):
+    """Accountable for the agent, or too late: nobody writes a reason that is thrown away."""
+    file = belay.settings.policies / "_people.yaml"
+    roster = yaml.safe_load(file.read_text())
+    roster["people"]["dana"]["roles"] = ["cx_owner"]
+    file.write_text(yaml.safe_dump(roster))
+    ts = message_of(slack)["ts"]
+    slack.click(DANA, APPROVE, ts)
+    (told,) = slack.until("dana is told", slack.told)
+    assert told.startswith("Not counted: your answer would not count: you proposed this")
+    ahead = request_of(belay, request_id).expires_at
+    belay.now = lambda: ahead
+    slack.click(NORA, APPROVE, ts)
+    assert "expired" in slack.until("nora is told", lambda: slack.told()[1:])[0]
+    assert slack.state()["views"] == []
+
+
+def test_one_press_is_a_reason(slack, belay, request_id, served):
+    slack.click(NORA, APPROVE, message_of(slack)["ts"])
+    slack.until("the modal is open", lambda: slack.state()["views"])
+    slack.submit(NORA, "", quick=0)
+    slack.until("it is granted", lambda: request_of(belay, request_id).status is RequestStatus.GRANTED)
+    assert request_of(belay, request_id).votes[0].reason == "The figures are clear"
 
 
 def test_an_envelope_sent_twice_and_two_servers_are_one_vote(slack, belay, request_id, serving):

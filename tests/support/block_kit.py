@@ -69,6 +69,9 @@ def _block(block: Mapping[str, Any], at: str) -> Iterator[str]:
         yield from _button(block["accessory"], f"{at}.accessory")
     if kind in {"context", "actions", "rich_text"}:
         yield from _elements(kind, block["elements"], at)
+    if kind == "input":
+        yield from _text(block["label"], 2000, f"{at}.label", plain=True)
+        yield from _field(block["element"], f"{at}.element")
     if kind == "image" and len(block.get("alt_text", "")) > 2000:
         yield f"{at}.alt_text: at most 2000 characters"
 
@@ -103,6 +106,26 @@ def _rich(element: Mapping[str, Any], at: str) -> Iterator[str]:
         if kind == "rich_text_list" and inner.get("type") != "rich_text_section":
             yield f"{at}.elements[{index}]: a list holds sections"
         yield from _rich(inner, f"{at}.elements[{index}]")
+
+
+def _field(element: Mapping[str, Any], at: str) -> Iterator[str]:
+    """Yield what is wrong with a field of a form: a text, or a choice of one."""
+    if element.get("type") == "plain_text_input":
+        allowed = {"multiline", "max_length", "min_length", "placeholder", "initial_value"}
+        yield from _keys(element, {"action_id"}, allowed, at=at)
+        if not 1 <= element.get("max_length", 3000) <= 3000:
+            yield f"{at}.max_length: 1 to 3000"
+        return
+    if element.get("type") != "radio_buttons":
+        yield f"{at}: unknown field {element.get('type')!r}"
+        return
+    yield from _keys(element, {"action_id", "options"}, {"initial_option"}, at=at)
+    if not 1 <= len(element["options"]) <= 10:
+        yield f"{at}.options: 1 to 10 options"
+    for index, option in enumerate(element["options"]):
+        yield from _text(option["text"], 75, f"{at}.options[{index}].text")
+        if not 1 <= len(option["value"]) <= 150:
+            yield f"{at}.options[{index}].value: 1 to 150 characters"
 
 
 def _button(element: Mapping[str, Any], at: str) -> Iterator[str]:

@@ -93,9 +93,12 @@ class Slack:
         """Press a button of a message; return the interaction's name."""
         return self.send("interactive", self.a_click(user, action_id, ts), copies=copies)
 
-    def submit(self, user: str, reason: str, *, view: int = -1, copies: int = 1) -> str:
-        """Submit the modal that was opened last."""
-        return self.send("interactive", self.a_submission(user, reason, view=view), copies=copies)
+    def submit(
+        self, user: str, reason: str, *, quick: int | None = None, view: int = -1, copies: int = 1
+    ) -> str:
+        """Submit the modal that was opened last; ``quick`` is the number of the reason that is chosen."""
+        payload = self.a_submission(user, reason, quick=quick, view=view)
+        return self.send("interactive", payload, copies=copies)
 
     def command(self, user: str, text: str) -> str:
         """Type ``/belay text``."""
@@ -131,10 +134,17 @@ class Slack:
             "actions": [{**action, "action_ts": "1"}],
         }
 
-    def a_submission(self, user: str, reason: str, *, view: int = -1) -> dict[str, Any]:
+    def a_submission(
+        self, user: str, reason: str, *, quick: int | None = None, view: int = -1
+    ) -> dict[str, Any]:
         """Return the payload of a submitted modal."""
-        values = {"belay_reason_block": {"belay_reason_input": {"type": "plain_text_input", "value": reason}}}
         opened = self.state()["views"][view]
+        written = {"type": "plain_text_input", "value": reason or None}
+        values: dict[str, Any] = {"belay_reason_block": {"belay_reason_input": written}}
+        if quick is not None:
+            asked = next(block for block in opened["blocks"] if block.get("block_id") == "belay_quick_block")
+            chosen = {"type": "radio_buttons", "selected_option": asked["element"]["options"][quick]}
+            values["belay_quick_block"] = {"belay_quick_reason": chosen}
         return {
             "type": "view_submission",
             "trigger_id": uuid.uuid4().hex,

@@ -107,9 +107,18 @@ class _Teller:
 
     def tell(self, told: list[Recorded]) -> News:
         head = min(told, key=lambda entry: _TOLD.index(type(entry.event)))
-        sentences = tuple(f"{self._subject(one)} {narrate(one.event)} [#{one.seq}]" for one in told)
+        sentences = tuple(
+            f"{self._subject(one)} {narrate(one.event)}{self._done(one.event)} [#{one.seq}]" for one in told
+        )
         owners = dict.fromkeys(owner for one in told for owner in self._owners(one.event))
         return News(head.seq, self._title(head.event, told), sentences, tuple(owners))
+
+    def _done(self, event: Any) -> str:
+        """Say that a narrowing is carried out, where the flag system was read back since."""
+        known = self.state.optimizations.get(getattr(event, "optimization", ""))
+        if not isinstance(event, e.NarrowingIntended) or known is None or known.pending is not None:
+            return ""
+        return f"; it is at {percent(known.scope)} now" if known.scope <= event.to_scope else ""
 
     def _title(self, event: Any, told: list[Recorded]) -> str:
         match event:

@@ -17,6 +17,8 @@ FEWER = "fewer is better"
 """What a row says whose better side is the left one."""
 _SHAPES = ("circle", "square", "triangle-down")
 _FONT = "system-ui, -apple-system, Segoe UI, sans-serif"
+_NARROW = 420
+"""Below this width a margin that is off the picture stands in a line of its own."""
 _ROWS = 24
 """Rows of a picture; what is harmful comes first, the rest is in the table and the evidence."""
 _MARGIN_REACH = 2.5
@@ -153,13 +155,14 @@ def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) 
 
     if not rows:
         return None
-    domain = _domain(rows)
+    domain, narrow = _domain(rows), width < _NARROW
     values = [
         {
             **row,
             "low": domain[0] if row["low"] is None else row["low"],
             "high": domain[1] if row["high"] is None else row["high"],
-            "said": f"{row['label']}{_far(row['margin'], domain)}",
+            "said": row["label"] if narrow else f"{row['label']}{_far(row['margin'], domain)}",
+            "far": _far(row["margin"], domain).removeprefix(", ") if narrow else "",
             "margin": None if _beyond(row["margin"], domain) else row["margin"],
         }
         for row in rows
@@ -194,7 +197,10 @@ def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) 
     said = base.mark_text(color=INK, align="left", baseline="middle", dy=-17, fontSize=13, font=_FONT).encode(
         y=places, x=alt.value(0), text="said:N"
     )
-    chart = alt.layer(_rule("x", 0.0, SOFT), margin, interval, point, said)
+    far = base.mark_text(color=SOFT, align="left", baseline="middle", dy=15, fontSize=11, font=_FONT).encode(
+        y=places, x=alt.value(0), text="far:N"
+    )
+    chart = alt.layer(_rule("x", 0.0, SOFT), margin, interval, point, said, far)
     return _styled(chart.properties(height=alt.Step(48)), width, "Effects with their intervals")
 
 

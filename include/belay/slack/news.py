@@ -41,7 +41,7 @@ def news_message(matter: News, roster: Roster, *, pages: str) -> dict[str, Any]:
     said = [
         RichTextSectionElement(elements=[RichTextElementParts.Text(text=harmless(s, 340))]) for s in lines
     ]
-    why = RichTextElementParts.Link(url=f"{pages}/explain/{matter.seq}", text="Why, and who answers for it")
+    why = RichTextElementParts.Link(url=f"{pages}/explain/{matter.seq}", text="Why, and who is accountable")
     blocks: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=harmless(matter.title, 150))),
         RichTextBlock(
@@ -83,4 +83,4 @@ def _answerable(matter: News, roster: Roster) -> str:
         else mrkdwn(person.name if person else owner, 100)
         for owner, person in zip(matter.owners, people, strict=True)
     ]
-    return f"Answerable: {', '.join(named)}" if named else "It concerns everybody."
+    return f"Accountable: {', '.join(named)}" if named else "It concerns everybody."

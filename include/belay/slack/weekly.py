@@ -102,7 +102,8 @@ def _proposal(entry: Listed, pages: str) -> RichTextBlock:
         text=harmless(entry.optimization, 80),
         style=RichTextElementParts.TextStyle(bold=True),
     )
-    who = harmless(f"{entry.capability}, by {entry.proposed_by} ({entry.agent_owner} is accountable)", 150)
+    by = entry.proposed_by.removeprefix("agent:")
+    who = harmless(f"{entry.capability}, by {by} ({entry.agent_owner} is accountable)", 150)
     words: list[RichTextElement] = [_text(harmless(entry.title, 150), bold=True)]
     after: list[str] = [_said(said) for said in entry.said[-2:]]
     if not entry.closed:
