@@ -70,7 +70,7 @@ def pictures(tmp_path):
                 assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), called
                 box = shown.locator(".channel, .modal")
                 box.screenshot(path=SCREENSHOTS / f"{called}.png")
-            return box.inner_text()
+            return box.inner_text().replace("\u00a0", " ")
 
         yield draw
         browser.close()

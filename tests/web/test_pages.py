@@ -79,6 +79,10 @@ def test_the_board_says_what_is_missing_and_how_long_there_is(browse: Browse, as
     assert "If nobody answers in 24 hours" in page or "If nobody answers in 1 day" in page
     assert "Votes of copywriter, Dana Novak do not count" in page
     assert f'id="{request.id}"' in page
+    assert "label:</span> “Order now” → <strong>“yours on Thursday”</strong>" in page
+    assert "The agent copywriter proposes (Dana Novak is accountable)" in page
+    assert "If approved: 1 % of people see it." in page
+    assert "Can answer: Nora Lindqvist (cx_owner), Priya Raman (cx_owner)." in page
     assert f"&#34;digest&#34;: &#34;{request.digest}&#34;" in page
 
 

@@ -162,7 +162,7 @@ def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) 
             "low": domain[0] if row["low"] is None else row["low"],
             "high": domain[1] if row["high"] is None else row["high"],
             "said": row["label"] if narrow else f"{row['label']}{_far(row['margin'], domain)}",
-            "far": _far(row["margin"], domain).removeprefix(", ") if narrow else "",
+            "far": _far(row["margin"], domain).replace(", margin", "allowed") if narrow else "",
             "margin": None if _beyond(row["margin"], domain) else row["margin"],
         }
         for row in rows
@@ -178,7 +178,7 @@ def _forest(rows: Sequence[dict[str, Any]], width: int, *, legend: bool = True) 
     shape = alt.Shape("finding:N", scale=alt.Scale(domain=list(FINDINGS), range=list(_SHAPES)), legend=key)
     across = alt.X(
         "low:Q",
-        title="effect in %",
+        title="effect in %, orange: what is allowed" if narrow else "effect in %",
         scale=alt.Scale(domain=domain, clamp=True, nice=False),
         axis=alt.Axis(tickCount=max(width // 90, 3)),
     )

@@ -82,7 +82,7 @@ def request_message(
     is_open = card.status is RequestStatus.OPEN
     title = card.question if is_open else f"{_mark(card)}: {card.move}"
     change = change_block(card.change, page=review_url)
-    blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=harmless(title, 150)))]
+    blocks: list[Block] = [HeaderBlock(text=PlainTextObject(text=_unbroken(harmless(title, 150))))]
     blocks += [change] if change else []
     if is_open:
         blocks += [*_in_the_agents_words(card.agents_words), _reach(card)]

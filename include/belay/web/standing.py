@@ -8,6 +8,7 @@ from belay.domain.criteria import judge_record
 from belay.domain.record import record_of
 from belay.gates.promotion import next_stage
 from belay.ledger.store import LedgerError
+from belay.policy.alone import alone
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +27,7 @@ def standing(state: State, policy: CapabilityPolicy, now: datetime) -> dict[str,
     criteria = () if renews and known.lease_until is None else judge_record(record, policy, to_stage)
     return {
         "stage": str(known.stage),
+        "alone": alone(policy, known.stage),
         "since": known.stage_since.isoformat(),
         "lease_until": known.lease_until.isoformat() if known.lease_until else None,
         "to_stage": str(to_stage),
