@@ -50,8 +50,8 @@ POLICY = replace(
         (
             Stage.AUTONOMOUS,
             (
-                "Alone: first 1 %, to 5 %. First 1 %: at once, and people are told. To 5 %: at once, and people "
-                "are told. Beyond: goes ahead 4h after people are told, unless vetoed."
+                "Alone: first 1 %, to 5 %. First 1 %: at once, and people are told. To 5 %: at once, and "
+                "people are told. Beyond: goes ahead 4h after people are told, unless vetoed."
             ),
         ),
     ],

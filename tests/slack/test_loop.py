@@ -28,8 +28,13 @@ def request_of(belay, name):
 
 
 def message_of(slack):
-    """Wait for the one message; two processes may both post, and one of the two is taken back."""
-    (message,) = slack.until("the request is posted", lambda: len(p := slack.posted()) == 1 and p)
+    """Wait for the one message of a request, beside news; of two that two processes post, one is taken back."""
+
+    def asked():
+        posted = slack.posted()
+        return [m for m in posted if not m["metadata"]["event_payload"]["name"].startswith("news-")]
+
+    (message,) = slack.until("the request is posted", lambda: len(p := asked()) == 1 and p)
     return message
 
 
