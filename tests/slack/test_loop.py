@@ -28,7 +28,7 @@ def request_of(belay, name):
 
 
 def message_of(slack):
-    """Wait for the one message of a request, beside news; of two that two processes post, one is taken back."""
+    """Wait for the one message of a request, beside news; of two posted at once, one is taken back."""
 
     def asked():
         posted = slack.posted()
