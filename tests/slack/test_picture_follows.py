@@ -92,7 +92,7 @@ def test_a_refused_upload_holds_nothing_up(slack, belay, watcher, request_id, ca
     nora = belay.roster().person("nora")
     people.vote(belay, request_id, Choice.APPROVE, person=nora, reason="fine", via="cli")
     assert watcher.tick() == [request_id]
-    assert "Granted" in slack.posted()[0]["text"]
+    assert "Approved" in slack.posted()[0]["text"]
 
 
 def test_a_file_that_never_becomes_usable_is_given_up(slack, watcher, request_id):
@@ -122,4 +122,4 @@ def test_the_loop_goes_on_while_slack_finishes_the_upload(slack, belay, request_
     slack.click(NORA, "belay_approve", message["ts"])
     slack.until("the modal is open", lambda: slack.state()["views"])
     slack.submit(NORA, "worth it")
-    slack.until("the message tells it", lambda: "Granted" in slack.posted()[0]["text"])
+    slack.until("the message tells it", lambda: "Approved" in slack.posted()[0]["text"])

@@ -210,7 +210,7 @@ def test_everything_twice_and_the_loop_is_what_it_was(slack, belay, request_id, 
     envelope = slack.submit(NORA, "worth it")
     slack.until("both are answered", lambda: len(slack.acknowledgements(envelope)) == 2)
     assert all(answer["body"] == "{}" for answer in slack.acknowledgements(envelope))
-    slack.until("the message tells it", lambda: "Granted" in slack.posted()[0]["text"])
+    slack.until("the message tells it", lambda: "Approved" in slack.posted()[0]["text"])
     slack.command(NORA, "stop capability:checkout_wording the numbers are odd")
     slack.until("nora is told", slack.told)
     slack.until("the message tells that", lambda: belay.ledger.state().freezes)

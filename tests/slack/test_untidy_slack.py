@@ -44,10 +44,10 @@ def test_it_is_asked_answered_counted_told_and_woken(slack, belay, serving, woke
     )
     answered = slack.until("it is answered", lambda: slack.acknowledgements(envelope))
     assert {answer["body"] for answer in answered} == {"{}"}, "nothing is refused"
-    slack.until("the message tells it", lambda: "Granted" in slack.posted()[0]["text"])
-    slack.until("the thread has it", lambda: len(slack.thread(message["ts"])) == 2)
+    slack.until("the message tells it", lambda: "Approved" in slack.posted()[0]["text"])
+    slack.until("the thread has it", lambda: len(slack.thread(message["ts"])) == 3)
     slack.until("its run is woken", lambda: woken)
     assert len(belay.ledger.state().requests[request.id].votes) == 1
     assert len(slack.posted()) == 1
-    assert len(slack.thread(message["ts"])) == 2
+    assert len(slack.thread(message["ts"])) == 3
     assert slack.told() == []

@@ -132,8 +132,10 @@ class SlackChannel:
         if (found := self.store.get(name)) is not None:
             self.store.put(name, replace(found, payload={**found.payload, **payload}))
 
-    def thread(self, message: str, posted: Posted, line: str, text: str) -> None:
-        """Add a line to a message's thread, once; it is called ``line``."""
+    def thread(
+        self, message: str, posted: Posted, line: str, text: str, *, born: datetime | None = None
+    ) -> None:
+        """Add a line to a message's thread, once; it is called ``line``. ``born`` is the message's."""
         name = thread_name(message, line)
         if self.store.get(name) is not None:
             return
@@ -142,7 +144,7 @@ class SlackChannel:
             "thread_ts": posted.ts,
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"name": line}},
         }
-        self.store.put(name, self._post(name, content, None))
+        self.store.put(name, self._post(name, content, born))
 
     def upload(self, png: bytes, name: str, alt_text: str) -> str:
         """Upload a picture for an image block, and return its file id; it may take Slack a while to show it.

@@ -223,7 +223,7 @@ class Watcher:
         card = self.card(state, request)
         posted = self._put(request, card, Pictures.in_use(found), shown)
         for line in lines(card, self.belay.roster(), request):
-            self.channel.thread(request.id, posted, line.name, line.text)
+            self.channel.thread(request.id, posted, line.name, line.text, born=request.asked_at)
 
     def _put(self, request: RequestState, card: Card, picture: str | None, shown: str) -> Posted:
         """Post or update a request's message; a picture that Slack does not take (any more) is left out."""

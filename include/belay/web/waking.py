@@ -112,8 +112,14 @@ class Waker:
         settled = sorted(name for name in self._open - still_open if name in state.requests)
         self._head, self._open = head, still_open
         for name in settled:
-            self._pool.submit(self._wake, self._belay, state.requests[name])
+            self._pool.submit(self._woken, state.requests[name])
         return settled
+
+    def _woken(self, request: RequestState) -> None:
+        try:
+            self._wake(self._belay, request)
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread: what is wrong is in the log
+            _log.warning("the run of %s was not woken, it looks by itself later: %r", request.id, error)
 
     def run(self) -> None:
         """Look for as long as the process lives."""
