@@ -60,7 +60,7 @@ def loop(world, slack):
         desk.start()
         world.until("1 % is served", lambda: world.served(NAME) == 100)
         seen["again"] = {part: pid != world.pid_of(part) for part, pid in killed.items()}
-        seen["outcome"] = world.until("the outcome", lambda: ask.shows("Granted"))
+        seen["outcome"] = world.until("the outcome", lambda: ask.shows("Approved by"))
         world.until("the thread has it", lambda: len(slack.thread(seen["asked"]["ts"])) == 3)
         seen["request"] = ask.request()
         seen["messages"] = ask.messages()
@@ -78,7 +78,7 @@ def buttons(message):
 def test_it_is_asked_within_slacks_limits(loop):
     assert faults(loop["asked"]) == []
     assert buttons(loop["asked"]) == ["belay_approve", "belay_reject", "belay_veto", "belay_open"]
-    assert "0 % → 1 %" in str(loop["asked"])
+    assert "may it go from 0 % to 1 %?" in loop["asked"]["text"]
     assert "0 of 2 approvals" in str(loop["asked"])
 
 
@@ -110,8 +110,9 @@ def test_the_message_tells_the_outcome_once(loop, slack):
     assert len(loop["messages"]) == 1
     assert not buttons(loop["outcome"])
     thread = slack.thread(loop["asked"]["ts"])
-    assert thread[0].startswith("*Nora Lindqvist* approved")
-    assert thread[1].startswith("*Omar Haddad* approved")
+    assert f"digest {loop['request'].digest[:12]}" in thread[0]
+    assert thread[1].startswith("*Nora Lindqvist* approved")
+    assert thread[2].startswith("*Omar Haddad* approved")
 
 
 def test_a_veto_by_command_takes_it_down(loop, world, slack):

@@ -94,7 +94,7 @@ def test_the_whole_loop_through_slack(standalone: World, slack: Slack) -> None:
         slack.set(events_url=f"{standalone.airflow.url}/belay-slack/events", secret=SECRET)
         asked.approve(slack_id("omar"), "no legal risk")
         standalone.until("1 % is served", lambda: standalone.served(name) == 100)
-        outcome = standalone.until("the outcome", lambda: asked.shows("Granted"))
+        outcome = standalone.until("the outcome", lambda: asked.shows("Approved by"))
         request = asked.request()
         slack.command(slack_id("omar"), f"veto {name} the surface is wanted for something else")
         standalone.until("it is taken down", lambda: standalone.served(name) == 0)
