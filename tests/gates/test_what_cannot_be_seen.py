@@ -200,10 +200,10 @@ def test_infinite_and_null_values(case: Case) -> None:
 def test_a_metric_that_becomes_text(case: Case) -> None:
     case.change("outcomes", lambda rows: rows.assign(converted=rows.converted.map({0: "no", 1: "yes"})))
     said, judged = case.judged()
-    assert "Conversion cannot be judged (" in said[0]  # the lake reads all of it as text, and none as a number
+    assert "Conversion cannot be judged (" in said[0]  # the lake reads it as text
     assert "of its values are missing or no finite numbers in" in said[0]
     assert {look.finding for look in case.looks} == {"unknown"}
-    assert (judged.gate, judged.verdict) == (Gate.WINDOW, Verdict.HOLD)
+    assert (judged.gate, judged.verdict) == (Gate.REVIEW, Verdict.HOLD)
     case.nothing_widened()
 
 
@@ -212,7 +212,7 @@ def test_a_metric_that_is_gone(case: Case) -> None:
     said, judged = case.judged()
     assert "Page errors cannot be judged (" in said[0]  # the lake has none in the part files that lack it
     assert "of its values are missing or no finite numbers in" in said[0]
-    assert (judged.gate, judged.verdict) == (Gate.WINDOW, Verdict.HOLD)
+    assert (judged.gate, judged.verdict) == (Gate.REVIEW, Verdict.HOLD)
     case.nothing_widened()
 
 
