@@ -83,6 +83,8 @@ def read_relation(connection: Connection, name: str) -> Relation | None:
     try:
         columns = _COLUMNS[connection.dialect.name](connection, name)
     except DBAPIError as error:
+        if connection.dialect.name == "postgresql":  # a timeout, say: its transaction is over
+            raise
         columns, problem = [], first_line(error)
     if not columns and name not in relation_names(connection):
         return None
