@@ -49,9 +49,12 @@ def naive_utc(moment: datetime) -> datetime:
 
 
 def whole_ms(moment: datetime) -> datetime:
-    """Return the moment of a look as the statements count: naive UTC in whole milliseconds, rounded down."""
+    """Return the moment of a look as the statements count: naive UTC in whole milliseconds.
+
+    Rounded up: a look is taken when its newest row arrived, and that row belongs to it.
+    """
     moment = naive_utc(moment)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment + timedelta(microseconds=-moment.microsecond % 1000)
 
 
 @dataclass(frozen=True, slots=True)
