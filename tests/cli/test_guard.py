@@ -40,7 +40,7 @@ def test_nothing_to_do_is_exit_code_0_and_a_heartbeat(shop: Watched, command) ->
     shop.run(6)
     done = command("--once")
     assert done.exit_code == 0, done.output
-    assert "1 live, 1 read anew in 5 statements" in done.output
+    assert "1 live, 1 read anew in 6 statements" in done.output
     (beat,) = Watch(shop.belay.ledger.engine).beats()
     assert beat.guard.startswith("cli@")
     again = json.loads(command("--once", "--json").stdout)

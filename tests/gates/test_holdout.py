@@ -77,7 +77,7 @@ def test_the_holdout_through_the_shop(world) -> None:
     # Another optimization of the capability holds out the same units.
     from belay.gates.widen import roll_back
 
-    roll_back(world.belay, "checkout-good", cause="caution", reason="the next one's turn")
+    roll_back(world.belay, "checkout-good", cause="replaced", reason="the next one's turn")
     world.propose("checkout-next")
     expose(world, "checkout-next", steps=2)
     world.run(30)

@@ -68,7 +68,7 @@ def test_a_step_that_was_admitted_under_another_policy_is_held_at_its_next_gate(
     assert admit(world.belay, name, "run-2").verdict is Verdict.PASS
     assert quality(world.belay, name, 2).verdict is Verdict.PASS
     first = world.belay.policy(NAME)
-    edit(world, guardrails={"page_errors": 5.0})
+    edit(world, guardrails={"page_errors": 0.9})
     adopt(world)
     look = window_look(world.belay, name, 2)
     assert look.outcome.verdict is Verdict.HOLD, "nobody waits for a window that leads to nothing"

@@ -82,7 +82,7 @@ def test_from_suggest_to_supervised_with_two_roles(world) -> None:
     world.propose("checkout-good")
     expose(world, "checkout-good")
     world.belay.ledger.execute(
-        c.RollBack("checkout-good", "caution", "seen enough"), by=service("gate"), at=world.belay.now()
+        c.RollBack("checkout-good", "replaced", "seen enough"), by=service("gate"), at=world.belay.now()
     )
     settle_scope(world.belay, "checkout-good")
     said, status = asked(world, "run-1")
@@ -190,7 +190,7 @@ def test_promote_without_people_is_refused(world) -> None:
     world.propose("checkout-good")
     expose(world, "checkout-good")
     world.belay.ledger.execute(
-        c.RollBack("checkout-good", "caution", "seen enough"), by=service("gate"), at=world.belay.now()
+        c.RollBack("checkout-good", "replaced", "seen enough"), by=service("gate"), at=world.belay.now()
     )
     settle_scope(world.belay, "checkout-good")
     asked(world, "run-1")
