@@ -27,7 +27,7 @@ def full(belay):
     """A ledger with a question, something for the weekly list, and news; and how many messages that makes."""
     ask(belay)
     an_idea(belay)
-    (live,) = make_live(belay, 1)
+    (live,) = make_live(belay, 1, asked=False)
     harm = c.RollBack(live, "guard", "Conversion fell by 20 %")
     assert belay.ledger.execute(harm, by=service("guard"), at=belay.now()).refusal is None
     return 3
