@@ -20,7 +20,7 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.pool import NullPool
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql.visitors import ExternallyTraversible
 
 from belay.urls import parse
 from belay.warehouse.catalogue import Kind, Relation, quoted, read_relation
@@ -155,10 +155,30 @@ def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[RowMap
     return connection.exec_driver_sql(text).mappings().all()
 
 
+def _tables_in(statement: Select[Any]) -> set[str]:
+    """Return the names of the stored tables that ``statement`` reads.
+
+    Each element is looked at once: queries share parts, and SQLAlchemy's own iteration walks a shared part
+    anew for each way to it, which takes seconds for the statement of a shadow.
+    """
+    seen: dict[int, ExternallyTraversible] = {}  # held, so that no identity is given to another
+    names: set[str] = set()
+    waiting: list[ExternallyTraversible] = [statement]
+    while waiting:
+        element = waiting.pop()
+        if id(element) in seen:
+            continue
+        seen[id(element)] = element
+        if type(element) is TableClause:
+            names.add(element.name)
+        waiting.extend(element.get_children())
+    return names
+
+
 def _sources(connection: Connection, statement: Select[Any]) -> list[CTE]:
     memo: dict[str, CTE | None] = connection.info.setdefault(_MEMO, {})
     found = []
-    for name in sorted({each.name for each in visitors.iterate(statement) if type(each) is TableClause}):
+    for name in sorted(_tables_in(statement)):
         if name not in memo:
             relation = read_relation(connection, name)
             memo[name] = None if relation is None else _source(connection, relation)
