@@ -216,7 +216,7 @@ def test_projections_from_the_future_are_noticed(ledger: Ledger) -> None:
     ledger.execute(c.AdoptPolicy(a_policy(), "start"), by=GATE, at=NOW)
     with ledger.engine.execution_options(belay_writes=True).begin() as connection:
         connection.exec_driver_sql("UPDATE projections SET body = '7' WHERE entity = 'head'")
-    with pytest.raises(LedgerError, match="run `belay ledger rebuild`"):
+    with pytest.raises(LedgerError, match="run `belay ledger verify`, and put back a copy"):
         Ledger(ledger.engine).state()
     ledger.rebuild()
     assert Ledger(ledger.engine).state().seq == 1

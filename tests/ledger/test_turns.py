@@ -26,9 +26,8 @@ ADOPT = c.AdoptPolicy(a_policy(), "start")
 
 
 def proposals(count: int) -> list[Ask]:
-    return [
-        Ask(c.Propose(a_proposal(f"opt-{n}"), a_policy()), BOT, NOW, key=f"opt-{n}") for n in range(count)
-    ]
+    policy = a_policy(limits=replace(a_policy().limits, proposals_per_day=count))
+    return [Ask(c.Propose(a_proposal(f"opt-{n}"), policy), BOT, NOW, key=f"opt-{n}") for n in range(count)]
 
 
 def commits(ledger: Ledger) -> list[int]:

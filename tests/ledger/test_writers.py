@@ -25,11 +25,12 @@ ROOT = Path(__file__).parents[2]
 POLICY = a_policy(initial_stage=Stage.SUGGEST)
 _WRITER = """
 import sys
+from dataclasses import replace
 from belay.domain import commands as c
 from belay.ledger.store import Ledger
 from tests.support.builders import BOT, NOW, a_policy, a_proposal
 url, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-ledger, policy = Ledger.open(url), a_policy()
+ledger, policy = Ledger.open(url), a_policy(limits=replace(a_policy().limits, proposals_per_day=100_000))
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(first, first + count):

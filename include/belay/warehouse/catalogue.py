@@ -86,6 +86,7 @@ def read_relation(connection: Connection, name: str) -> Relation | None:
         if connection.dialect.name == "postgresql":  # a timeout, say: its transaction is over
             raise
         columns, problem = [], first_line(error)
+        connection.rollback()  # DuckDB answers nothing more in a transaction in which a file was broken
     if not columns and name not in relation_names(connection):
         return None
     return Relation(name, {column.name: column for column in columns}, problem)

@@ -181,6 +181,8 @@ def _sources(connection: Connection, statement: Select[Any]) -> list[CTE]:
     for name in sorted(_tables_in(statement)):
         if name not in memo:
             relation = read_relation(connection, name)
+            if relation is not None and relation.problem:
+                raise WarehouseUnavailableError(f"{name} cannot be read: {relation.problem}")
             memo[name] = None if relation is None else _source(connection, relation)
         if (source := memo[name]) is not None:
             found.append(source)
