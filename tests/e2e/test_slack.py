@@ -61,7 +61,7 @@ def loop(world, slack):
         world.until("1 % is served", lambda: world.served(NAME) == 100)
         seen["again"] = {part: pid != world.pid_of(part) for part, pid in killed.items()}
         seen["outcome"] = world.until("the outcome", lambda: ask.shows("Approved by"))
-        world.until("the thread has it", lambda: len(slack.thread(seen["asked"]["ts"])) == 3)
+        world.until("the thread has it", lambda: len(slack.thread(seen["asked"]["ts"])) == 4)
         seen["request"] = ask.request()
         seen["messages"] = ask.messages()
         yield seen
