@@ -267,7 +267,7 @@ def test_the_weekly_review(world, slack, serving, pictures):
 def test_what_the_guard_did_is_told(world, slack, serving, pictures):
     """Harm that was taken down, and the stage that it cost: who reads it knows what, why and whose."""
     belay = world.belay
-    (live, other) = make_live(belay, 2)
+    (live, other) = make_live(belay, 2, asked=False)
     serving()
     harm = c.RollBack(live, "guard", "Conversion: 24.1 % with treatment against 30.2 % in control")
     assert belay.ledger.execute(harm, by=service("guard"), at=belay.now()).refusal is None
