@@ -35,6 +35,7 @@ from belay.explain.explain import explain
 from belay.ledger.narrate import narrate
 from belay.ledger.verify import verify
 from belay.orchestration.names import promotion_run
+from belay.storefront.policies import hasten
 from belay.storefront.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
 from belay.storefront.scenario import Scenario
 from belay.storefront.simulate import Storefront
@@ -69,6 +70,7 @@ def write_policies(folder: Path) -> None:
     shutil.copytree(POLICIES, folder)
     for file in folder.glob("[!_]*.yaml"):
         file.unlink()
+    hasten(folder)
 
     def change(name: str, edit: Callable[[dict[str, Any]], None]) -> None:
         document = yaml.safe_load((folder / name).read_text())

@@ -65,7 +65,7 @@ def policies(folder: Path) -> Path:
     policy |= {
         "ramp": RAMP,
         "primary": {"metric": "conversion", "rule": "non_inferior", "minimum_effect": 0.8, "margin": 0.8},
-        "guardrails": {"support_tickets": 9.0},
+        "guardrails": {"support_tickets": "900 %"},
         "window": {"minimum": "23h", "maximum": "14d", "minimum_units": 200, "looks": 4, "poll": "1s"},
         "approval": {"notice": "1s"},
         "limits": {"changes_per_day": 1000},
