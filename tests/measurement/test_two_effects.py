@@ -19,7 +19,7 @@ from belay.domain.metrics import PrimaryRule
 from belay.measurement.baseline import Baseline
 from belay.measurement.compare import compare
 from belay.measurement.decision import decide_effects
-from belay.measurement.dispersion import Dispersion, Earlier, earlier_of, read_earlier
+from belay.measurement.dispersion import MOST_REVIEWS, Dispersion, Earlier, earlier_of, read_earlier
 from belay.measurement.findings import Finding, to_plain
 from belay.measurement.monitor import monitor
 from belay.measurement.plan import MeasurementPlan
@@ -177,15 +177,24 @@ def test_earlier_reviews_give_the_variance_between_days(benchmark: ModuleType) -
     plan, windows = swapped(benchmark, 14, 4.0)
     documents = [
         {"metrics": to_plain(decide_effects(benchmark.cells_of(windows, run, 27), plan).effects)}
-        for run in range(40)
+        for run in range(MOST_REVIEWS)
     ]
     found = earlier_of([*documents, {"metrics": [{"metric": "value"}]}, {}])["value"]
     daily = (benchmark.EFFECT / 2.59) * math.sqrt(14)  # standard error of one day's effect
-    assert found.optimizations == 40
+    assert found.optimizations == MOST_REVIEWS
     assert found.draws == 12.0
     assert found.between == pytest.approx(3 * daily**2, rel=0.25)
     assert read_earlier({"value": to_plain(found)}) == {"value": found}
     assert read_earlier(None) == {}
+
+
+def test_changes_taken_down_on_their_first_day_do_not_hide_what_days_are_like(benchmark: ModuleType) -> None:
+    """Else every further one stays caution, and an agent that only harms is never charged."""
+    plan, windows = swapped(benchmark, 14, 4.0)
+    told = {"metrics": to_plain(decide_effects(benchmark.cells_of(windows, 0, 27), plan).effects)}
+    first_day = {"metrics": [{"metric": "value", "dispersion": {"days": 1, "q": None, "reach": 0.0}}]}
+    assert earlier_of([first_day] * 100 + [told]) == earlier_of([told])
+    assert earlier_of([told] * (MOST_REVIEWS + 5)) == earlier_of([told] * MOST_REVIEWS), "the newest count"
 
 
 def test_power_needs_days_as_well_as_units() -> None:

@@ -10,8 +10,8 @@ from belay.measurement.dispersion import Earlier, earlier_of
 if TYPE_CHECKING:
     from belay.services import Services
 
-MOST_REVIEWS = 20
-"""Reviews that are read, newest first: what days were like long ago says less."""
+MOST_READ = 200
+"""Reviews that are read, newest first; those that show no days are read and not counted."""
 
 
 def earlier_dispersion(belay: Services, surface: str, but: str = "") -> dict[str, Earlier]:
@@ -26,6 +26,6 @@ def earlier_dispersion(belay: Services, surface: str, but: str = "") -> dict[str
         spoken = other.step.gates.get(Gate.REVIEW)
         if spoken is not None and spoken.evidence and other.phases:
             reviewed.append((spoken.seq, spoken.evidence))
-    newest = [evidence for _, evidence in sorted(reviewed, reverse=True)[:MOST_REVIEWS]]
+    newest = [evidence for _, evidence in sorted(reviewed, reverse=True)[:MOST_READ]]
     kept = belay.ledger.evidence_of(set(newest))
     return earlier_of(kept[evidence] for evidence in newest if evidence in kept)

@@ -185,24 +185,31 @@ def dispersion_of(parts: Pieces, line: Linear, found: Contrast, earlier: Earlier
 
 LEAST_EARLIER = 4.0
 """Draws of earlier optimizations below which they say too little to plan with."""
+MOST_REVIEWS = 20
+"""Reviews that are counted for a metric, newest first: what days were like long ago says less."""
 
 
 def earlier_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, Earlier]:
     """Return by metric what the reviews of earlier optimizations show; the variance between by moments.
 
+    A review that shows no days (taken down on its first one, or from before dispersion was kept) takes no
+    other's place: else a row of changes that harm on their first day would hide how much days differ here,
+    and each of them would stay caution for ever.
+
     Parameters
     ----------
     documents
-        Review documents, one an optimization; those from before dispersion was kept add nothing.
+        Review documents, one an optimization, newest first.
     """
     seen: dict[str, list[tuple[float, float, float]]] = {}
     for document in documents:
         for effect in document.get("metrics", ()):
             kept = effect.get("dispersion") or {}
             q, reach = kept.get("q"), kept.get("reach") or 0.0
-            if q is not None and reach > 0:
-                seen.setdefault(effect["metric"], []).append((q, kept["days"] - 1.0, reach))
-    found = {metric: _pooled(rows) for metric, rows in seen.items()}
+            rows = seen.setdefault(effect["metric"], [])
+            if q is not None and reach > 0 and len(rows) < MOST_REVIEWS:
+                rows.append((q, kept["days"] - 1.0, reach))
+    found = {metric: _pooled(rows) for metric, rows in seen.items() if rows}
     return {metric: earlier for metric, earlier in found.items() if earlier.draws >= LEAST_EARLIER}
 
 

@@ -22,7 +22,6 @@ from belay.domain.rules.due import due_demotions
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, Status
-from belay.gates.earlier import MOST_REVIEWS
 from belay.gates.promotion import next_stage
 from belay.measurement.dispersion import earlier_of
 from belay.measurement.findings import to_plain
@@ -288,7 +287,7 @@ class Quarters:
             level=step.level if step else None,
             luck=self.kind.luck if lucky else 0.0,
             rng=self.rng,
-            earlier=earlier_of(list(self.reviewed.values())[-MOST_REVIEWS:]),
+            earlier=earlier_of(reversed(self.reviewed.values())),
         )
         return self.window
 
