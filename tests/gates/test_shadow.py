@@ -11,7 +11,6 @@ import yaml
 from tests.gates.conftest import SHOP, World
 from tests.gates.test_promotion import expose
 
-from belay.approval.digest import digest_text
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.gates import PromotionGate
@@ -20,6 +19,7 @@ from belay.domain.stages import Stage
 from belay.gates import shadow
 from belay.gates.promotion import go_through
 from belay.gates.shadow import measure_shadows
+from belay.present.digest import digest_text
 
 NAME = "checkout_wording"
 SHADOW = {"choice": "decisions.item", "propensity": "decisions.propensity", "payload": "greeting"}

@@ -11,10 +11,10 @@ from tests.slack.test_message import texts
 from tests.support.block_kit import faults
 from tests.support.live import make_live
 
-from belay.approval.news import News
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.gates import people
+from belay.present.news import News
 from belay.slack.news import news_message
 from belay.slack.serve import watcher_of
 

@@ -71,8 +71,8 @@ def judge(
     who: As = None,
 ) -> None:
     """Say whether you would have done what AI proposed; nothing is shown, and Belay keeps the score."""
-    from belay.approval.digest import NOT_COUNTED
     from belay.gates.people import judge as record
+    from belay.present.digest import NOT_COUNTED
 
     if answer not in {"yes", "no"}:
         raise BadInputError(f"{answer!r} is no answer: write yes or no")
@@ -122,7 +122,7 @@ def check(*, json: Json = False) -> None:
 @app.command(epilog="Example: belay autonomy digest")
 def digest(*, json: Json = False) -> None:
     """List the proposals that wait for a judgement: the weekly review of what AI would have done."""
-    from belay.approval.digest import digest_text, waiting_for_judgement
+    from belay.present.digest import digest_text, waiting_for_judgement
 
     belay = opened(ledger=True)
     state = belay.ledger.state()

@@ -70,9 +70,9 @@ def _optimization(ledger: Ledger, state: State, name: str, *, json: bool) -> Non
 
 
 def _request(belay: Services, state: State, request: RequestState, *, json: bool) -> None:
-    from belay.approval.card import card_lines
-    from belay.approval.reading import read_card
     from belay.domain.rules.requests import missing_for_quorum
+    from belay.present.card import card_lines
+    from belay.present.reading import read_card
 
     ledger, missing = belay.ledger, list(missing_for_quorum(request, request.votes))
     history = [

@@ -14,7 +14,7 @@ from belay.cli.parts import opened
 from belay.cli.people import VIA, Reason
 
 if TYPE_CHECKING:
-    from belay.approval.supervision import Load
+    from belay.oversight.supervision import Load
 
 
 class By(StrEnum):
@@ -45,8 +45,8 @@ def supervision(*, by: Grouped = By.ROLE, json: Json = False) -> None:
 
     Hasty is as the policies say; where they differ, as the strictest does.
     """
-    from belay.approval.supervision import by_person, by_role
     from belay.domain.capability import SupervisionRule
+    from belay.oversight.supervision import by_person, by_role
 
     belay = opened(ledger=True)
     count = by_role if by is By.ROLE else by_person

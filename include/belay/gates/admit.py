@@ -159,7 +159,7 @@ def _guard(belay: Services) -> c.Finding:
 
 def _supervision(belay: Services, policy: CapabilityPolicy) -> c.Finding:
     """Can those who would be asked keep up?"""
-    from belay.approval.supervision import saturation
+    from belay.oversight.supervision import saturation
 
     state, roster = belay.ledger.state(), belay.roster()
     said = saturation(state, roster, policy.approval.roles, policy.supervision, belay.now())

@@ -132,7 +132,7 @@ def delegate(
     to
         Whom: id of a person of the roster.
     until_text
-        Until when, as people of ``BELAY_ZONE`` say it; see `belay.approval.until`.
+        Until when, as people of ``BELAY_ZONE`` say it; see `belay.oversight.until`.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def delegate(
     ValueError
         When ``until_text`` means no time.
     """
-    from belay.approval.until import until
+    from belay.oversight.until import until
 
     roster, now = belay.roster(), belay.now()
     receiver = roster.person(to)

@@ -14,10 +14,6 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskA
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from belay.approval.card import Card, names_of
-from belay.approval.markdown import paragraphs, subject_line
-from belay.approval.progress import progress
-from belay.approval.reading import read_card
 from belay.domain.oversight import Oversight
 from belay.domain.roster import AirflowUser
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
@@ -28,6 +24,10 @@ from belay.orchestration.links import run_page
 from belay.orchestration.names import promotion_run
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import capability_of, conclude, optimization_of, services, step_of
+from belay.present.card import Card, names_of
+from belay.present.markdown import paragraphs, subject_line
+from belay.present.progress import progress
+from belay.present.reading import read_card
 from belay.services import PolicyBrokenError
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from belay.approval.consequences import consequences
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, State
 from belay.gates import people
 from belay.ledger.store import LedgerError
+from belay.present.consequences import consequences
 from belay.slack.casting import Said, cast, first_answer
 from belay.slack.casting import again as answered_again
 from belay.slack.message import APPROVE, REJECT, VETO

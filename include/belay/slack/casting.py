@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from belay.approval.digest import NOT_COUNTED
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, Status, Vote
@@ -17,6 +16,7 @@ from belay.flags.target import FlagsUnavailable
 from belay.gates import people
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.present.digest import NOT_COUNTED
 from belay.slack.modal import Answer
 
 if TYPE_CHECKING:

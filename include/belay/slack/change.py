@@ -12,7 +12,7 @@ from slack_sdk.models.blocks import (
     RichTextSectionElement,
 )
 
-from belay.approval.change import VariantChange
+from belay.present.change import VariantChange
 from belay.slack.text import harmless
 
 _FIELDS, _VARIANTS = 3, 3
@@ -25,7 +25,7 @@ def change_block(changes: Sequence[VariantChange], *, page: str, longest: int = 
     Parameters
     ----------
     changes
-        From `belay.approval.change.change_of`.
+        From `belay.present.change.change_of`.
     page
         Where all of it can be read; linked where something is left out or cut.
     longest

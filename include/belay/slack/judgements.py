@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from belay.approval.digest import why_closed
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.present.digest import why_closed
 from belay.slack.casting import Said, judge
 from belay.slack.modal import REASON_BLOCK, Judging, judging_modal, reason_in
 from belay.slack.telling import NOBODY, answer_in_form, holders, open_form, whisper

@@ -33,14 +33,14 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.blocks.basic_components import SlackFile
 
-from belay.approval.aftermath import Standing
-from belay.approval.aftermath import words as in_words
-from belay.approval.card import Card, Words, agent_name
-from belay.approval.change import change_of
-from belay.approval.effects import EffectLine, effect_lines, thoughts
 from belay.domain.oversight import Oversight
 from belay.domain.scope import percent
 from belay.domain.state import CapabilityState, OptimizationState, RequestStatus
+from belay.present.aftermath import Standing
+from belay.present.aftermath import words as in_words
+from belay.present.card import Card, Words, agent_name
+from belay.present.change import change_of
+from belay.present.effects import EffectLine, effect_lines, thoughts
 from belay.slack.change import change_block
 from belay.slack.text import harmless, mrkdwn
 from belay.slack.thread import outcome_words, vote_line

@@ -131,7 +131,7 @@ def reason_modal(answer: Answer, question: str, then: str = "") -> dict[str, Any
     question
         What is answered, in a line.
     then
-        What follows from this answer, as a phrase; see `belay.approval.consequences`.
+        What follows from this answer, as a phrase; see `belay.present.consequences`.
     """
     verb, ask = _ASKS[answer.verb]
     said = f"{question}\n{verb}: {then}." if then else question

@@ -16,8 +16,8 @@ from slack_sdk.models.blocks import (
     RichTextSectionElement,
 )
 
-from belay.approval.news import News
 from belay.domain.roster import Roster
+from belay.present.news import News
 from belay.slack.text import harmless, mrkdwn
 
 _MOST = 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from belay.approval.aftermath import Standing
-from belay.approval.card import Card, VoteLine
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
+from belay.present.aftermath import Standing
+from belay.present.card import Card, VoteLine
 from belay.slack.text import Mrkdwn, compose, mrkdwn
 
 

@@ -16,11 +16,6 @@ from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from belay.approval.aftermath import aftermath, people_watched
-from belay.approval.card import Card
-from belay.approval.digest import listed, waiting_for_judgement
-from belay.approval.news import News, news
-from belay.approval.reading import evidence_of, read_card
 from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
@@ -29,6 +24,11 @@ from belay.gates.alarms import alarms
 from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
 from belay.ledger.store import recorded
+from belay.present.aftermath import aftermath, people_watched
+from belay.present.card import Card
+from belay.present.digest import listed, waiting_for_judgement
+from belay.present.news import News, news
+from belay.present.reading import evidence_of, read_card
 from belay.slack.channel import NotKnownYetError, SlackChannel
 from belay.slack.client import SlackUnavailableError
 from belay.slack.message import inform_message, request_message

@@ -24,8 +24,8 @@ from slack_sdk.models.blocks import (
     RichTextSectionElement,
 )
 
-from belay.approval.digest import Listed, Said, how_many, waiting_for_judgement, why_closed
 from belay.domain.state import OptimizationState, State
+from belay.present.digest import Listed, Said, how_many, waiting_for_judgement, why_closed
 from belay.slack.change import change_block
 from belay.slack.text import harmless, mrkdwn
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from belay.approval.reading import read_card
 from belay.domain.events import GateJudged, LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
@@ -23,6 +22,7 @@ from belay.gates.outbox import waiting
 from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
+from belay.present.reading import read_card
 from belay.web.standing import standing
 from belay.web.story import who
 

@@ -19,14 +19,14 @@ from urllib.parse import unquote
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from belay.approval.card import names_of
-from belay.approval.progress import progress
 from belay.domain.roster import AirflowUser
 from belay.domain.state import RequestStatus
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
 from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.present.card import names_of
+from belay.present.progress import progress
 from belay.web.waiting import show_progress, until_settled
 from belay.web.wiring import services
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from tests.support.builders import ANNA, APPROVER, NORA, VETO, Rehearsal, a_policy
 
-from belay.approval.progress import progress
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import ApprovalRule
 from belay.domain.rules.requests import tally_of
 from belay.domain.stages import Stage
+from belay.present.progress import progress
 
 RISK = "risk_owner"
 TWO = ApprovalRule(

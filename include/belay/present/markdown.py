@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from belay.approval.card import Card
-from belay.approval.change import change_lines
 from belay.domain.oversight import Oversight
+from belay.present.card import Card
+from belay.present.change import change_lines
 
 _SIGNS = "\\`*_{}[]<>()#+!|~"
 _TITLE = 80

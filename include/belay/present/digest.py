@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from belay.approval.change import VariantChange, change_lines, change_of
-from belay.approval.effects import relative
 from belay.domain.events import ProposalJudged
 from belay.domain.evolve import Recorded
 from belay.domain.gates import Estimate
@@ -18,6 +16,8 @@ from belay.domain.proposal import Prediction, Proposal
 from belay.domain.roster import Roster
 from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, Results, State
+from belay.present.change import VariantChange, change_lines, change_of
+from belay.present.effects import relative
 
 NOT_COUNTED = "It does not count: you proposed it, or answer for its agent."
 _LONGEST = 160

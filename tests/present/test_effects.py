@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from belay.approval.effects import effect_lines, thoughts
+from belay.present.effects import effect_lines, thoughts
 
 SUPPORT = {
     "title": "Support requests",

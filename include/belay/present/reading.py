@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from belay.approval.card import Card, build_card
 from belay.domain.roster import Roster
 from belay.domain.state import RequestState, State
 from belay.ledger.store import Ledger, LedgerError
+from belay.present.card import Card, build_card
 
 _log = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from belay.approval.aftermath import Aftermath, aftermath
-from belay.approval.change import VariantChange, change_lines, change_of
-from belay.approval.consequences import Consequences, consequences, people_words
-from belay.approval.effects import EffectLine, effect_lines, thoughts
-from belay.approval.progress import tally_words
 from belay.domain.actors import ActorKind
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
+from belay.present.aftermath import Aftermath, aftermath
+from belay.present.change import VariantChange, change_lines, change_of
+from belay.present.consequences import Consequences, consequences, people_words
+from belay.present.effects import EffectLine, effect_lines, thoughts
+from belay.present.progress import tally_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import pytest
 from tests.support.builders import BOT, GATE, NOW, VERA, VETO, a_policy, a_proposal
 from tests.support.story import a_story
 
-from belay.approval.news import News, news
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import Actor
@@ -20,6 +19,7 @@ from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
 from belay.domain.state import State
 from belay.ledger.store import Ledger
+from belay.present.news import News, news
 
 ROSTER = Roster((Person("olive", "Olive Okoro", "olive@shop.example", frozenset()),))
 A_SECOND = timedelta(seconds=1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.support.builders import ANNA, APPROVER, NORA, VERA, VETO, Rehearsal, a_policy
 
-from belay.approval.digest import digest_text, listed, waiting_for_judgement, why_closed
 from belay.domain import commands as c
 from belay.domain.actors import Actor
 from belay.domain.gates import Estimate
 from belay.domain.proposal import Prediction
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
+from belay.present.digest import digest_text, listed, waiting_for_judgement, why_closed
 
 ROSTER = Roster((Person("nora", "Nora Lindqvist", "", frozenset({APPROVER})),))
 

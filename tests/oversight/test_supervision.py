@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from tests.support.builders import APPROVER, NORA, VERA, VETO, Rehearsal, a_policy
 
-from belay.approval.supervision import by_person, by_role, saturation
 from belay.domain import commands as c
 from belay.domain.capability import Limits, SupervisionRule
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
+from belay.oversight.supervision import by_person, by_role, saturation
 
 ROSTER = Roster(
     tuple(

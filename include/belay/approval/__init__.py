@@ -1,1 +1,0 @@
-"""What people are asked, in words: the same for every channel that asks them."""

@@ -1,0 +1,1 @@
+"""Who may decide, and what they decided: votes, vetoes, delegation, policies in force, supervision."""
