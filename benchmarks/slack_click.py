@@ -105,9 +105,9 @@ def _app_only(home: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]
 def _running(home: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from tests.support.slack import Slack
 
-    from belay.orchestration.background import Background
+    from belay.local.airflow import LocalAirflow, free_port
+    from belay.local.background import Background
     from belay.orchestration.client import AirflowClient
-    from belay.orchestration.standalone import LocalAirflow, free_port
     from belay.services import Services
     from belay.settings import Settings
 

@@ -11,13 +11,22 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PROPOSALS
 
-from belay.cli.acts import ACTS, Ending, climbs, endings, is_rolled_back, is_stopped_by_its_data, path, why
-from belay.cli.local import LocalWorld
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import ScopePhase, State, Status
 from belay.gates.outcome import execute
 from belay.gates.widen import roll_back, widen
+from belay.local.demo_proposals import (
+    ACTS,
+    Ending,
+    climbs,
+    endings,
+    is_rolled_back,
+    is_stopped_by_its_data,
+    path,
+    why,
+)
+from belay.local.world import LocalWorld
 from belay.services import Services
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.slack import Slack
 
 from belay.ledger.watch import Beat, Watch
-from belay.orchestration.standalone import free_port
+from belay.local.airflow import free_port
 from belay.storefront.lake import Lake
 
 

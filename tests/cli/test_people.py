@@ -106,7 +106,7 @@ def test_freeze_and_unfreeze(belay, services: Services, request_id: str) -> None
 
 
 def test_airflow_that_is_away_takes_no_answer(belay, services, request_id: str, monkeypatch) -> None:
-    from belay.orchestration.standalone import free_port
+    from belay.local.airflow import free_port
 
     monkeypatch.setenv("BELAY_AIRFLOW_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("BELAY_AIRFLOW_USER", "nora")

@@ -89,7 +89,7 @@ def test_the_demos_stop_command_names_its_home_and_works_anywhere(tmp_path: Path
     import subprocess
 
     from belay.cli.demo import command
-    from belay.cli.local import LocalWorld
+    from belay.local.world import LocalWorld
 
     home = tmp_path / "a home"
     printed = command(LocalWorld(home), "down")
@@ -100,7 +100,7 @@ def test_the_demos_stop_command_names_its_home_and_works_anywhere(tmp_path: Path
 
 
 def test_doctor_sees_the_airflow_that_up_started(belay: Belay, home: Path, monkeypatch) -> None:
-    from belay.orchestration.standalone import LocalAirflow
+    from belay.local.airflow import LocalAirflow
 
     (home / "airflow").mkdir(parents=True)
     (home / "airflow" / "port").write_text("9")

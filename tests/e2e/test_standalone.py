@@ -19,7 +19,7 @@ from tests.support.world import SECRET, World, policies_in, running, slack_id
 from belay.domain.events import VoteCast, WideningIntended
 from belay.domain.state import RequestStatus
 from belay.ledger.verify import verify
-from belay.orchestration.background import Background
+from belay.local.background import Background
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 

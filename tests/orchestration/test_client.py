@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from belay.local.airflow import free_port
 from belay.orchestration import client as room
 from belay.orchestration.client import AirflowClient, AirflowUnavailableError, NotAskedError
-from belay.orchestration.standalone import free_port
 
 
 class Airflow:

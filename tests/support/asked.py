@@ -11,7 +11,7 @@ from tests.support.slack import Slack
 from tests.support.world import World
 
 from belay.domain.state import RequestState
-from belay.orchestration.background import Background
+from belay.local.background import Background
 from belay.slack.message import APPROVE
 
 

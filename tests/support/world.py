@@ -21,9 +21,9 @@ from tests.support.slack import Slack
 from belay.domain.actors import human
 from belay.flags.flagd import FlagdFile
 from belay.gates.in_force import adopt_policy
-from belay.orchestration.background import Background
+from belay.local.airflow import LocalAirflow, free_port
+from belay.local.background import Background
 from belay.orchestration.client import AirflowClient
-from belay.orchestration.standalone import LocalAirflow, free_port
 from belay.services import Services
 from belay.settings import Settings
 from belay.storefront.policies import hasten

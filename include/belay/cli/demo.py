@@ -21,9 +21,9 @@ from belay.cli.output import console, plain, say, table, when
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from belay.cli.acts import Ending
-    from belay.cli.local import LocalWorld
     from belay.domain.state import OptimizationState, RequestState, State
+    from belay.local.demo_proposals import Ending
+    from belay.local.world import LocalWorld
 
 APPROVER = "nora"
 _REASON = "the review shows a gain and no harm; cast by the demo"
@@ -56,7 +56,7 @@ def demo(
     ] = True,
 ) -> None:
     """Take three AI-proposed changes through every gate in a real Airflow, on simulated customers."""
-    from belay.cli.local import LocalWorld
+    from belay.local.world import LocalWorld
 
     world = LocalWorld.from_env()
     began = time.monotonic()
@@ -88,7 +88,7 @@ def demo(
 
 def up() -> None:
     """Start Airflow and the storefront on loopback, without any proposal; what runs already goes on."""
-    from belay.cli.local import LocalWorld
+    from belay.local.world import LocalWorld
 
     world = LocalWorld.from_env()
     with _spinner("starting") as spinner:
@@ -98,7 +98,7 @@ def up() -> None:
 
 def down() -> None:
     """Stop what demo and up started, and make sure that no process is left."""
-    from belay.cli.local import LocalWorld
+    from belay.local.world import LocalWorld
 
     world = LocalWorld.from_env()
     with _spinner("stopping"):
@@ -120,7 +120,7 @@ class _Watch:
 
     def until_ended(self) -> dict[str, Ending]:
         """Return how the acts ended, or how they stand when patience does."""
-        from belay.cli.acts import Ending, endings
+        from belay.local.demo_proposals import Ending, endings
 
         deadline = time.monotonic() + (_ASKED_PATIENCE if self.ask else _PATIENCE)
         with _spinner("watching") as spinner:
@@ -239,7 +239,7 @@ def _is_watched(known: OptimizationState) -> bool:
 def _propose(world: LocalWorld) -> None:
     import yaml
 
-    from belay.cli.acts import ACTS
+    from belay.local.demo_proposals import ACTS
     from belay.storefront.scenario import SCENARIOS
 
     for act in ACTS:
@@ -259,8 +259,8 @@ def _propose(world: LocalWorld) -> None:
 
 def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> bool:
     """Print what happened and why; return whether it is what was told."""
-    from belay.cli.acts import ACTS, Ending, path, why
     from belay.ledger.verify import verify
+    from belay.local.demo_proposals import ACTS, Ending, path, why
 
     state = world.belay.ledger.state()
     rows = []
@@ -292,7 +292,7 @@ def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> 
 
 
 def _where(world: LocalWorld) -> None:
-    from belay.cli.local import USERS
+    from belay.local.world import USERS
 
     passwords = world.airflow.passwords()
     say(f"Airflow: {world.airflow.url}   login: admin / {passwords['admin']}")

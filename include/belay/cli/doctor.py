@@ -146,7 +146,7 @@ def _not_adopted(belay: Services, policies: Policies) -> list[str]:
 
 def _own_airflow(belay: Services) -> str:
     """Return the address of the Airflow that `belay up` or the demo runs in this home; else nothing."""
-    from belay.cli.local import own_airflow
+    from belay.local.world import own_airflow
 
     found = own_airflow(belay.settings.home)
     return found.url if found is not None and found.running() else ""

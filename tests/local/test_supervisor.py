@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from belay.orchestration.background import Background
+from belay.local.background import Background
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 AIRFLOW = """
@@ -39,7 +39,7 @@ def supervised(tmp_path):
         (tmp_path / "airflow" / "__main__.py").write_text(AIRFLOW.format(migrated=migrated))
         path = f"{tmp_path}{os.pathsep}{INCLUDE}"
         return running, running.start(
-            [sys.executable, "-m", "belay.orchestration.supervise"], {**os.environ, "PYTHONPATH": path}
+            [sys.executable, "-m", "belay.local.supervisor"], {**os.environ, "PYTHONPATH": path}
         )
 
     yield start

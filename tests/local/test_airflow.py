@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from belay.orchestration.background import Background
-from belay.orchestration.standalone import AirflowNotRunningError, LocalAirflow, free_port
+from belay.local.airflow import AirflowNotRunningError, LocalAirflow, free_port
+from belay.local.background import Background
 
 
 @pytest.fixture

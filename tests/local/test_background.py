@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from belay.orchestration.background import Background
+from belay.local.background import Background
 
 CHILD = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"

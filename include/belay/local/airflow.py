@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from belay.orchestration.background import Background
+from belay.local.background import Background
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 300.0
@@ -50,7 +50,7 @@ class LocalAirflow:
     port: int
     users: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    command: Sequence[str] = (sys.executable, "-m", "belay.orchestration.supervise")
+    command: Sequence[str] = (sys.executable, "-m", "belay.local.supervisor")
 
     @property
     def url(self) -> str:

@@ -15,9 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from belay.cli.exits import UnavailableError
-from belay.orchestration.background import Background
-from belay.orchestration.standalone import LocalAirflow, free_port
+from belay.local.airflow import LocalAirflow, free_port
+from belay.local.background import Background
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -30,6 +29,10 @@ USERS = {"admin": "admin", "nora": "user", "omar": "user", "priya": "user", "rut
 _MARK = "demo.json"
 _PORT = 8080
 _WALL_SECONDS = 120.0
+
+
+class StorefrontNotRunningError(Exception):
+    """The simulated shop did not start; the message says what it printed last."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,9 @@ class LocalWorld:
         while not (self.home / "clock.json").exists():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.shop.stop(first=signal.SIGTERM)
-                raise UnavailableError(f"the storefront did not start; it says:\n{self.shop.last_lines()}")
+                raise StorefrontNotRunningError(
+                    f"the storefront did not start; it says:\n{self.shop.last_lines()}"
+                )
             time.sleep(0.1)
 
     def start(self, seconds_per_hour: float, progress: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from belay.orchestration.background import living
+from belay.local.background import living
 
 COMPONENTS: dict[str, Sequence[str]] = {
     "api-server": ("api-server",),
