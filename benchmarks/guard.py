@@ -109,12 +109,12 @@ def go_live(belay, live: int) -> None:  # type: ignore[no-untyped-def]
     """Write the ledger as if every change had climbed to where it is."""
     from tests.support.live import append_anyway
 
+    from belay.actuation.writer import served_flag
     from belay.domain import events as e
     from belay.domain.actors import agent
     from belay.domain.proposal import Proposal, Variant
     from belay.domain.rules.steps import proposal_digest
-    from belay.gates.in_force import adopt_first_policy
-    from belay.gates.widen import served_flag
+    from belay.oversight.active_policy import adopt_first_policy
 
     surfaces = max(live // EACH, 1)
     found = belay.policies().capabilities

@@ -19,7 +19,7 @@ from tests.cli.conftest import (  # noqa: F401 - the same fixtures serve here
 
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
-from belay.gates.outcome import execute
+from belay.execution import execute
 from belay.ledger.verify import verify
 from belay.services import Services
 from belay.storefront.scenario import Scenario

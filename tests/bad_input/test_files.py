@@ -11,8 +11,8 @@ from tests.cli.conftest import PROPOSALS
 from belay.domain import commands as c
 from belay.domain.gates import Verdict
 from belay.domain.state import Status
+from belay.execution import RefusedError, execute
 from belay.gates.admit import admit
-from belay.gates.outcome import RefusedError, execute
 from belay.services import Services
 
 

@@ -83,7 +83,7 @@ def request_id(belay: Belay, services: Services, proposal: Path) -> str:
 
 def ask(services: Services, optimization: str) -> str:
     """Record a passed step up to its request, and return the request."""
-    from belay.gates.outcome import execute
+    from belay.execution import execute
 
     capability = services.ledger.state().optimizations[optimization].capability
     policy = services.policy(capability)

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PROPOSALS
 
+from belay.actuation.writer import roll_back
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import ScopePhase, State, Status
-from belay.gates.outcome import execute
-from belay.gates.widen import roll_back, widen
+from belay.execution import execute
+from belay.gates.widen import widen
 from belay.local.demo_proposals import (
     ACTS,
     Ending,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from belay.domain import commands as c
-from belay.gates.outcome import execute
+from belay.execution import execute
 from belay.ledger.watch import Beat, Watch
 from belay.services import Services
 

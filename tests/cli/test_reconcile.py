@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live
 
-from belay.gates import outbox
-from belay.gates.outbox import Note
+from belay.actuation import outbox
+from belay.actuation.outbox import Note
 from belay.services import Services
 
 

@@ -9,8 +9,8 @@ from tests.cli.conftest import ask
 
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
+from belay.execution import execute
 from belay.gates.next_run import next_run
-from belay.gates.outcome import execute
 
 NAME = "checkout-delivery-date"
 

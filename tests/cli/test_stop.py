@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live
 
-from belay.gates import stop as stopping
+from belay.actuation import take_down as stopping
 from belay.services import Services
 
 
@@ -30,7 +30,7 @@ def test_a_capability_by_its_name(belay, live: Services) -> None:
 def test_a_locked_ledger_is_exit_code_3_and_stands_in_status(
     belay, live: Services, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping, "_PATIENCE", 0.2)
+    monkeypatch.setattr(stopping, "PATIENCE", 0.2)
     with closing(sqlite3.connect(home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = belay("stop", "all", "--as", "nora", "-r", "wrong prices", "--json")

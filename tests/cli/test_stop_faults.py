@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live
 
+from belay.actuation import outbox
+from belay.actuation import take_down as stopping
 from belay.domain.events import KillSwitchPulled
 from belay.flags import flagd
-from belay.gates import outbox
-from belay.gates import stop as stopping
 from belay.ledger.verify import verify
+from belay.oversight.stop import stop as pull
 from belay.services import Services
 from belay.settings import Settings
 
@@ -154,13 +155,13 @@ def test_the_ledger_hears_of_a_stop_whose_flag_system_hangs(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_live(services, 1)
-    monkeypatch.setattr(stopping, "_FLAGS_LIMIT", 0.2)
+    monkeypatch.setattr(stopping, "FLAGS_LIMIT", 0.2)
     nora = services.roster().person("nora")
     assert nora is not None
     with ExitStack() as stack:
         gone = stack.enter_context(_hanging(services, monkeypatch))
         began = time.monotonic()
-        stopped = stopping.stop(services, "all", person=nora, reason="wrong prices", via="test")
+        stopped = pull(services, "all", person=nora, reason="wrong prices", via="test")
         assert time.monotonic() - began < LIMIT
         gone()
     assert (stopped.note.flags, stopped.note.ledger) == (False, True)

@@ -7,8 +7,8 @@ import json
 import pytest
 from tests.support.live import make_live
 
+from belay.actuation.writer import served_flag
 from belay.domain.events import ServedWider
-from belay.gates.widen import served_flag
 from belay.ledger.verify import verify
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]

@@ -19,6 +19,7 @@ import yaml
 from tests.support.live import append_anyway
 from tests.support.world import World, running
 
+from belay.actuation.writer import served_flag
 from belay.clock import data_now
 from belay.domain import commands as c
 from belay.domain import events as e
@@ -27,12 +28,11 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.state import Status
-from belay.gates.in_force import adopt_first_policy
-from belay.gates.widen import served_flag
 from belay.guard.sight import everything_live, sights_of
 from belay.ledger.verify import verify
 from belay.measurement.fleet import Sight, read_fleet
 from belay.measurement.screen import screen
+from belay.oversight.active_policy import adopt_first_policy
 from belay.storefront.scenario import Scenario
 from belay.storefront.simulate import Storefront
 

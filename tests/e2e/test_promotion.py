@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from belay.domain.events import LeaseRenewed, PromotionStarted, StageDemoted, StagePromoted
-from belay.gates import people
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.ledger.verify import verify
+from belay.oversight import people
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support.world import policies_in, running
 
 from belay.domain.events import Choice
-from belay.gates import people
+from belay.oversight import people
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long]
 

@@ -21,7 +21,7 @@ TIMES = int(os.environ.get("BELAY_FAULTS", "1"))
 """How often each fault is injected."""
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_LIGHT = ["belay.gates.review", "belay.gates.reconcile", "belay.gates.stop", "belay.policy.load"]
+_LIGHT = ["belay.gates.review", "belay.actuation.reconcile", "belay.oversight.stop", "belay.policy.load"]
 _HEAVY = [
     "great_expectations",
     "duckdb_engine",
@@ -96,8 +96,8 @@ def _act(
 
 def _set_up(trouble: Trouble) -> None:
     """Put a fuse before and after everything that lasts."""
+    from belay.actuation import outbox, take_down
     from belay.flags import flagd
-    from belay.gates import outbox, stop
     from belay.ledger.store import Ledger
     from belay.ledger.writing import Batch
 
@@ -152,7 +152,7 @@ def _set_up(trouble: Trouble) -> None:
     real = Ledger.open
     patience = trouble.patience
     Ledger.open = classmethod(lambda _, url, **named: real(url, **{**named, "patience": patience}))  # type: ignore[assignment]
-    stop._PATIENCE = patience
+    take_down.PATIENCE = patience
 
 
 def _gate(name: str) -> Callable[..., Any]:
@@ -176,7 +176,7 @@ def _propose(belay: Any, document: dict[str, Any]) -> str:
 
 def _vote(belay: Any, optimization: str) -> str:
     from belay.domain.events import Choice
-    from belay.gates import people
+    from belay.oversight import people
 
     (request,) = [r for r in belay.ledger.state().open_requests() if r.optimization == optimization]
     nora = belay.roster().person("nora")
@@ -184,28 +184,28 @@ def _vote(belay: Any, optimization: str) -> str:
 
 
 def _stop(belay: Any, target: str) -> str:
-    from belay.gates.stop import stop
+    from belay.oversight.stop import stop
 
     stopped = stop(belay, target, person=belay.roster().person("nora"), reason="wrong prices", via="test")
     return stopped.sentence
 
 
 def _veto(belay: Any, target: str) -> str:
-    from belay.gates import people
+    from belay.oversight import people
 
     nora = belay.roster().person("nora")
     return str(people.veto(belay, target, person=nora, reason="wrong prices", via="test"))
 
 
 def _freeze(belay: Any, target: str) -> str:
-    from belay.gates import people
+    from belay.oversight import people
 
     people.freeze(belay, target, person=belay.roster().person("nora"), reason="sale")
     return "frozen"
 
 
 def _reconcile(belay: Any) -> str:
-    from belay.gates.reconcile import reconcile
+    from belay.actuation.reconcile import reconcile
 
     return "; ".join(reconcile(belay).left)
 
@@ -219,7 +219,7 @@ ACTS: dict[str, Callable[..., Any]] = {
     "approval": _gate("belay.gates.approval.approval"),
     "vote": _vote,
     "widen": _gate("belay.gates.widen.widen"),
-    "settle": _gate("belay.gates.widen.settle_scope"),
+    "settle": _gate("belay.actuation.writer.settle_scope"),
     "stop": _stop,
     "veto": _veto,
     "freeze": _freeze,

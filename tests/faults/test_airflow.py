@@ -24,13 +24,13 @@ from tests.faults.dying import TIMES
 from tests.faults.paused import POINTS, barrier
 from tests.support.world import World, running
 
+from belay.actuation.reconcile import reconcile
 from belay.clock import data_now, set_data_now
 from belay.domain.events import Choice, OversightGranted, ScopeConfirmed, WideningIntended
 from belay.domain.state import Status
 from belay.flags.flagd import FlagdFile
-from belay.gates import people
-from belay.gates.reconcile import reconcile
 from belay.ledger.verify import verify
+from belay.oversight import people
 from belay.storefront.scenario import load_scenario
 from belay.storefront.simulate import Storefront
 

@@ -15,9 +15,9 @@ import pytest
 from tests.faults.dying import TIMES, End, Snapshot, Trouble, run
 from tests.support.live import make_live, on_its_way
 
+from belay.actuation import outbox
+from belay.actuation.writer import served_flag
 from belay.domain.events import WideningIntended
-from belay.gates import outbox
-from belay.gates.widen import served_flag
 from belay.ledger.verify import verify
 from belay.services import Services
 from belay.settings import Settings

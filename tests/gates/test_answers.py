@@ -11,11 +11,11 @@ from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
 from belay.domain.state import Status
+from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
 from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import approval
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError, execute
 from belay.gates.widen import widen
 from belay.services import Services
 from belay.settings import Settings

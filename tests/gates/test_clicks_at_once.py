@@ -16,20 +16,21 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.events import Choice, CommandRefused, OversightGranted, RequestClosed, VoteCast
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
 from belay.domain.state import RequestStatus
-from belay.gates import people
+from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
 from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import approval
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError, execute
-from belay.gates.widen import settle_scope, widen
+from belay.gates.widen import widen
 from belay.ledger.migrations import upgrade
 from belay.ledger.verify import verify
+from belay.oversight import people
 from belay.services import Services
 from belay.settings import Settings
 

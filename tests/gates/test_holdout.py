@@ -11,12 +11,12 @@ from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.gates.admit import admit
-from belay.gates.in_force import adopt_policy
 from belay.gates.oec import measure_oec
 from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
 from belay.measurement import cells
+from belay.oversight.active_policy import adopt_policy
 
 NAME = "checkout_wording"
 HELD = 1500
@@ -75,7 +75,7 @@ def test_the_holdout_through_the_shop(world) -> None:
     assert document["findings"]["split"]["finding"] == "harmless"
 
     # Another optimization of the capability holds out the same units.
-    from belay.gates.widen import roll_back
+    from belay.actuation.writer import roll_back
 
     roll_back(world.belay, "checkout-good", cause="replaced", reason="the next one's turn")
     world.propose("checkout-next")

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from belay.actuation.guard_presence import missing_guard
 from belay.domain import commands as c
 from belay.domain.actors import agent, human
 from belay.domain.events import Choice
@@ -20,15 +21,14 @@ from belay.domain.reasons import is_reason
 from belay.domain.roster import AirflowUser, Person, Roster
 from belay.domain.stages import DecisionClass
 from belay.domain.state import RequestStatus
-from belay.gates import people
+from belay.execution import RefusedError, execute
 from belay.gates.admit import admit, propose
-from belay.gates.alarms import alarms
-from belay.gates.guarded import missing_guard
-from belay.gates.in_force import adopt_policy
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError, execute
 from belay.gates.proposing import proposer, take_proposal
 from belay.ledger.watch import Beat, Watch
+from belay.oversight import people
+from belay.oversight.active_policy import adopt_policy
+from belay.oversight.alarms import alarms
 from belay.policy.load import load_policies
 from belay.services import Services
 from belay.settings import Settings
@@ -386,7 +386,7 @@ def test_before_the_first_heartbeat_a_guard_has_five_intervals(belay: Services, 
 
 
 def test_a_reconcile_that_stopped_is_an_alarm(belay: Services, monkeypatch) -> None:
-    from belay.gates.reconcile import reconcile
+    from belay.actuation.reconcile import reconcile
 
     propose(belay, parse_proposal(DOCUMENT))
     reconcile(belay)  # by hand: nobody misses the next one

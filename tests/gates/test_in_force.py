@@ -11,16 +11,16 @@ from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.rules.due import Facts
 from belay.domain.stages import Stage
+from belay.execution import RefusedError
 from belay.gates.admit import admit
 from belay.gates.approval import approval
-from belay.gates.autonomy import check_autonomy
-from belay.gates.in_force import adopt_policy, policies_in_force, policy_in_force, waiting_changes
-from belay.gates.outcome import RefusedError
 from belay.gates.promotion import admit_promotion
 from belay.gates.quality import quality
 from belay.gates.window import window_look
 from belay.ledger.schema import evidence
 from belay.ledger.verify import verify
+from belay.oversight.active_policy import adopt_policy, policies_in_force, policy_in_force, waiting_changes
+from belay.oversight.demotion import check_autonomy
 from belay.services import PolicyBrokenError, Services
 
 NAME = "checkout_wording"

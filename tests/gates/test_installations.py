@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live, on_its_way
 
+from belay.actuation import outbox
+from belay.actuation.reconcile import Kind, reconcile
+from belay.actuation.take_down import complete_all
+from belay.actuation.writer import served_flag, settle_narrowings, settle_scope
 from belay.flags.target import FlagsUnavailable
-from belay.gates import outbox
-from belay.gates.reconcile import Kind, reconcile
-from belay.gates.stop import complete_all, stop
-from belay.gates.widen import served_flag, settle_narrowings, settle_scope
+from belay.oversight.stop import stop
 from belay.services import Services
 from belay.settings import Settings
 

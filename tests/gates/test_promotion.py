@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import human, service
 from belay.domain.events import Choice
 from belay.domain.gates import Gate, PromotionGate, Verdict
 from belay.domain.rules.due import Facts
 from belay.domain.stages import Stage
-from belay.gates import people
-from belay.gates.autonomy import check_autonomy, ledger_facts
-from belay.gates.in_force import adopt_policy
-from belay.gates.outcome import RefusedError
+from belay.execution import RefusedError
 from belay.gates.promotion import _can_answer, go_through, promote
-from belay.gates.widen import settle_scope
+from belay.oversight import people
+from belay.oversight.active_policy import adopt_policy
+from belay.oversight.demotion import check_autonomy, ledger_facts
 
 NAME = "checkout_wording"
 

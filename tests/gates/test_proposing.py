@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from belay.execution import RefusedError
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError
 from belay.services import Services
 from belay.settings import Settings
 from belay.storefront.scenario import SCENARIOS

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from tests.support.live import append_anyway, make_live, on_its_way
 
+from belay.actuation.guard_presence import missing_guard
+from belay.actuation.reconcile import Kind, reconcile
+from belay.actuation.writer import roll_back, served_flag
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.events import ServedWider, WideningIntended
 from belay.domain.state import Status
-from belay.gates.guarded import missing_guard
-from belay.gates.outcome import execute
-from belay.gates.reconcile import Kind, reconcile
-from belay.gates.widen import roll_back, served_flag
+from belay.execution import execute
 from belay.ledger.store import LedgerError
 from belay.ledger.verify import verify
 from belay.ledger.watch import Beat, Watch

@@ -11,27 +11,28 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live, on_its_way
 
+from belay.actuation import outbox
+from belay.actuation import take_down as stopping
+from belay.actuation import writer as widening
+from belay.actuation.take_down import Stopped, complete_all
+from belay.actuation.writer import settle_narrowings, settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.events import KillSwitchPulled
 from belay.domain.roster import Person
 from belay.domain.stages import Stage
 from belay.domain.state import State, Status
+from belay.execution import RefusedError, execute
 from belay.flags.target import FlagsUnavailable
-from belay.gates import outbox
-from belay.gates import stop as stopping
-from belay.gates import widen as widening
-from belay.gates.outcome import RefusedError, execute
-from belay.gates.stop import Stopped, complete_all, stop
-from belay.gates.widen import settle_narrowings, settle_scope
 from belay.ledger.verify import verify
+from belay.oversight.stop import stop
 from belay.services import Services
 from belay.settings import Settings
 
 
 @pytest.fixture
 def belay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
-    monkeypatch.setattr(stopping, "_PATIENCE", 0.2)
+    monkeypatch.setattr(stopping, "PATIENCE", 0.2)
     services = Services(Settings.from_env({"BELAY_HOME": str(tmp_path)}))
     make_live(services, 3)
     make_live(services, 2, "search_ranking")
@@ -244,7 +245,7 @@ def test_a_first_exposure_is_kept_out_too(belay: Services) -> None:
     with closing(sqlite3.connect(belay.settings.home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         pull(belay, "surface:checkout")
-    from belay.gates.widen import _last_door, served_flag
+    from belay.actuation.writer import _last_door, served_flag
 
     wanted = served_flag(belay.ledger.state().optimizations["checkout-wording-0"], 100, 1)
     with pytest.raises(RefusedError, match="was stopped by nora"):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tests.gates.test_stop import make_live
 
+from belay.actuation.targets import meant
 from belay.domain.stages import Stage
 from belay.domain.state import Status
-from belay.gates import people
-from belay.gates.outcome import RefusedError
-from belay.gates.stop import stop
-from belay.gates.targets import meant
+from belay.execution import RefusedError
+from belay.oversight import people
+from belay.oversight.stop import stop
 from belay.services import Services
 from belay.settings import Settings
 

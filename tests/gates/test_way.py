@@ -11,16 +11,16 @@ from belay.domain.events import Choice, OversightRequested, WideningIntended
 from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.state import Status
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates import people
 from belay.gates.admit import admit
 from belay.gates.approval import approval
-from belay.gates.outcome import RefusedError
 from belay.gates.quality import quality
 from belay.gates.review import review
 from belay.gates.widen import widen
 from belay.gates.window import window_look
 from belay.ledger.verify import verify
+from belay.oversight import people
 
 pytestmark = pytest.mark.slow
 

@@ -22,9 +22,10 @@ from belay.clock import data_now, set_data_now
 from belay.domain.events import LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import Status
+from belay.execution import RefusedError
 from belay.gates.admit import admit
 from belay.gates.approval import approval
-from belay.gates.outcome import GateOutcome, RefusedError
+from belay.gates.outcome import GateOutcome
 from belay.gates.quality import quality
 from belay.gates.review import review
 from belay.gates.widen import widen

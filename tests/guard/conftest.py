@@ -11,15 +11,15 @@ import pytest
 import yaml
 from tests.support.live import append_anyway
 
+from belay.actuation.writer import served_flag
 from belay.domain import events as e
 from belay.domain.actors import agent
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
-from belay.gates.in_force import adopt_first_policy
-from belay.gates.widen import served_flag
 from belay.guard.cycle import Cycle, guard
+from belay.oversight.active_policy import adopt_first_policy
 from belay.services import Services
 from belay.settings import Settings
 from belay.storefront.scenario import Scenario

@@ -179,7 +179,7 @@ def test_everything_freezes_when_the_harm_budget_is_spent(world: Watched) -> Non
 
 
 def test_the_harm_of_a_gate_freezes_when_nothing_is_live_any_more(world: Watched) -> None:
-    from belay.gates.widen import roll_back
+    from belay.actuation.writer import roll_back
 
     world.live("bad")
     world.run(30)
@@ -207,7 +207,7 @@ def test_a_lapsed_lease_takes_a_stage_without_anybody_asking(world: Watched) -> 
 def test_a_guard_that_is_missing_lets_nothing_widen(world: Watched, minutes: int) -> None:
     from datetime import timedelta
 
-    from belay.gates.guarded import GuardMissing, missing_guard, require_guard
+    from belay.actuation.guard_presence import GuardMissing, missing_guard, require_guard
 
     world.live("fine")
     assert missing_guard(world.belay) is None

@@ -14,16 +14,17 @@ from slack_sdk import WebClient
 from tests.guard.conftest import Watched
 from tests.support.live import append_anyway
 
+from belay.actuation.guard_presence import GuardMissing
+from belay.actuation.writer import roll_back, served_flag
 from belay.domain import events as e
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.scope import FULL_SCOPE
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates.guarded import GuardMissing
-from belay.gates.outcome import RefusedError
-from belay.gates.stop import stop
-from belay.gates.widen import roll_back, served_flag, widen
+from belay.gates.widen import widen
 from belay.ledger.store import LedgerError
+from belay.oversight.stop import stop
 from belay.slack.channel import SlackChannel
 from belay.slack.watch import Watcher
 

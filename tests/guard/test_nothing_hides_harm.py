@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.support.live import append_anyway
 
+from belay.actuation.writer import roll_back, served_flag
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import agent, human, service
@@ -18,9 +19,8 @@ from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.flags.target import FlagsUnavailable
-from belay.gates.in_force import adopt_first_policy
-from belay.gates.stop import stop
-from belay.gates.widen import roll_back, served_flag
+from belay.oversight.active_policy import adopt_first_policy
+from belay.oversight.stop import stop
 
 
 def change_by_hand(world, name, **fields) -> None:

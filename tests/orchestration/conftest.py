@@ -16,9 +16,9 @@ import pytest
 
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
+from belay.execution import execute
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import execute
 from belay.services import Services
 
 PACKAGED = Path(__file__).resolve().parents[2] / "include" / "capabilities"

@@ -10,7 +10,7 @@ from tests.orchestration.conftest import NAME
 from belay.domain import commands as c
 from belay.domain.oversight import Oversight
 from belay.domain.stages import Stage
-from belay.gates.outcome import RefusedError, execute
+from belay.execution import RefusedError, execute
 
 REASON = "the review shows no harm"
 
@@ -162,7 +162,7 @@ def test_a_policy_that_changed_meanwhile_holds_the_step(reviewed, sensor, pages,
     from airflow.sdk.exceptions import AirflowSkipException
 
     from belay.domain.actors import human
-    from belay.gates.in_force import adopt_policy
+    from belay.oversight.active_policy import adopt_policy
 
     task = Task(reviewed(tags=["brand"]))
     parked(lambda: sensor.execute(task.context()))

@@ -6,7 +6,8 @@ import pytest
 
 from belay.domain.gates import Gate, Verdict
 from belay.domain.rules.answer import Refusal
-from belay.gates.outcome import GateOutcome, RefusedError
+from belay.execution import RefusedError
+from belay.gates.outcome import GateOutcome
 from belay.services import PolicyBrokenError
 
 

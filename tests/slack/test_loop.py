@@ -13,7 +13,7 @@ from belay.domain import commands as c
 from belay.domain.actors import human, service
 from belay.domain.events import Choice
 from belay.domain.state import RequestStatus, Status
-from belay.gates import people
+from belay.oversight import people
 from belay.slack.message import APPROVE, REJECT, VETO
 from belay.slack.serve import watcher_of
 

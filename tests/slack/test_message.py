@@ -11,9 +11,9 @@ from tests.support.block_kit import faults
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.events import Choice
-from belay.gates import people
-from belay.gates.stop import stop
 from belay.gates.widen import widen
+from belay.oversight import people
+from belay.oversight.stop import stop
 from belay.slack.message import request_message
 from belay.slack.serve import watcher_of
 from belay.slack.thread import lines

@@ -13,7 +13,7 @@ from tests.support.live import make_live
 
 from belay.domain import commands as c
 from belay.domain.actors import service
-from belay.gates import people
+from belay.oversight import people
 from belay.present.news import News
 from belay.slack.news import news_message
 from belay.slack.serve import watcher_of

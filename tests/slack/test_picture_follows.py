@@ -8,7 +8,7 @@ import pytest
 from tests.slack.conftest import NORA, REVIEW, ask
 
 from belay.domain.events import Choice
-from belay.gates import people
+from belay.oversight import people
 from belay.slack import pictures
 from belay.slack.serve import watcher_of
 

@@ -24,13 +24,13 @@ from belay.domain.actors import service
 from belay.domain.gates import Verdict
 from belay.domain.stages import Stage
 from belay.domain.state import RequestStatus
-from belay.gates import people
 from belay.gates.admit import admit
 from belay.gates.approval import approval
 from belay.gates.quality import quality
 from belay.gates.review import review
 from belay.gates.widen import widen
 from belay.gates.window import window_look
+from belay.oversight import people
 from belay.slack.message import APPROVE
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

@@ -15,7 +15,7 @@ from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.events import Choice
 from belay.domain.state import RequestStatus
-from belay.gates import people
+from belay.oversight import people
 from belay.slack.message_store import MessageStore
 from belay.slack.serve import watcher_of
 

@@ -15,7 +15,7 @@ from belay.domain.actors import service
 from belay.domain.events import Choice, Vetoed
 from belay.domain.stages import Stage
 from belay.domain.state import RequestStatus
-from belay.gates import people
+from belay.oversight import people
 from belay.slack import telling
 from belay.slack.app import Desk
 from belay.slack.casting import cast

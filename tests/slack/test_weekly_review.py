@@ -13,10 +13,10 @@ from tests.support.block_kit import faults
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.gates import Estimate
-from belay.gates import people
+from belay.execution import execute
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import execute
+from belay.oversight import people
 from belay.slack import watch
 from belay.slack.modal import REASON_BLOCK
 from belay.slack.serve import watcher_of

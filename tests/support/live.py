@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from belay.actuation.writer import served_flag
 from belay.domain import events as e
 from belay.domain.actors import Actor, agent, human, service
 from belay.domain.digest import sha256_of
@@ -13,9 +14,8 @@ from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.state import State
-from belay.gates.in_force import adopt_first_policy
-from belay.gates.widen import served_flag
 from belay.ledger.writing import Batch
+from belay.oversight.active_policy import adopt_first_policy
 from belay.services import Services
 
 

@@ -19,9 +19,9 @@ from fastapi.testclient import TestClient
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
+from belay.execution import execute
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import execute
 from belay.review.verdict import judge_before_exposure
 from belay.services import Services
 from belay.settings import Settings

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from belay.domain import commands as c
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.stages import Stage
-from belay.gates.outcome import execute
+from belay.execution import execute
 from belay.services import Services
 
 Browse = Callable[..., TestClient]

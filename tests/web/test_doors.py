@@ -15,10 +15,10 @@ from tests.web.conftest import PACKAGED, User, document
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
+from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
 from belay.gates.answers import APPROVE, LOOK, REJECT, VETO, record_answer
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError, execute
 from belay.services import Services
 from belay.settings import Settings
 

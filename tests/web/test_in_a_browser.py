@@ -151,7 +151,7 @@ def test_a_stop_that_is_not_complete_stands_first_on_the_board(
 
     from tests.support.live import make_live
 
-    from belay.gates import outbox
+    from belay.actuation import outbox
 
     make_live(belay, 1)
     at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from tests.web.conftest import document, freeze
 
 from belay.domain import commands as c
+from belay.execution import execute
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import execute
 from belay.ledger.watch import Beat, Watch
 from belay.services import Services
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import RequestStatus
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.web import required_actions
 from belay.web.required_actions import RequiredActionsMiddleware

@@ -12,7 +12,7 @@ import pytest
 from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
 
 from belay.domain.events import Choice
-from belay.gates import people
+from belay.oversight import people
 from belay.web.waking import Waker
 
 ROOT = Path(__file__).parents[2]

@@ -71,7 +71,7 @@ def judge(
     who: As = None,
 ) -> None:
     """Say whether you would have done what AI proposed; nothing is shown, and Belay keeps the score."""
-    from belay.gates.people import judge as record
+    from belay.oversight.people import judge as record
     from belay.present.digest import NOT_COUNTED
 
     if answer not in {"yes", "no"}:
@@ -106,7 +106,7 @@ def show(
 @app.command(epilog="Example: belay autonomy check")
 def check(*, json: Json = False) -> None:
     """Take back what is due now: harm, lapsed leases, saturated supervision, a broken ledger."""
-    from belay.gates.autonomy import check_autonomy, ledger_facts
+    from belay.oversight.demotion import check_autonomy, ledger_facts
 
     belay = opened(ledger=True)
     done = check_autonomy(belay, ledger_facts(belay))
@@ -135,8 +135,8 @@ def digest(*, json: Json = False) -> None:
 @app.command(epilog="Example: belay autonomy shadow brand_voice")
 def shadow(capability: Name, *, json: Json = False) -> None:
     """Measure what proposals that nobody saw would have done, where choices made by chance can tell."""
-    from belay.gates.in_force import policy_in_force
     from belay.gates.shadow import measure_shadows
+    from belay.oversight.active_policy import policy_in_force
 
     belay = opened(ledger=True)
     said = measure_shadows(belay, policy_in_force(belay, capability))
@@ -154,8 +154,8 @@ def standings(belay: Services) -> list[Found]:
     """Return each capability with its policy, its record, what it could go to, and how the criteria stand."""
     from belay.domain.criteria import judge_record
     from belay.domain.record import record_of
-    from belay.gates.in_force import policies_in_force
     from belay.gates.promotion import next_stage
+    from belay.oversight.active_policy import policies_in_force
 
     state, now = belay.ledger.state(), belay.now()
     policies, _ = policies_in_force(belay, state, state.capabilities)

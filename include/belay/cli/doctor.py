@@ -120,8 +120,8 @@ def _policies(belay: Services) -> tuple[Answers, str]:
 def _without_file(belay: Services) -> list[str]:
     """Return what is live without a policy file; nothing where the ledger cannot say."""
     from belay.cli.parts import is_there
-    from belay.gates.alarms import without_file
     from belay.ledger.errors import LedgerError
+    from belay.oversight.alarms import without_file
 
     try:
         there = is_there(belay.settings.ledger_url)
@@ -133,8 +133,8 @@ def _without_file(belay: Services) -> list[str]:
 def _not_adopted(belay: Services, policies: Policies) -> list[str]:
     """Return the capabilities whose file is not what is in force; none where the ledger cannot say."""
     from belay.cli.parts import is_there
-    from belay.gates.in_force import waiting_changes
     from belay.ledger.errors import LedgerError
+    from belay.oversight.active_policy import waiting_changes
 
     if not is_there(belay.settings.ledger_url):
         return []
@@ -191,9 +191,9 @@ def _ledger(belay: Services) -> tuple[Answers, str]:
 
 
 def _guard(belay: Services) -> tuple[Answers, str]:
+    from belay.actuation.guard_presence import missing_guard
     from belay.cli.parts import must_exist
-    from belay.gates.guarded import missing_guard
-    from belay.gates.outcome import in_words
+    from belay.execution import in_words
     from belay.ledger.watch import Watch
 
     must_exist(belay.settings.ledger_url)
@@ -264,8 +264,8 @@ def _flags(belay: Services) -> tuple[Answers, str]:
 
 def _stops(belay: Services) -> tuple[Answers, str]:
     """A stop that has not reached both flags and ledger is nothing to overlook."""
+    from belay.actuation.outbox import waiting
     from belay.cli.status import in_words
-    from belay.gates.outbox import waiting
 
     stops = waiting(belay.settings.home)
     if stops:

@@ -41,7 +41,7 @@ _MEANING = {
     "belay.flags.target.FlagsUnavailable": UNAVAILABLE,
     "belay.flags.target.StaleEpoch": NO,
     "belay.gates.intake.BadProposalError": USAGE,
-    "belay.gates.outcome.RefusedError": NO,
+    "belay.execution.RefusedError": NO,
     "belay.gates.reading.BlindError": UNAVAILABLE,
     "belay.ledger.errors.LedgerError": UNAVAILABLE,
     "belay.warehouse.errors.WarehouseUnavailableError": UNAVAILABLE,

@@ -72,7 +72,7 @@ def _look(belay: Services, *, force: bool, json: bool, goes_on: bool) -> int:
 
 def _other(belay: Services, me: str) -> str:
     """Return which other guard has looked lately, in words; empty when none has."""
-    from belay.gates.guarded import is_recent
+    from belay.actuation.guard_presence import is_recent
     from belay.ledger.watch import Watch
 
     for beat in Watch(belay.ledger.engine).beats():

@@ -69,8 +69,8 @@ def reject(
 def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False) -> None:
     """Stop an optimization or a capability at once, whatever was approved. Needs no Airflow."""
     from belay.domain.text import cleaned
-    from belay.gates.people import stoppable
-    from belay.gates.people import veto as stop
+    from belay.oversight.people import stoppable
+    from belay.oversight.people import veto as stop
 
     belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
@@ -87,7 +87,7 @@ def veto(target: Stopped, *, reason: Reason, who: As = None, json: Json = False)
 
 def freeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
     """Let nothing widen in a target, until it is unfrozen."""
-    from belay.gates.people import freeze as set_freeze
+    from belay.oversight.people import freeze as set_freeze
 
     belay = opened(ledger=True, forgiving=True)
     person = identify(belay.roster(), who)
@@ -99,7 +99,7 @@ def freeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
 
 def unfreeze(target: Frozen, *, reason: Reason, who: As = None) -> None:
     """Lift a freeze."""
-    from belay.gates.people import unfreeze as lift_freeze
+    from belay.oversight.people import unfreeze as lift_freeze
 
     belay = opened(ledger=True)
     target = lift_freeze(belay, target, person=identify(belay.roster(), who), reason=reason)
@@ -152,7 +152,7 @@ def _cast(
     from belay.cli.airflow import answer, session, wake
     from belay.domain.events import Choice
     from belay.domain.roster import AirflowUser
-    from belay.gates.people import vote
+    from belay.oversight.people import vote
 
     airflow = None if direct else session(belay)
     if airflow is None and belay.settings.airflow_url and not direct:

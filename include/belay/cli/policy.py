@@ -160,8 +160,8 @@ def _warnings(policies: Policies) -> list[str]:
 def _in_force(belay: Services, policy: CapabilityPolicy) -> str:
     """Say whether a file is what is in force; a policy can be read without a ledger, too."""
     from belay.cli.parts import is_there
-    from belay.gates.in_force import waiting_changes
     from belay.ledger.errors import LedgerError
+    from belay.oversight.active_policy import waiting_changes
 
     try:
         changes = waiting_changes(belay, policy) if is_there(belay.settings.ledger_url) else None
@@ -193,7 +193,7 @@ def adopt(
     """
     from belay.domain.actors import human
     from belay.flags.target import FlagsUnavailable
-    from belay.gates.in_force import adopt_policy, waiting_changes
+    from belay.oversight.active_policy import adopt_policy, waiting_changes
 
     belay = opened()
     if not reason.strip():

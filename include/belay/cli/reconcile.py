@@ -13,8 +13,8 @@ from belay.cli.output import Json, print_json, say, table, warn
 from belay.cli.parts import opened
 
 if TYPE_CHECKING:
+    from belay.actuation.reconcile import Reconciliation
     from belay.domain.actors import Actor
-    from belay.gates.reconcile import Reconciliation
     from belay.services import Services
 
 Once = Annotated[bool, typer.Option("--once", help="One pass, for cron or a systemd timer; else it goes on.")]
@@ -51,7 +51,7 @@ def _person(belay: Services, who: str | None) -> Actor:
 
 
 def _pass(belay: Services, person: Actor | None, *, json: bool, every: float) -> int:
-    from belay.gates.reconcile import reconcile as compare
+    from belay.actuation.reconcile import reconcile as compare
     from belay.ledger.store import LedgerError
 
     try:

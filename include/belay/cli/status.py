@@ -11,8 +11,8 @@ from belay.cli.parts import must_exist, opened
 from belay.domain.figures import counted
 
 if TYPE_CHECKING:
+    from belay.actuation.outbox import Note
     from belay.domain.state import OptimizationState, RequestState, State
-    from belay.gates.outbox import Note
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,9 @@ def status(*, json: Json = False) -> None:
 
     First come the stops that are not complete.
     """
-    from belay.gates.alarms import alarms
-    from belay.gates.guarded import missing_guard
-    from belay.gates.outbox import waiting
+    from belay.actuation.guard_presence import missing_guard
+    from belay.actuation.outbox import waiting
+    from belay.oversight.alarms import alarms
 
     belay = opened()
     stops = waiting(belay.settings.home)

@@ -38,7 +38,7 @@ def stop(target: Target, *, reason: Reason, who: As = None, json: Json = False) 
     The flags come first. When the ledger cannot be reached it is told later: the exit code is 3 then, and
     `belay status` shows what is missing.
     """
-    from belay.gates.stop import stop as pull
+    from belay.oversight.stop import stop as pull
 
     belay = opened(forgiving=True)
     stopped = pull(belay, target, person=_person(belay, who), reason=reason, via=VIA)

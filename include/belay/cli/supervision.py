@@ -62,7 +62,7 @@ def supervision(*, by: Grouped = By.ROLE, json: Json = False) -> None:
 
 def delegate(receiver: Receiver, *, until: Until, reason: Reason, who: As = None, json: Json = False) -> None:
     """Let somebody answer for you, in your roles, for a while."""
-    from belay.gates import people
+    from belay.oversight import people
 
     belay = opened(ledger=True)
     person = identify(belay.roster(), who)
@@ -78,7 +78,7 @@ def delegate(receiver: Receiver, *, until: Until, reason: Reason, who: As = None
 
 def undelegate(name: Name, *, reason: Reason, who: As = None) -> None:
     """End a delegation that you gave or received."""
-    from belay.gates.people import end_delegation
+    from belay.oversight.people import end_delegation
 
     belay = opened(ledger=True)
     end_delegation(belay, name, person=identify(belay.roster(), who), reason=reason)

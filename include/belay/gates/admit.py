@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import NoSuchModuleError
 
+from belay.actuation.guard_presence import missing_guard
 from belay.domain import commands as c
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
@@ -18,12 +19,12 @@ from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState
+from belay.execution import RefusedError, execute
 from belay.gates.earlier import earlier_dispersion
-from belay.gates.guarded import missing_guard
-from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside
-from belay.gates.outcome import GateOutcome, RefusedError, execute, recorded
+from belay.gates.outcome import GateOutcome, recorded
 from belay.gates.registered import level_ahead, registered_before
-from belay.gates.roster import note_roster
+from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside
+from belay.oversight.roster import note_roster
 
 if TYPE_CHECKING:
     from belay.services import Services

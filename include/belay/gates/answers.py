@@ -8,8 +8,8 @@ from belay.domain.events import Choice
 from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import RequestState, RequestStatus, State, Status
-from belay.gates import people
-from belay.gates.outcome import RefusedError
+from belay.execution import RefusedError
+from belay.oversight import people
 
 if TYPE_CHECKING:
     from belay.services import Services

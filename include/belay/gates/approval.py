@@ -11,9 +11,10 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
-from belay.gates.in_force import policy_in_force, policy_moved
-from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
-from belay.gates.roster import note_roster
+from belay.execution import execute
+from belay.gates.outcome import GateOutcome, recorded, step_under_way
+from belay.oversight.active_policy import policy_in_force, policy_moved
+from belay.oversight.roster import note_roster
 
 if TYPE_CHECKING:
     from belay.services import Services

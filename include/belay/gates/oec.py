@@ -15,7 +15,7 @@ from belay.domain.gates import Estimate
 from belay.domain.metrics import Direction
 from belay.domain.record import shown_together
 from belay.domain.scope import FULL_SCOPE, percent
-from belay.gates.outcome import execute
+from belay.execution import execute
 
 if TYPE_CHECKING:
     from belay.measurement.decision import Findings

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from belay.domain.actors import service
-from belay.domain.commands import Command
 from belay.domain.gates import Gate, Verdict
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState, Step
+from belay.execution import RefusedError
 
 if TYPE_CHECKING:
-    from belay.ledger.store import Outcome
     from belay.services import Services
-
-
-class RefusedError(Exception):
-    """The rules said no; ``refusal`` names the rule."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(f"{refusal.message} (rule: {refusal.rule})")
-        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +37,6 @@ class GateOutcome:
         }
 
 
-def execute(belay: Services, command: Command, *, by: str, key: str = "") -> Outcome:
-    """Execute ``command`` as one of Belay's own services.
-
-    Raises
-    ------
-    RefusedError
-        When the rules say no.
-    """
-    outcome = belay.ledger.execute(command, by=service(by), at=belay.now(), key=key)
-    if outcome.refusal is not None:
-        raise RefusedError(outcome.refusal)
-    return outcome
-
-
 def step_under_way(belay: Services, optimization: str, step: int) -> tuple[OptimizationState, Step]:
     """Return an optimization and the step that a run is taking.
 
@@ -83,13 +58,3 @@ def recorded(optimization: OptimizationState, gate: Gate) -> GateOutcome | None:
     if step is None or result is None:
         return None
     return GateOutcome(gate, result.verdict, result.sentence, optimization.id, step.number, result.evidence)
-
-
-def in_words(duration: timedelta) -> str:
-    """Return a duration as people say it: ``3 days``, ``2.5 hours``, ``40 seconds``."""
-    seconds = duration.total_seconds()
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = round(seconds / size, 1)
-            return f"{count:g} {name}" + ("" if count == 1 else "s")
-    return f"{seconds:.0f} seconds"

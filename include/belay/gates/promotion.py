@@ -23,10 +23,10 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
-from belay.gates.in_force import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
+from belay.execution import RefusedError, execute
 from belay.gates.oec import measure_oec
-from belay.gates.outcome import RefusedError, execute
 from belay.gates.shadow import measure_shadows
+from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 
 if TYPE_CHECKING:
     from belay.services import Services

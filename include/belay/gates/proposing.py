@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
+from belay.execution import RefusedError
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
-from belay.gates.outcome import RefusedError
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState

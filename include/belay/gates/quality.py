@@ -10,9 +10,10 @@ from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
-from belay.gates.in_force import policy_in_force, policy_moved
-from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
+from belay.execution import execute
+from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.gates.reading import logged_shares
+from belay.oversight.active_policy import policy_in_force, policy_moved
 from belay.quality.run import QualityReport, run_suites
 
 if TYPE_CHECKING:

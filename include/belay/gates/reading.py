@@ -11,7 +11,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
-from belay.gates.outcome import in_words
+from belay.execution import in_words
 from belay.measurement.cells import Cells, read_cells
 from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor

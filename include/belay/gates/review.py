@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
 from belay.domain.state import OptimizationState, Step
-from belay.gates.autonomy import check_autonomy
-from belay.gates.in_force import policy_in_force, policy_moved
-from belay.gates.outcome import GateOutcome, execute, recorded, step_under_way
+from belay.execution import execute
+from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.gates.quality import check_data
 from belay.gates.reading import BlindError, read
 from belay.gates.registered import portfolio_of, registered
-from belay.gates.widen import settle_scope
 from belay.measurement.decision import decide_effects
+from belay.oversight.active_policy import policy_in_force, policy_moved
+from belay.oversight.demotion import check_autonomy
 from belay.review.verdict import Review, judge, judge_before_exposure
 
 if TYPE_CHECKING:

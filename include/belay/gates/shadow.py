@@ -16,7 +16,7 @@ from belay.domain.capability import CapabilityPolicy, ShadowRule
 from belay.domain.gates import Estimate
 from belay.domain.metrics import Direction
 from belay.domain.state import CapabilityState, OptimizationState, State
-from belay.gates.outcome import RefusedError, execute
+from belay.execution import RefusedError, execute
 
 if TYPE_CHECKING:
     from belay.measurement.shadow import ChoiceLog, Shadow

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
-from belay.gates.autonomy import check_autonomy
-from belay.gates.in_force import policy_in_force, policy_moved
-from belay.gates.outcome import GateOutcome, execute, in_words, recorded, step_under_way
+from belay.execution import execute, in_words
+from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
-from belay.gates.widen import settle_scope
 from belay.ledger.store import recorded as recorded_entry
+from belay.oversight.active_policy import policy_in_force, policy_moved
+from belay.oversight.demotion import check_autonomy
 
 if TYPE_CHECKING:
     from belay.services import Services

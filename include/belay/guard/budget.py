@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from belay.domain.rules.guarding import A_WEEK
-from belay.gates.in_force import policies_in_force
 from belay.guard.sight import Live
+from belay.oversight.active_policy import policies_in_force
 
 if TYPE_CHECKING:
     from belay.services import Services

@@ -12,15 +12,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation.guard_presence import is_recent
+from belay.actuation.writer import confirm_served, settle_narrowings
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
 from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
-from belay.gates.autonomy import check_autonomy
-from belay.gates.guarded import is_recent
-from belay.gates.widen import confirm_served, settle_narrowings
 from belay.guard import judge
 from belay.guard.budget import weekly_limit
 from belay.guard.judge import Look, Problem
@@ -35,6 +34,7 @@ from belay.measurement.fleet import FleetReading, Sight, read_fleet
 from belay.measurement.monitor import monitor, overall_harm
 from belay.measurement.screen import Screened, screen
 from belay.measurement.warehouse import watermarks
+from belay.oversight.demotion import check_autonomy
 
 if TYPE_CHECKING:
     from belay.services import Services

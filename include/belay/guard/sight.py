@@ -11,11 +11,11 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.proposal import CONTROL
 from belay.domain.state import OptimizationState, State, Status
-from belay.gates.in_force import Unruled, policies_in_force
 from belay.gates.reading import live_since, shares
 from belay.measurement.dispersion import read_earlier
 from belay.measurement.fleet import Sight
 from belay.measurement.plan import Phase, plan_for
+from belay.oversight.active_policy import Unruled, policies_in_force
 
 if TYPE_CHECKING:
     from belay.services import Services

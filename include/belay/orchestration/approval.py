@@ -16,9 +16,9 @@ from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from belay.domain.oversight import Oversight
 from belay.domain.roster import AirflowUser
+from belay.execution import RefusedError
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
 from belay.gates.approval import ApprovalStatus, approval
-from belay.gates.outcome import RefusedError
 from belay.gates.promotion import PromotionStatus, promotion_approval
 from belay.orchestration.links import run_page
 from belay.orchestration.names import promotion_run

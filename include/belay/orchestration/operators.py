@@ -9,7 +9,8 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 
-from belay.gates.outcome import GateOutcome, RefusedError
+from belay.execution import RefusedError
+from belay.gates.outcome import GateOutcome
 from belay.orchestration.links import ReviewLink
 from belay.orchestration.names import run_id
 from belay.orchestration.runtime import (

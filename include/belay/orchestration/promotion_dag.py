@@ -104,8 +104,8 @@ class AdmitPromotionOperator(_PromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the capability's leases and limits, and admit."""
-        from belay.gates.autonomy import check_autonomy, ledger_facts
         from belay.gates.promotion import admit_promotion
+        from belay.oversight.demotion import check_autonomy, ledger_facts
 
         belay, params = services(), context["params"]
         capability, run = capability_of(context), _run_of(context)

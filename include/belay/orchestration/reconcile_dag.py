@@ -41,7 +41,7 @@ class ReconcileOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
         """Compare, finish, narrow, report."""
-        from belay.gates.reconcile import reconcile
+        from belay.actuation.reconcile import reconcile
 
         found = reconcile(services(), name="airflow", every=self.every)
         for difference in found.differences:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from belay.domain.gates import Verdict
-from belay.gates.outcome import GateOutcome, RefusedError
+from belay.execution import RefusedError
+from belay.gates.outcome import GateOutcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from belay.gates.outcome import RefusedError
+from belay.execution import RefusedError
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import conclude, optimization_of, services, step_of
 

@@ -12,8 +12,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, State
-from belay.gates import people
 from belay.ledger.store import LedgerError
+from belay.oversight import people
 from belay.present.consequences import consequences
 from belay.slack.casting import Said, cast, first_answer
 from belay.slack.casting import again as answered_again

@@ -12,10 +12,10 @@ from belay.domain.events import Choice
 from belay.domain.roster import Person
 from belay.domain.state import RequestState, RequestStatus, Status, Vote
 from belay.domain.text import clean_text
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates import people
-from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.oversight import people
 from belay.present.digest import NOT_COUNTED
 from belay.slack.modal import Answer
 

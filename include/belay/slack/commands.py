@@ -12,11 +12,11 @@ from slack_bolt.async_app import AsyncAck, AsyncRespond
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import RequestState, RequestStatus
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates import people
-from belay.gates.alarms import alarms
-from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
+from belay.oversight import people
+from belay.oversight.alarms import alarms
 from belay.slack.casting import judge
 from belay.slack.telling import NOBODY, respond_to
 from belay.slack.text import typed, typed_name
@@ -99,7 +99,7 @@ class Commands:
         return f"Vetoed; taken down: {', '.join(down) or 'nothing was live'}."
 
     def _stop(self, person: Person, rest: str) -> str:
-        from belay.gates.stop import stop
+        from belay.oversight.stop import stop
 
         target, reason = _two(rest, "stop all reason")
         return stop(self._belay, target, person=person, reason=reason, via="slack").sentence

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.state import OptimizationState
-from belay.gates.outcome import RefusedError
+from belay.execution import RefusedError
 from belay.ledger.store import LedgerError
 from belay.present.digest import why_closed
 from belay.slack.casting import Said, judge

@@ -20,10 +20,10 @@ from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
-from belay.gates.alarms import alarms
-from belay.gates.in_force import policies_in_force
 from belay.gates.shadow import measure_shadows
 from belay.ledger.store import recorded
+from belay.oversight.active_policy import policies_in_force
+from belay.oversight.alarms import alarms
 from belay.present.aftermath import aftermath, people_watched
 from belay.present.card import Card
 from belay.present.digest import listed, waiting_for_judgement

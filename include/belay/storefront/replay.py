@@ -14,11 +14,11 @@ from belay.domain.scope import Ramp
 from belay.gates.admit import admit, propose
 from belay.gates.approval import approval
 from belay.gates.outcome import GateOutcome
-from belay.gates.people import vote
 from belay.gates.quality import quality
 from belay.gates.review import review
 from belay.gates.widen import widen
 from belay.gates.window import window_look
+from belay.oversight.people import vote
 from belay.services import Services
 from belay.settings import Settings
 from belay.storefront.lake import Lake

@@ -14,15 +14,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 from belay.domain.events import Choice
 from belay.domain.text import cleaned
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates import people
 from belay.gates.documents import parse_json
 from belay.gates.intake import BadProposalError
 from belay.gates.next_run import next_run
-from belay.gates.outcome import RefusedError
 from belay.gates.proposing import proposer, take_proposal
-from belay.gates.stop import stop
 from belay.ledger.store import LedgerError
+from belay.oversight import people
+from belay.oversight.stop import stop
 from belay.services import PolicyBrokenError
 from belay.web.auth import PersonDep, ProposerDep, answerer, reader
 from belay.web.board import MOST_PAGES, board

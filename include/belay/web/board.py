@@ -8,20 +8,20 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation.guard_presence import missing_guard
+from belay.actuation.outbox import waiting
 from belay.domain.events import GateJudged, LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
-from belay.gates.alarms import alarms
-from belay.gates.guarded import missing_guard
-from belay.gates.in_force import policies_in_force
+from belay.execution import in_words
 from belay.gates.next_run import next_run
-from belay.gates.outbox import waiting
-from belay.gates.outcome import in_words
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
+from belay.oversight.active_policy import policies_in_force
+from belay.oversight.alarms import alarms
 from belay.present.reading import read_card
 from belay.web.standing import standing
 from belay.web.story import who

@@ -12,19 +12,19 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from belay.actuation.outbox import waiting
 from belay.domain.events import PromotionStarted, StepStarted
 from belay.domain.gates import Gate
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
+from belay.execution import RefusedError, in_words
 from belay.explain.explain import entry_number, explain
-from belay.gates.in_force import policies_in_force
 from belay.gates.next_run import next_run
-from belay.gates.outbox import waiting
-from belay.gates.outcome import RefusedError, in_words
-from belay.gates.people import review_opened
-from belay.gates.stop import known_targets
 from belay.ledger.store import LedgerError, recorded
+from belay.oversight.active_policy import policies_in_force
+from belay.oversight.people import review_opened
+from belay.oversight.stop import known_targets
 from belay.review.report import Pictures, look_pictures, render
 from belay.web.auth import MaybePersonDep, reader
 from belay.web.board import MOST_PAGES, board, review_document

@@ -21,9 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from belay.domain.roster import AirflowUser
 from belay.domain.state import RequestStatus
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
-from belay.gates.outcome import RefusedError
 from belay.ledger.store import LedgerError
 from belay.present.card import names_of
 from belay.present.progress import progress

@@ -14,16 +14,16 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation import outbox
+from belay.actuation.guard_presence import GuardMissing
+from belay.actuation.take_down import Stopped, complete_all
+from belay.actuation.writer import changed_by_hand, settle_narrowings, settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import Actor, service
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State
+from belay.execution import RefusedError, execute
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
-from belay.gates import outbox
-from belay.gates.guarded import GuardMissing
-from belay.gates.outcome import RefusedError, execute
-from belay.gates.stop import Stopped, complete_all
-from belay.gates.widen import changed_by_hand, settle_narrowings, settle_scope
 from belay.ledger.watch import RECONCILE, Beat, Watch
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from belay.actuation.guard_presence import missing_guard, missing_reconcile
 from belay.domain.scope import percent
-from belay.gates.guarded import missing_guard, missing_reconcile
 
 if TYPE_CHECKING:
     from belay.domain.state import State

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from belay.domain.rules.answer import Refusal
-from belay.gates.outcome import RefusedError
+from belay.execution import RefusedError
 
 if TYPE_CHECKING:
     from belay.domain.state import State

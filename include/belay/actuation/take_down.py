@@ -1,4 +1,4 @@
-"""The kill switch: flags first, the ledger in the same breath, and neither waits for the other.
+"""Take down: flags first, the ledger in the same breath, and neither waits for the other.
 
 Needs no scheduler, no triggerer, no warehouse and no Slack; with the ledger away it goes by what the flag
 system says, epochs included, and the ledger follows later (see ``outbox``).
@@ -6,37 +6,32 @@ system says, epochs included, and the ledger follows later (see ``outbox``).
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from belay.actuation import outbox
+from belay.actuation.outbox import Note
+from belay.actuation.targets import ALL
+from belay.actuation.time_limit import within
+from belay.actuation.writer import settle_narrowings
 from belay.domain.actors import human
 from belay.domain.commands import Stop
-from belay.domain.reasons import is_reason
-from belay.domain.roster import Person
-from belay.domain.rules.actuation import OPS
-from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
-from belay.domain.text import clean_text, cleaned
+from belay.domain.text import clean_text
+from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
-from belay.gates import outbox
-from belay.gates.bounded import within
-from belay.gates.outbox import Note
-from belay.gates.outcome import RefusedError
-from belay.gates.targets import ALL, groups_of, meant
 
 if TYPE_CHECKING:
-    from belay.domain.capability import CapabilityPolicy
     from belay.domain.state import State
     from belay.services import Services
 
 _ROUNDS = 10
-_PATIENCE = 1.0
+PATIENCE = 1.0
 """Seconds that a stop waits for a locked ledger; the flags are at zero by then, and the outbox remembers."""
-_FLAGS_LIMIT = 2.0
+FLAGS_LIMIT = 2.0
 """Seconds after which a flag system that hangs counts as away: the ledger must hear of the stop."""
 _LEDGER_LIMIT = 15.0
 """Seconds after which a ledger that hangs counts as away; one that works has recorded thousands by then."""
@@ -94,54 +89,6 @@ class Stopped:
         return f"{lead}; the {note.missing} could not be reached ({note.problem}); {follow}."
 
 
-def stop(belay: Services, target: str, *, person: Person, reason: str, via: str) -> Stopped:
-    """Take everything of ``target`` down: all, a surface or a capability; or one optimization alone.
-
-    Parameters
-    ----------
-    person
-        Who pulls it.
-    reason
-        Why; kept in the ledger.
-    via
-        The channel: ``cli``, ``board``, ``slack``.
-
-    Returns
-    -------
-    Stopped
-        What was reached. An unreachable flag system or ledger is no error: it is in the answer.
-
-    Raises
-    ------
-    RefusedError
-        Before anything was touched: the person may not, the target is not known, or there is no reason.
-    """
-    reason, remark = cleaned(reason)
-    if not is_reason(reason):
-        raise RefusedError(Refusal("reason", "a stop needs a reason"))
-    target = _meant(belay, target)
-    if target != ALL and ":" not in target:
-        return _one(belay, target, person, reason, via)
-    _require(belay, target, person)
-    note = Note(
-        f"{belay.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", target, reason, person.id, via, belay.now()
-    )
-    kept = _keep(belay.settings.home, note)
-    stopped = complete(belay, note, kept=kept)
-    if stopped.note.ledger:
-        complete_all(belay)  # the ledger answers: those that wait for it need not wait any longer
-    return replace(stopped, remark=remark)
-
-
-def _one(belay: Services, optimization: str, person: Person, reason: str, via: str) -> Stopped:
-    """Take one change down: its capability keeps its stage, and nothing is frozen."""
-    from belay.gates.people import veto
-
-    down = veto(belay, optimization, person=person, reason=reason, via=via)
-    note = Note("", optimization, reason, person.id, via, belay.now(), tuple(down), {}, True, True)  # noqa: FBT003
-    return Stopped(note, kept=True)
-
-
 def complete_all(belay: Services) -> list[Stopped]:
     """Complete the stops that wait in the outbox, oldest first; those that still cannot be stay there."""
     return [complete(belay, note) for note in outbox.waiting(belay.settings.home) if note.via != "unknown"]
@@ -153,12 +100,12 @@ def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
     Nothing is waited for without a limit, and whatever is wrong with the one never keeps the other from it.
     """
     problems: list[str] = []
-    hurried = belay.in_a_hurry(_PATIENCE)
+    hurried = belay.in_a_hurry(PATIENCE)
     try:
         if not note.flags and not note.ledger:
-            note = _tried(hurried, note, [(_FLAGS_LIMIT, "the flag system", _taken_down)], problems)
+            note = _tried(hurried, note, [(FLAGS_LIMIT, "the flag system", _taken_down)], problems)
         # A flag system that hangs is not waited for as long as a ledger that works.
-        limit = _LEDGER_LIMIT if note.flags else _FLAGS_LIMIT
+        limit = _LEDGER_LIMIT if note.flags else FLAGS_LIMIT
         told = (_LEDGER_LIMIT, "the ledger", _recorded)
         note = _tried(hurried, note, [told, (limit, "the flag system", _settled)], problems)
     finally:
@@ -167,7 +114,7 @@ def complete(belay: Services, note: Note, *, kept: bool = True) -> Stopped:
     if note.flags and note.ledger:
         outbox.drop(belay.settings.home, note)
         return Stopped(note, kept=True)
-    return Stopped(note, kept=_keep(belay.settings.home, note) or kept)
+    return Stopped(note, kept=keep(belay.settings.home, note) or kept)
 
 
 def _tried(belay: Services, note: Note, acts: Sequence[_Act], problems: list[str]) -> Note:
@@ -200,10 +147,23 @@ def _recorded(belay: Services, note: Note) -> Note:
 
 
 def _settled(belay: Services, note: Note) -> Note:
-    from belay.gates.widen import settle_narrowings
-
     narrowed = settle_narrowings(belay)
     return replace(note, flags=True, taken_down=_with(note.taken_down, narrowed))
+
+
+def state_soon(belay: Services) -> State:
+    """Return what the ledger says, by a connection of its own that waits for nobody.
+
+    Raises
+    ------
+    Exception
+        Whatever is wrong with the ledger; ``TimeoutError`` where it hangs.
+    """
+    hurried = belay.in_a_hurry(PATIENCE)
+    try:
+        return within(FLAGS_LIMIT, "the ledger", partial(_state, hurried))
+    finally:
+        _close(hurried)
 
 
 def _state(belay: Services) -> State:
@@ -249,73 +209,10 @@ def _with(known: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
     return (*known, *(name for name in more if name not in set(known)))
 
 
-def _keep(home: Path, note: Note) -> bool:
+def keep(home: Path, note: Note) -> bool:
+    """Write a stop down in the outbox; return whether that could be done."""
     try:
         outbox.put(home, note)
     except (OSError, ValueError):
         return False
     return True
-
-
-def known_targets(belay: Services) -> list[str]:
-    """Return what can be stopped: what the policy files and the flags name. A broken one names less."""
-    policies = _policies(belay)
-    named = [(p.id, p.surface) for p in policies]
-    try:
-        served = list(within(_FLAGS_LIMIT, "the flag system", belay.flags.read_all).values())
-    except Exception:  # noqa: BLE001 - what cannot be read names nothing
-        served = []
-    return groups_of([*named, *((flag.capability, flag.surface) for flag in served)])
-
-
-def _meant(belay: Services, text: str) -> str:
-    """Return what is to be stopped, by what policies and flags name; the ledger is asked for what is left."""
-    known = known_targets(belay)
-    try:
-        return meant(text, "stop", groups=known, optimizations=())
-    except RefusedError as unknown:
-        hurried = belay.in_a_hurry(_PATIENCE)
-        try:
-            state = within(_FLAGS_LIMIT, "the ledger", partial(_state, hurried))
-        except Exception:  # noqa: BLE001 - whatever is wrong with the ledger, nothing else is called that
-            raise unknown from None
-        finally:
-            _close(hurried)
-        if (name := text.strip().removeprefix("optimization:")) in state.optimizations:
-            return name
-        more = groups_of((c.id, c.surface) for c in state.capabilities.values())
-        live = [o.id for o in state.optimizations.values() if o.live]
-        return meant(text, "stop", groups=list(dict.fromkeys([*known, *more])), optimizations=live)
-
-
-def _require(belay: Services, target: str, person: Person) -> None:
-    """Refuse who may not stop. Broken files never stand in the way of a stop."""
-    policies = _policies(belay)
-    covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
-    if not person.active:
-        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
-    holders = {role for policy in covered or policies for role in policy.approval.veto_roles}
-    if holders and not person.roles & (holders | {OPS}) and not _may_veto_in_force(belay, target, person):
-        roles = " or ".join(sorted(holders | {OPS}))
-        raise RefusedError(Refusal("role", f"{person.id} may not stop {target}: it takes {roles}"))
-
-
-def _may_veto_in_force(belay: Services, target: str, person: Person) -> bool:
-    """Whether somebody may veto by a policy in force; asked only where the files say no, for it may wait."""
-    hurried = belay.in_a_hurry(_PATIENCE)
-    try:
-        state = within(_FLAGS_LIMIT, "the ledger", partial(_state, hurried))
-        capabilities = state.capabilities.values()
-    except Exception:  # noqa: BLE001 - whatever is wrong with the ledger, the files have said no
-        return False
-    finally:
-        _close(hurried)
-    covered = [one for one in capabilities if covers(target, one.id, one.surface)]
-    return any(person.roles & set(one.veto_roles) for one in covered)
-
-
-def _policies(belay: Services) -> list[CapabilityPolicy]:
-    try:
-        return list(belay.policies().capabilities.values())
-    except Exception:  # noqa: BLE001 - a stop that waits for a file to be mended is none
-        return []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from belay.actuation.writer import settle_narrowings
 from belay.domain.commands import Demote
 from belay.domain.rules.due import Facts, due_demotions
-from belay.gates.in_force import policies_in_force
-from belay.gates.outcome import execute
-from belay.gates.widen import settle_narrowings
+from belay.execution import execute
+from belay.oversight.active_policy import policies_in_force
 
 if TYPE_CHECKING:
     from belay.services import Services

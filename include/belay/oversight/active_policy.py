@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation.writer import settle_narrowings
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind, service
@@ -15,8 +16,7 @@ from belay.domain.gates import Verdict
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.capability import ends_human_only
 from belay.domain.state import CapabilityState, OptimizationState, State
-from belay.gates.outcome import RefusedError
-from belay.gates.widen import settle_narrowings
+from belay.execution import RefusedError
 from belay.ledger.errors import LedgerError
 from belay.ledger.policies import policy_document, policy_of
 from belay.services import PolicyBrokenError

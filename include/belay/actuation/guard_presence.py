@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from belay.gates.outcome import in_words
+from belay.execution import in_words
 from belay.ledger.watch import Beat, Watch
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from belay.actuation.targets import ALL, known_groups, meant
+from belay.actuation.writer import settle_narrowings
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.decide import decide
@@ -16,10 +18,8 @@ from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
 from belay.domain.state import DelegationState, RequestState
-from belay.gates.outcome import RefusedError
-from belay.gates.roster import note_roster
-from belay.gates.targets import ALL, known_groups, meant
-from belay.gates.widen import settle_narrowings
+from belay.execution import RefusedError
+from belay.oversight.roster import note_roster
 
 if TYPE_CHECKING:
     from belay.ledger.store import Outcome
