@@ -156,6 +156,7 @@ def test_the_ledger_hears_of_a_stop_whose_flag_system_hangs(
 ) -> None:
     make_live(services, 1)
     monkeypatch.setattr(stopping, "FLAGS_LIMIT", 0.2)
+    monkeypatch.setattr("belay.oversight.stop.FLAGS_LIMIT", 0.2)
     nora = services.roster().person("nora")
     assert nora is not None
     with ExitStack() as stack:
