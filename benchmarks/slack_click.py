@@ -169,7 +169,7 @@ def _ask(belay: Any, count: int) -> list[str]:
     from belay.domain.gates import Gate, Verdict
     from belay.gates.admit import propose
     from belay.gates.intake import parse_proposal
-    from belay.storefront.scenario import SCENARIOS
+    from belay_lab.shop.scenario import SCENARIOS
 
     document = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
     policy, names = belay.policy(CAPABILITY), [f"checkout-{number:03d}" for number in range(count)]

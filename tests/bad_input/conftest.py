@@ -22,8 +22,8 @@ from belay.domain.gates import Gate, Verdict
 from belay.execution import execute
 from belay.ledger.verify import verify
 from belay.services import Services
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 PAGE = REPOSITORY / "docs" / "bad-input.md"
 NAME = "checkout-delivery-date"

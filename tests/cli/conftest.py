@@ -17,7 +17,7 @@ from belay.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGED = REPOSITORY / "include" / "capabilities"
-PROPOSALS = REPOSITORY / "include" / "belay" / "storefront" / "scenarios" / "proposals"
+PROPOSALS = REPOSITORY / "include" / "belay_lab" / "shop" / "scenarios" / "proposals"
 
 Belay = Callable[..., Result]
 

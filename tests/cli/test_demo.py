@@ -17,7 +17,9 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.state import ScopePhase, State, Status
 from belay.execution import execute
 from belay.gates.widen import widen
-from belay.local.demo_proposals import (
+from belay.local.world import LocalWorld
+from belay.services import Services
+from belay_lab.demo_proposals import (
     ACTS,
     Ending,
     climbs,
@@ -27,8 +29,6 @@ from belay.local.demo_proposals import (
     path,
     why,
 )
-from belay.local.world import LocalWorld
-from belay.services import Services
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 CLIMBER = "checkout-delivery-date"

@@ -10,7 +10,7 @@ from tests.support.slack import Slack
 
 from belay.ledger.watch import Beat, Watch
 from belay.local.airflow import free_port
-from belay.storefront.lake import Lake
+from belay_lab.shop.lake import Lake
 
 
 def parts(belay) -> tuple[int, dict[str, dict[str, str]]]:

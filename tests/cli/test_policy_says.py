@@ -88,8 +88,8 @@ def test_the_demos_stop_command_names_its_home_and_works_anywhere(tmp_path: Path
     import shlex
     import subprocess
 
-    from belay.cli.demo import command
     from belay.local.world import LocalWorld
+    from belay_lab.commands.demo import command
 
     home = tmp_path / "a home"
     printed = command(LocalWorld(home), "down")

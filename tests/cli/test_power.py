@@ -11,8 +11,8 @@ import yaml
 from typer.testing import Result
 
 from belay.domain.portfolio import next_level
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 Belay = Callable[..., Result]
 

@@ -33,8 +33,8 @@ from belay.ledger.verify import verify
 from belay.measurement.fleet import Sight, read_fleet
 from belay.measurement.screen import screen
 from belay.oversight.active_policy import adopt_first_policy
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -34,11 +34,11 @@ from belay.domain.state import Status
 from belay.explain.explain import explain
 from belay.ledger.narrate import narrate
 from belay.ledger.verify import verify
+from belay.local.policies import hasten
 from belay.orchestration.names import promotion_run
-from belay.storefront.policies import hasten
-from belay.storefront.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -31,8 +31,8 @@ from belay.domain.state import Status
 from belay.flags.flagd import FlagdFile
 from belay.ledger.verify import verify
 from belay.oversight import people
-from belay.storefront.scenario import load_scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import load_scenario
+from belay_lab.shop.simulate import Storefront
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(4 * 3600)]
 

@@ -23,7 +23,7 @@ from tests.gates.conftest import World
 from belay.domain.events import CommandRefused, LookTaken, WideningIntended
 from belay.ledger.verify import verify
 from belay.services import Services
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 

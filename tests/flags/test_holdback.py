@@ -10,7 +10,7 @@ import pytest
 from belay.domain.proposal import CONTROL, Variant
 from belay.flags.flagd import FlagdFile, to_definition
 from belay.flags.target import ServedFlag
-from belay.storefront.assign import Assigner
+from belay_lab.shop.assign import Assigner
 
 UNITS = [f"unit-{number}" for number in range(4000)]
 

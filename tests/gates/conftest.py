@@ -15,8 +15,8 @@ from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.scenario import SCENARIOS, Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import SCENARIOS, Scenario
+from belay_lab.shop.simulate import Storefront
 
 CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
 SHOP: dict[str, Any] = {

@@ -32,7 +32,7 @@ from belay.oversight.alarms import alarms
 from belay.policy.load import load_policies
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
 NAME = "checkout-delivery-date"

@@ -10,7 +10,7 @@ from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 DOCUMENT = yaml.safe_load((SCENARIOS / "proposals" / "checkout-delivery-date.yaml").read_text())
 

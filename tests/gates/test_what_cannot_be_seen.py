@@ -32,7 +32,7 @@ from belay.gates.widen import widen
 from belay.gates.window import window_look
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.lake import Lake
+from belay_lab.shop.lake import Lake
 
 pytestmark = pytest.mark.slow
 

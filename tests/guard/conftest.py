@@ -22,8 +22,8 @@ from belay.guard.cycle import Cycle, guard
 from belay.oversight.active_policy import adopt_first_policy
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
 SURFACE = {

@@ -9,7 +9,7 @@ from tests.guard.conftest import Watched
 from belay.domain.gates import Verdict
 from belay.gates.admit import admit, propose
 from belay.gates.intake import parse_proposal
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 PLENTY = {"harm_per_week": 7, "live_per_surface": 9, "variants_per_surface": 9, "changes_per_unit": 9}
 

@@ -13,7 +13,7 @@ from belay.domain.events import InteractionFound
 from belay.domain.state import Status
 from belay.gates.admit import admit
 from belay.ledger.verify import verify
-from belay.storefront.lake import naive, schemas
+from belay_lab.shop.lake import naive, schemas
 
 CONVERSION = {"metric": "conversion", "rule": "non_inferior", "minimum_effect": 0.1, "margin": 0.2}
 PEOPLE, HOURS = 400, 24

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tests.policy.conftest import SHIPPED, Folder
 
+from belay.local.policies import lay_out
 from belay.policy.advice import SHORTEST_SAY, advice
 from belay.policy.load import load_policies
 from belay.settings import Settings
-from belay.storefront.policies import lay_out
 
 SUITES = SHIPPED.parents[1] / "expectations"
 

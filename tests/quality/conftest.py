@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from belay.quality.report import Check, QualityReport
 from belay.quality.run import run_suites
-from belay.storefront.lake import Lake, load_tables, schemas
+from belay_lab.shop.lake import Lake, load_tables, schemas
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 SUITES = ("exposures", "outcomes", "units")

@@ -14,7 +14,7 @@ from tests.quality.conftest import UNTIL, Warehouse, failed, sound_rows
 
 from belay.domain.gates import Verdict
 from belay.quality.great_expectations_engine import in_words
-from belay.storefront.lake import Lake, schemas
+from belay_lab.shop.lake import Lake, schemas
 
 LATE = {"event_time": UNTIL - timedelta(hours=1), "ingested_at": UNTIL - timedelta(hours=1)}
 

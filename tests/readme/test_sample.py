@@ -18,11 +18,11 @@ from belay.gates.quality import quality
 from belay.gates.review import review
 from belay.gates.widen import widen
 from belay.gates.window import window_look
+from belay.local.policies import lay_out
 from belay.services import Services
 from belay.settings import PACKAGED_POLICIES, Settings
-from belay.storefront.policies import lay_out
-from belay.storefront.scenario import load_scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.scenario import load_scenario
+from belay_lab.shop.simulate import Storefront
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 pytestmark = pytest.mark.slow

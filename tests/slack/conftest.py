@@ -20,7 +20,7 @@ from belay.services import Services
 from belay.settings import Settings
 from belay.slack.serve import serve
 from belay.slack.settings import SlackSettings
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 CAPABILITIES = Path(__file__).parents[2] / "include" / "capabilities"
 NAMES = ("nora", "priya", "omar", "timo", "viktor", "dana")

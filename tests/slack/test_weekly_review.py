@@ -21,7 +21,7 @@ from belay.slack import watch
 from belay.slack.modal import REASON_BLOCK
 from belay.slack.serve import watcher_of
 from belay.slack.weekly import MOST_CLOSED, MOST_WAITING
-from belay.storefront.scenario import SCENARIOS
+from belay_lab.shop.scenario import SCENARIOS
 
 NAME = "checkout-delivery-date"
 WOULD, WOULD_NOT = "belay_would:1", "belay_would_not:1"

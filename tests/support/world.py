@@ -22,11 +22,11 @@ from belay.domain.actors import human
 from belay.flags.flagd import FlagdFile
 from belay.local.airflow import LocalAirflow, free_port
 from belay.local.background import Background
+from belay.local.policies import hasten
 from belay.orchestration.client import AirflowClient
 from belay.oversight.active_policy import adopt_policy
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.policies import hasten
 
 USERS = {
     "admin": "admin",

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from belay.measurement.warehouse import open_warehouse, watermark
-from belay.storefront.lake import Lake
 from belay.warehouse.examine import examine_tables
 from belay.warehouse.parts import disagreements
+from belay_lab.shop.lake import Lake
 
 AT = datetime(2026, 3, 2, 10)  # noqa: DTZ001 - naive UTC, as stored
 

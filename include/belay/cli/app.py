@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +15,6 @@ from typer.exceptions import TyperException
 from belay import __version__
 from belay.cli import (
     autonomy,
-    demo,
     doctor,
     explain,
     guard,
@@ -23,18 +24,17 @@ from belay.cli import (
     power,
     propose,
     reconcile,
-    replay,
-    scenarios,
     slack,
     start,
     status,
     stop,
     story,
     supervision,
-    world,
 )
 from belay.cli.exits import BROKEN, IN_WORDS, exit_code
 from belay.cli.output import warn
+
+_LABORATORY = "belay_lab"
 
 
 class _Explaining(TyperGroup):
@@ -101,16 +101,14 @@ _COMMANDS = (
     guard,
     reconcile,
     doctor,
-    scenarios,
-    demo,
 )
 for module in _COMMANDS:
     module.register(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
-app.add_typer(world.app, name="storefront")
-app.add_typer(replay.app, name="replay")
 app.add_typer(slack.app, name="slack")
+if find_spec(_LABORATORY):  # a package of its own, which an installation may leave out
+    import_module(f"{_LABORATORY}.commands").register(app)
 
 
 def main() -> None:

@@ -134,8 +134,8 @@ class LocalWorld:
 
     def start(self, seconds_per_hour: float, progress: Callable[[str], None]) -> None:
         """Start what does not run: the storefront, then Airflow; return when both answer."""
+        from belay.local.policies import lay_out
         from belay.settings import PACKAGED_POLICIES
-        from belay.storefront.policies import lay_out
 
         self.home.mkdir(parents=True, exist_ok=True)
         lay_out(PACKAGED_POLICIES, self.home / "capabilities")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from belay.storefront import recorded
-from belay.storefront.recorded import (
+from belay_lab import recorded
+from belay_lab.recorded import (
     CAMPAIGNS,
     HeadlineTest,
     NoRecordingError,

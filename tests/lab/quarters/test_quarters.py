@@ -12,11 +12,11 @@ from tests.support.oracle import Oracle
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.stages import Stage
-from belay.storefront.quarters.agents import KINDS
-from belay.storefront.quarters.people import People
-from belay.storefront.quarters.policy import TRAFFIC, busy_policy
-from belay.storefront.quarters.run import Course, Quarters
-from belay.storefront.quarters.survey import QUARTER, expectations, of_skill, summary, survey
+from belay_lab.quarters.agents import KINDS
+from belay_lab.quarters.people import People
+from belay_lab.quarters.policy import TRAFFIC, busy_policy
+from belay_lab.quarters.run import Course, Quarters
+from belay_lab.quarters.survey import QUARTER, expectations, of_skill, summary, survey
 
 CAPABILITIES = Path(__file__).parents[3] / "include" / "capabilities"
 Run = Callable[..., tuple[Quarters, Course]]
@@ -121,7 +121,7 @@ def test_the_survey_says_what_held(policy: CapabilityPolicy) -> None:
 
 def test_the_pictures(policy: CapabilityPolicy) -> None:
     from belay.review.charts import to_svg
-    from belay.storefront.quarters.picture import course_chart, skill_chart
+    from belay_lab.quarters.picture import course_chart, skill_chart
 
     skills = (-0.05, 0.05)
     courses = list(survey(of_skill(skills), 2, policy, days=30, workers=1))

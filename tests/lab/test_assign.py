@@ -10,8 +10,8 @@ import pytest
 from belay.domain.proposal import CONTROL, Variant
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import ServedFlag
-from belay.storefront import assign
-from belay.storefront.assign import Assigner
+from belay_lab.shop import assign
+from belay_lab.shop.assign import Assigner
 
 UNITS = [f"unit-{i}" for i in range(400)]
 

@@ -12,7 +12,7 @@ from belay.cli.exits import BadInputError
 from belay.cli.output import Json, print_json, progress_bar, say, table
 
 if TYPE_CHECKING:
-    from belay.storefront.quarters.run import Course
+    from belay_lab.quarters.run import Course
 
 _EXAMPLE = "Example: belay scenarios --seeds 20 --kind helpful --kind drifting"
 _ENOUGH = 40
@@ -46,9 +46,9 @@ def scenarios(
     Exit code 1 when an expectation is not held.
     """
     from belay.settings import Settings
-    from belay.storefront.quarters.agents import KINDS
-    from belay.storefront.quarters.policy import busy_policy
-    from belay.storefront.quarters.survey import QUARTER, expectations, of_skill, summary, to_document
+    from belay_lab.quarters.agents import KINDS
+    from belay_lab.quarters.policy import busy_policy
+    from belay_lab.quarters.survey import QUARTER, expectations, of_skill, summary, to_document
 
     if unknown := sorted(set(kind or ()) - set(KINDS)):
         raise BadInputError(f"no kind of agent is called {', '.join(unknown)}; there are {', '.join(KINDS)}")
@@ -61,7 +61,7 @@ def scenarios(
     found = expectations(courses, policy)
     if pictures is not None:
         from belay.review.charts import to_png
-        from belay.storefront.quarters.picture import course_chart, skill_chart
+        from belay_lab.quarters.picture import course_chart, skill_chart
 
         pictures.mkdir(parents=True, exist_ok=True)
         varied = _run(of_skill(_SKILLS), min(seeds, _ENOUGH), policy, days, workers)
@@ -78,7 +78,7 @@ def scenarios(
 
 
 def _run(kinds: Sequence[Any], seeds: int, policy: Any, days: int, workers: int) -> list[Course]:
-    from belay.storefront.quarters.survey import survey
+    from belay_lab.quarters.survey import survey
 
     courses = []
     with progress_bar() as bar:

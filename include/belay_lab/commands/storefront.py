@@ -15,7 +15,7 @@ from belay.cli.parts import opened
 
 if TYPE_CHECKING:
     from belay.settings import Settings
-    from belay.storefront.scenario import Scenario
+    from belay_lab.shop.scenario import Scenario
 
 app = typer.Typer(help="The simulated shop: the default world of the demo.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def run(
     ] = 0.0,
 ) -> None:
     """Let data time run: it goes on where it stopped. Ctrl-C (or SIGTERM) stops after the hour."""
-    from belay.storefront.simulate import Storefront
+    from belay_lab.shop.simulate import Storefront
 
     settings = opened().settings
     _folder_for_duckdb(settings.home)
@@ -73,7 +73,7 @@ def _scenario(name: str) -> Scenario:
     import pydantic
     import yaml
 
-    from belay.storefront.scenario import load_scenario
+    from belay_lab.shop.scenario import load_scenario
 
     try:
         return load_scenario(name)

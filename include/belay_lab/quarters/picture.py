@@ -8,7 +8,7 @@ from typing import Any
 
 from belay.domain.stages import Stage
 from belay.review.charts import BLUE, GREEN, GREY, INK, ORANGE, PINK, SOFT
-from belay.storefront.quarters.run import Course
+from belay_lab.quarters.run import Course
 
 _COLOURS = (GREEN, GREY, ORANGE, PINK, BLUE, "#e69f00", INK)
 _EVERY = 7

@@ -13,8 +13,8 @@ from belay.cli.output import Json, print_json, say, table
 from belay.domain.figures import in_percent
 
 if TYPE_CHECKING:
-    from belay.storefront.recorded import HeadlineTest
-    from belay.storefront.replay import Walk
+    from belay_lab.recorded import HeadlineTest
+    from belay_lab.replay import Walk
 
 app = typer.Typer(no_args_is_help=True, help="Walk recorded experiments through the gates.")
 
@@ -25,9 +25,9 @@ def open_bandit(
 ) -> None:
     """An AI recommender against random items on a real shop, 24 to 30 November 2019."""
     from belay.settings import Settings
-    from belay.storefront.recorded import CAMPAIGNS
-    from belay.storefront.recorded import open_bandit as recorded
-    from belay.storefront.replay import replay
+    from belay_lab.recorded import CAMPAIGNS
+    from belay_lab.recorded import open_bandit as recorded
+    from belay_lab.replay import replay
 
     if campaign not in CAMPAIGNS:
         raise BadInputError(f"there is no campaign {campaign!r}: choose of {', '.join(CAMPAIGNS)}")
@@ -47,9 +47,9 @@ def upworthy(
 ) -> None:
     """Headline tests of 2013 to 2015, a published randomisation fault among them."""
     from belay.settings import Settings
-    from belay.storefront.recorded import headline_tests
-    from belay.storefront.recorded import upworthy as recorded
-    from belay.storefront.replay import replay
+    from belay_lab.recorded import headline_tests
+    from belay_lab.recorded import upworthy as recorded
+    from belay_lab.replay import replay
 
     settings = Settings.from_env()
     tests = headline_tests(settings.recorded)

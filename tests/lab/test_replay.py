@@ -10,8 +10,8 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.state import Status
 from belay.ledger.store import Ledger
 from belay.ledger.verify import verify
-from belay.storefront.recorded import HeadlineTest, headline_tests, open_bandit, upworthy
-from belay.storefront.replay import Walk, replay
+from belay_lab.recorded import HeadlineTest, headline_tests, open_bandit, upworthy
+from belay_lab.replay import Walk, replay
 
 pytestmark = pytest.mark.slow
 

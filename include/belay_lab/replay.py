@@ -21,8 +21,8 @@ from belay.gates.window import window_look
 from belay.oversight.people import vote
 from belay.services import Services
 from belay.settings import Settings
-from belay.storefront.lake import Lake
-from belay.storefront.recorded import Recording
+from belay_lab.recorded import Recording
+from belay_lab.shop.lake import Lake
 
 POLICIES = Path(__file__).parent / "recorded_policies"
 _LOOK_EVERY = timedelta(hours=12)

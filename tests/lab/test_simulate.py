@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from belay.clock import data_now
-from belay.storefront.lake import TABLES
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import TICK, ShopRunsAlreadyError, Storefront, rhythm
+from belay_lab.shop.lake import TABLES
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import TICK, ShopRunsAlreadyError, Storefront, rhythm
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 MakeShop = Callable[..., Storefront]

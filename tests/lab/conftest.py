@@ -12,9 +12,9 @@ import pytest
 from belay.domain.proposal import Variant
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import ServedFlag
-from belay.storefront.lake import CATALOGUE
-from belay.storefront.scenario import Scenario
-from belay.storefront.simulate import Storefront
+from belay_lab.shop.lake import CATALOGUE
+from belay_lab.shop.scenario import Scenario
+from belay_lab.shop.simulate import Storefront
 
 
 @pytest.fixture

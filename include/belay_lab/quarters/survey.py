@@ -13,10 +13,10 @@ from typing import Any
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.figures import in_percent, signed_percent
 from belay.domain.stages import Stage
-from belay.storefront.quarters.agents import KINDS, AgentKind, Skill
-from belay.storefront.quarters.people import People
-from belay.storefront.quarters.policy import TRAFFIC
-from belay.storefront.quarters.run import Course, Quarters
+from belay_lab.quarters.agents import KINDS, AgentKind, Skill
+from belay_lab.quarters.people import People
+from belay_lab.quarters.policy import TRAFFIC
+from belay_lab.quarters.run import Course, Quarters
 
 QUARTER = 91
 """Days."""

@@ -26,10 +26,10 @@ from belay.gates.promotion import next_stage
 from belay.measurement.dispersion import earlier_of
 from belay.measurement.findings import to_plain
 from belay.review.verdict import verdict_of
-from belay.storefront.quarters.agents import CONVERSION, AgentKind, Change, propose
-from belay.storefront.quarters.measured import DAY, Counts, Traffic, Window, overall
-from belay.storefront.quarters.people import People
-from belay.storefront.quarters.world import World
+from belay_lab.quarters.agents import CONVERSION, AgentKind, Change, propose
+from belay_lab.quarters.measured import DAY, Counts, Traffic, Window, overall
+from belay_lab.quarters.people import People
+from belay_lab.quarters.world import World
 
 BEGIN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 _WEEK = 7

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from belay.measurement.warehouse import WarehouseUnavailableError, daily_units, open_warehouse, watermark
-from belay.storefront.lake import TABLES, Lake, load_tables, naive, schemas
+from belay_lab.shop.lake import TABLES, Lake, load_tables, naive, schemas
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 AT = datetime(2026, 3, 2, 12)  # noqa: DTZ001 - naive UTC, as stored

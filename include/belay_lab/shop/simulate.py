@@ -18,9 +18,9 @@ import numpy as np
 
 from belay.clock import data_now, set_data_now
 from belay.domain.proposal import CONTROL, HOLDOUT
-from belay.storefront.assign import Assigner
-from belay.storefront.lake import Lake, naive, schemas
-from belay.storefront.scenario import Behaviour, Effect, Exploration, Faults, Scenario, Surface
+from belay_lab.shop.assign import Assigner
+from belay_lab.shop.lake import Lake, naive, schemas
+from belay_lab.shop.scenario import Behaviour, Effect, Exploration, Faults, Scenario, Surface
 
 if TYPE_CHECKING:
     import pyarrow as pa

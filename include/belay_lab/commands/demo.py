@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from belay.domain.state import OptimizationState, RequestState, State
-    from belay.local.demo_proposals import Ending
     from belay.local.world import LocalWorld
+    from belay_lab.demo_proposals import Ending
 
 APPROVER = "nora"
 _REASON = "the review shows a gain and no harm; cast by the demo"
@@ -120,7 +120,7 @@ class _Watch:
 
     def until_ended(self) -> dict[str, Ending]:
         """Return how the acts ended, or how they stand when patience does."""
-        from belay.local.demo_proposals import Ending, endings
+        from belay_lab.demo_proposals import Ending, endings
 
         deadline = time.monotonic() + (_ASKED_PATIENCE if self.ask else _PATIENCE)
         with _spinner("watching") as spinner:
@@ -239,8 +239,8 @@ def _is_watched(known: OptimizationState) -> bool:
 def _propose(world: LocalWorld) -> None:
     import yaml
 
-    from belay.local.demo_proposals import ACTS
-    from belay.storefront.scenario import SCENARIOS
+    from belay_lab.demo_proposals import ACTS
+    from belay_lab.shop.scenario import SCENARIOS
 
     for act in ACTS:
         say(f"proposed: {act.optimization}, which {act.told}")
@@ -260,7 +260,7 @@ def _propose(world: LocalWorld) -> None:
 def _report(world: LocalWorld, found: dict[str, Ending], recorded: _Replays) -> bool:
     """Print what happened and why; return whether it is what was told."""
     from belay.ledger.verify import verify
-    from belay.local.demo_proposals import ACTS, Ending, path, why
+    from belay_lab.demo_proposals import ACTS, Ending, path, why
 
     state = world.belay.ledger.state()
     rows = []

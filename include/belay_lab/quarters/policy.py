@@ -10,8 +10,8 @@ from belay.domain.metrics import Direction, Guardrail, Metric, MetricKind, Prima
 from belay.domain.scope import Ramp
 from belay.domain.stages import Stage
 from belay.policy.load import load_policies
-from belay.storefront.quarters.agents import CONVERSION, TICKETS
-from belay.storefront.quarters.measured import Traffic
+from belay_lab.quarters.agents import CONVERSION, TICKETS
+from belay_lab.quarters.measured import Traffic
 
 _DAY = 86_400.0
 TRAFFIC = Traffic(400_000, {CONVERSION: 0.10, TICKETS: 0.02})

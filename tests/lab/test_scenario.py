@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from belay.gates.intake import parse_proposal
-from belay.storefront.scenario import SCENARIOS, load_scenario
+from belay_lab.shop.scenario import SCENARIOS, load_scenario
 
 
 def test_the_demos_proposals_each_have_their_truth() -> None:

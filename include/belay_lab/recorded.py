@@ -19,7 +19,7 @@ import numpy as np
 from belay.domain.actors import agent
 from belay.domain.proposal import CONTROL, Proposal, Variant
 from belay.domain.scope import FULL_SCOPE
-from belay.storefront.lake import Lake, schemas
+from belay_lab.shop.lake import Lake, schemas
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from belay.domain.actors import agent
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import Prediction, Proposal, Variant
 from belay.domain.stages import DecisionClass
-from belay.storefront.quarters.measured import Truth
+from belay_lab.quarters.measured import Truth
 
 CONVERSION, TICKETS = "conversion", "support_tickets"
 _NINETY = 1.645
