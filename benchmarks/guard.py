@@ -154,7 +154,7 @@ def measure(live: int) -> None:
     """Build a world with ``live`` optimizations, and print what a cycle costs."""
     from belay.clock import set_data_now
     from belay.guard.cycle import guard
-    from belay.guard.sight import everything_live, sights_of
+    from belay.guard.live import everything_live, sights_of
     from belay.measurement.cells import read_cells
     from belay.measurement.monitor import monitor
     from belay.services import Services

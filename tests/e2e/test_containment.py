@@ -28,7 +28,7 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.state import Status
-from belay.guard.sight import everything_live, sights_of
+from belay.guard.live import everything_live, sights_of
 from belay.ledger.verify import verify
 from belay.measurement.fleet import Sight, read_fleet
 from belay.measurement.screen import screen

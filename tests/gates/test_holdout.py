@@ -11,7 +11,7 @@ from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.gates.admit import admit
-from belay.gates.oec import measure_oec
+from belay.gates.oec import recompute_oec
 from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
@@ -63,12 +63,12 @@ def test_the_holdout_through_the_shop(world) -> None:
     assert shares(known, 5000) == {CONTROL: 0.5, "treatment": 0.5}, "the holdout is no arm"
 
     # All of it against the holdout.
-    found, sentence = measure_oec(world.belay, world.belay.policy(NAME))
+    found, sentence = recompute_oec(world.belay, world.belay.policy(NAME))
     assert found is not None
     reading = world.belay.ledger.state().capabilities[NAME].oec
     assert reading is not None, sentence
     assert reading.found.low < reading.found.effect < reading.found.high
-    assert measure_oec(world.belay, world.belay.policy(NAME))[0] == found, "read again, it is recorded once"
+    assert recompute_oec(world.belay, world.belay.policy(NAME))[0] == found, "read again, it is recorded once"
     kinds = [entry.kind for entry in world.belay.ledger.entries()]
     assert kinds.count("oec.measured") == 1
     document = world.belay.ledger.get_evidence(reading.evidence)
@@ -93,7 +93,7 @@ def test_a_new_share_moves_nobody_out_of_treatment(world) -> None:
     world.propose("checkout-good")
     expose(world, "checkout-good")
     write(world, holdout=HELD)
-    assert "no holdout" in measure_oec(world.belay, world.belay.policy(NAME))[1]
+    assert "no holdout" in recompute_oec(world.belay, world.belay.policy(NAME))[1]
     adopt(world)
     world.propose("checkout-later")
     expose(world, "checkout-good")
@@ -142,7 +142,7 @@ def test_an_earlier_reading_is_not_known_to_hold_where_none_can_be_had_today(wor
     world.propose("checkout-good")
     expose(world, "checkout-good", steps=2)
     world.run(30)
-    assert measure_oec(world.belay, world.belay.policy(NAME))[0] is not None
+    assert recompute_oec(world.belay, world.belay.policy(NAME))[0] is not None
 
     def gone(*_args, **_options):
         raise OSError("the warehouse is gone")

@@ -20,7 +20,7 @@ from belay.gates.window import window_look
 from belay.ledger.schema import evidence
 from belay.ledger.verify import verify
 from belay.oversight.active_policy import adopt_policy, policies_in_force, policy_in_force, waiting_changes
-from belay.oversight.demotion import check_autonomy
+from belay.oversight.demotion import apply_demotions
 from belay.services import PolicyBrokenError, Services
 
 NAME = "checkout_wording"
@@ -130,7 +130,7 @@ def test_a_policy_whose_text_is_lost_is_replaced_by_a_person_and_meanwhile_keeps
     with pytest.raises(PolicyBrokenError, match="cannot be read any more"):
         policy_in_force(belay, NAME)
     stage = state.capabilities[NAME].stage
-    (demotion,) = check_autonomy(belay, {NAME: Facts(ledger_fault="it does not verify")}, only=NAME)
+    (demotion,) = apply_demotions(belay, {NAME: Facts(ledger_fault="it does not verify")}, only=NAME)
     assert demotion.to_stage is stage.below
 
     assert waiting_changes(belay, belay.policy(NAME)) == (

@@ -16,7 +16,7 @@ from belay.execution import RefusedError
 from belay.gates.promotion import _can_answer, go_through, promote
 from belay.oversight import people
 from belay.oversight.active_policy import adopt_policy
-from belay.oversight.demotion import check_autonomy, ledger_facts
+from belay.oversight.demotion import apply_demotions, ledger_facts
 
 NAME = "checkout_wording"
 
@@ -177,11 +177,11 @@ def test_a_demotion_narrows_what_people_did_not_approve(world) -> None:
     assert world.belay.flags.read("checkout-good").scope == 2000
 
     faults = {NAME: Facts(ledger_fault="the ledger does not verify: row 7")}
-    (demotion,) = check_autonomy(world.belay, faults)
+    (demotion,) = apply_demotions(world.belay, faults)
     assert (demotion.rule, stage(world)) == ("ledger", "suggest")
     assert world.belay.flags.read("checkout-good").scope == 0, "people never approved its first exposure"
     assert not world.known("checkout-good").status.ended, "it may climb again, step by approved step"
-    assert check_autonomy(world.belay, faults) == [], "one cause takes one stage, until tomorrow"
+    assert apply_demotions(world.belay, faults) == [], "one cause takes one stage, until tomorrow"
     assert ledger_facts(world.belay) == {}
 
 

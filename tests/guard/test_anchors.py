@@ -18,7 +18,7 @@ from belay.domain.state import Grant, Status
 from belay.execution import RefusedError
 from belay.gates.widen import widen
 from belay.guard import anchors
-from belay.guard.traced import trace
+from belay.guard.ledger_check import trace
 from belay.ledger import codec
 from belay.ledger.verify import verify
 from belay.services import Services

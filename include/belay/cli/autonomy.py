@@ -106,10 +106,10 @@ def show(
 @app.command(epilog="Example: belay autonomy check")
 def check(*, json: Json = False) -> None:
     """Take back what is due now: harm, lapsed leases, saturated supervision, a broken ledger."""
-    from belay.oversight.demotion import check_autonomy, ledger_facts
+    from belay.oversight.demotion import apply_demotions, ledger_facts
 
     belay = opened(ledger=True)
-    done = check_autonomy(belay, ledger_facts(belay))
+    done = apply_demotions(belay, ledger_facts(belay))
     if json:
         print_json(done)
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 
-def measure_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate | None, str]:
+def recompute_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate | None, str]:
     """Read the overall criterion, keep it in the ledger, and return it (or None) with a sentence about it.
 
     It is read at every promotion, so its interval is the one that stays valid under looking.

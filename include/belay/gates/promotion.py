@@ -24,7 +24,7 @@ from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
 from belay.execution import RefusedError, execute
-from belay.gates.oec import measure_oec
+from belay.gates.oec import recompute_oec
 from belay.gates.shadow import measure_shadows
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 
@@ -118,7 +118,7 @@ def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOut
     if PromotionGate.RECORD in promotion.gates:
         return _spoken(promotion, known.id, PromotionGate.RECORD)
     policy = policy_in_force(belay, capability)
-    overall, told = measure_oec(belay, policy)
+    overall, told = recompute_oec(belay, policy)
     measure_shadows(belay, policy)
     record = record_of(belay.ledger.state(), policy, belay.now())
     if overall is None:  # what an earlier reading showed is not known to hold today

@@ -18,7 +18,7 @@ from belay.gates.reading import BlindError, read
 from belay.gates.registered import portfolio_of, registered
 from belay.measurement.decision import decide_effects
 from belay.oversight.active_policy import policy_in_force, policy_moved
-from belay.oversight.demotion import check_autonomy
+from belay.oversight.demotion import apply_demotions
 from belay.review.verdict import Review, judge, judge_before_exposure
 
 if TYPE_CHECKING:
@@ -153,5 +153,5 @@ def _record(
     execute(belay, command, by="review")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)
-        check_autonomy(belay, only=known.capability)
+        apply_demotions(belay, only=known.capability)
     return GateOutcome(Gate.REVIEW, verdict, sentence, known.id, step, evidence)

@@ -18,7 +18,7 @@ from belay.gates.reading import BlindError, Reading, live_since, read
 from belay.gates.registered import Registered, registered
 from belay.ledger.store import recorded as recorded_entry
 from belay.oversight.active_policy import policy_in_force, policy_moved
-from belay.oversight.demotion import check_autonomy
+from belay.oversight.demotion import apply_demotions
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -162,5 +162,5 @@ def _end(
     execute(belay, command, by="window")
     if verdict is Verdict.FAIL:
         settle_scope(belay, known.id)
-        check_autonomy(belay, only=known.capability)
+        apply_demotions(belay, only=known.capability)
     return Look(GateOutcome(Gate.WINDOW, verdict, sentence, known.id, step, evidence), sentence)

@@ -21,11 +21,11 @@ from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
 from belay.flags.target import FlagsUnavailable
 from belay.guard import judge
-from belay.guard.budget import weekly_limit
+from belay.guard.harm_budget import weekly_limit
+from belay.guard.interactions import interactions
 from belay.guard.judge import Look, Problem
-from belay.guard.pairs import interactions
-from belay.guard.sight import Live, everything_live, sights_of
-from belay.guard.traced import Traced, trace
+from belay.guard.ledger_check import Traced, trace
+from belay.guard.live import Live, everything_live, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.cells import Cells
@@ -34,7 +34,7 @@ from belay.measurement.fleet import FleetReading, Sight, read_fleet
 from belay.measurement.monitor import monitor, overall_harm
 from belay.measurement.screen import Screened, screen
 from belay.measurement.warehouse import watermarks
-from belay.oversight.demotion import check_autonomy
+from belay.oversight.demotion import apply_demotions
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -163,7 +163,7 @@ def _autonomy(belay: Services, cycle: Cycle, live: Sequence[Live], data_time: da
     state = belay.ledger.state()
     still = [one for one in live if state.optimizations[one.known.id].scope > 0]
     try:
-        lost = check_autonomy(belay, _facts(cycle.traced, state, still, data_time))
+        lost = apply_demotions(belay, _facts(cycle.traced, state, still, data_time))
     except FlagsUnavailable as error:
         cycle.problems.append(str(error))
         return

@@ -13,7 +13,7 @@ from belay.domain.gates import Estimate
 from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import blind_sentence, due_turn
 from belay.domain.state import BlindState, OptimizationState, State
-from belay.guard.sight import Live
+from belay.guard.live import Live
 from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
 from belay.measurement.screen import Screened

@@ -105,12 +105,12 @@ class AdmitPromotionOperator(_PromotionOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the capability's leases and limits, and admit."""
         from belay.gates.promotion import admit_promotion
-        from belay.oversight.demotion import check_autonomy, ledger_facts
+        from belay.oversight.demotion import apply_demotions, ledger_facts
 
         belay, params = services(), context["params"]
         capability, run = capability_of(context), _run_of(context)
         wanted = Stage(params["to_stage"]) if params["to_stage"] else None
-        for demotion in check_autonomy(belay, ledger_facts(belay), only=capability):
+        for demotion in apply_demotions(belay, ledger_facts(belay), only=capability):
             self.log.warning("%s lost a stage by rule %s: %s", capability, demotion.rule, demotion.reason)
         who = asked_by(context)
         return self._conclude(lambda: admit_promotion(belay, capability, run, asked_by=who, to_stage=wanted))

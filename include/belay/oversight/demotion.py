@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 
-def check_autonomy(
+def apply_demotions(
     belay: Services, facts: Mapping[str, Facts] | None = None, *, only: str | None = None
 ) -> list[Demote]:
     """Demote every capability that has to lose a stage now, and narrow what that leaves without a right.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from belay.domain import commands as c
 from belay.domain.state import OptimizationState, Status
-from belay.guard.sight import Live, sights_of
+from belay.guard.live import Live, sights_of
 from belay.measurement.interaction import read_interaction
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from belay.domain.rules.guarding import A_WEEK
-from belay.guard.sight import Live
+from belay.guard.live import Live
 from belay.oversight.active_policy import policies_in_force
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 from tests.support.builders import NOW
 
-from belay.guard import traced
-from belay.guard.traced import Traced
+from belay.guard import ledger_check as traced
+from belay.guard.ledger_check import Traced
 from belay.ledger.errors import LedgerError
 from belay.ledger.schema import evidence, projections
 from belay.ledger.verify import verify

@@ -9,8 +9,8 @@ from tests.guard.conftest import Watched
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.state import Status
-from belay.guard.pairs import pairs_of
-from belay.guard.sight import everything_live
+from belay.guard.interactions import pairs_of
+from belay.guard.live import everything_live
 from belay.measurement.interaction import LEAST, judge_interaction
 
 
