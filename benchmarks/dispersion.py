@@ -29,15 +29,15 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role, spend
+from belay.cells.reading import Reading
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
-from belay.measurement.cells import ALL, Cells, MetricCells, Segment, Stratum
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.decision import decide_effects
 from belay.measurement.effects import Conclusion
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor
-from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role, spend
-from belay.measurement.reading import Reading
 from belay.measurement.sequences import critical_one_sided, log_e, tuning
 from belay.measurement.strata import contrast, pieces
 from belay.measurement.tails import normal_quantile

@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.plan import spend
 from belay.measurement.compare import expected_events, log_e_harm
-from belay.measurement.plan import spend
 from belay.measurement.sequences import critical_one_sided, critical_two_sided, tuning
 from belay.measurement.strata import Contrast, contrast, pieces
 from belay.measurement.tails import normal_quantile

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from belay.measurement.plan import MeasurementPlan
+    from belay.cells.plan import MeasurementPlan
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC, as stored
 UNTIL = START + timedelta(days=15)
@@ -82,8 +82,8 @@ def build(folder: Path, events: int) -> None:
 
 def plan() -> MeasurementPlan:
     """Return what a look is asked: four metrics, two segments, the bots left out."""
+    from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
     from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
-    from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
 
     def metric(name: str, kind: MetricKind, value: str, **more: object) -> Metric:
         return Metric(name, name, kind, "", Direction.INCREASE, "outcomes", value, **more)  # type: ignore[arg-type]
@@ -120,9 +120,9 @@ def plan() -> MeasurementPlan:
 
 def with_belay(folder: Path) -> Callable[[], object]:
     """Return one look, the way the window takes it: read, and monitored for harm in every segment."""
-    from belay.measurement.cells import read_cells
+    from belay.cells.cells import read_cells
     from belay.measurement.monitor import monitor
-    from belay.measurement.warehouse import open_warehouse
+    from belay.warehouse.freshness import open_warehouse
 
     asked = plan()
     engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")

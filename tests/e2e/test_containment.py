@@ -30,9 +30,9 @@ from belay.domain.rules.steps import proposal_digest
 from belay.domain.state import Status
 from belay.guard.live import everything_live, sights_of
 from belay.ledger.verify import verify
-from belay.measurement.fleet import Sight, read_fleet
 from belay.measurement.screen import screen
 from belay.oversight.active_policy import adopt_first_policy
+from belay.warehouse.fleet import Sight, read_fleet
 from belay_lab.shop.scenario import Scenario
 from belay_lab.shop.simulate import Storefront
 

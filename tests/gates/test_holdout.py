@@ -7,6 +7,7 @@ import yaml
 from tests.gates.test_promotion import expose
 from tests.gates.test_promotion import write as promotable
 
+from belay.cells import cells
 from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
@@ -15,7 +16,6 @@ from belay.gates.oec import recompute_oec
 from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
-from belay.measurement import cells
 from belay.oversight.active_policy import adopt_policy
 
 NAME = "checkout_wording"

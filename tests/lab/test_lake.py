@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from belay.measurement.warehouse import WarehouseUnavailableError, daily_units, open_warehouse, watermark
+from belay.warehouse.freshness import WarehouseUnavailableError, daily_units, open_warehouse, watermark
 from belay_lab.shop.lake import TABLES, Lake, load_tables, naive, schemas
 
 Ask = Callable[..., list[tuple[Any, ...]]]

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from belay.cells.cells import Cells, MetricCells, Reading, Segment, Stratum
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
-from belay.measurement.cells import Cells, MetricCells, Reading, Segment, Stratum
-from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
-from belay.measurement.warehouse import open_warehouse
+from belay.warehouse.freshness import open_warehouse
 
 START = datetime(2026, 3, 2, 6, 0)  # noqa: DTZ001 - naive UTC, as stored
 NOW = START + timedelta(days=6)

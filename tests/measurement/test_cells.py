@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import NOW, START, Tables
 
+from belay.cells.cells import Cells, Segment, read_cells
+from belay.cells.plan import MeasurementPlan, Phase, naive_utc
 from belay.domain.metrics import MetricKind
-from belay.measurement.cells import Cells, Segment, read_cells
-from belay.measurement.plan import MeasurementPlan, Phase, naive_utc
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 WIDENED = START + timedelta(days=3)

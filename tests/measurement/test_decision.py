@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tests.measurement.conftest import NOW, START
 
+from belay.cells.cells import Cells, Segment
+from belay.cells.plan import MeasurementPlan, Phase
 from belay.domain.metrics import PrimaryRule
-from belay.measurement.cells import Cells, Segment
 from belay.measurement.decision import Basis, basis_of, decide_effects
 from belay.measurement.effects import Conclusion
 from belay.measurement.findings import Finding
-from belay.measurement.plan import MeasurementPlan, Phase
 
 Plans = Callable[..., MeasurementPlan]
 Draw = Callable[..., Cells]

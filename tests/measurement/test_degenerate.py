@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import NOW, START, Tables
 
-from belay.measurement.cells import Cells, read_cells
+from belay.cells.cells import Cells, read_cells
+from belay.cells.plan import MeasurementPlan
 from belay.measurement.decision import Findings, decide_effects
 from belay.measurement.effects import Conclusion, Effect
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import Monitoring, monitor
-from belay.measurement.plan import MeasurementPlan
-from belay.measurement.warehouse import WarehouseUnavailableError, open_warehouse, watermark
+from belay.warehouse.freshness import WarehouseUnavailableError, open_warehouse, watermark
 
 Look = Callable[..., tuple[Cells, Monitoring, Findings]]
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from tests.measurement.streams import Stream, conversions, of_units, revenue, sizes
 
+from belay.cells.plan import spend
 from belay.measurement.compare import expected_events, log_e_harm
 from belay.measurement.counts import log_e_counts
 from belay.measurement.patterns import drift
-from belay.measurement.plan import spend
 from belay.measurement.sequences import (
     critical_one_sided,
     critical_two_sided,

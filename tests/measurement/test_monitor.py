@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.measurement.conftest import NOW, START
 
-from belay.measurement.cells import Cells
+from belay.cells.cells import Cells
+from belay.cells.plan import MeasurementPlan, Phase
 from belay.measurement.effects import Conclusion
 from belay.measurement.findings import Finding, combine
 from belay.measurement.monitor import monitor
-from belay.measurement.plan import MeasurementPlan, Phase
 
 Plans = Callable[..., MeasurementPlan]
 Draw = Callable[..., Cells]

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 from tests.measurement.conftest import NOW, START, Tables
 
-from belay.measurement.cells import read_cells
-from belay.measurement.plan import MeasurementPlan
-from belay.measurement.warehouse import open_warehouse
+from belay.cells.cells import read_cells
+from belay.cells.plan import MeasurementPlan
+from belay.warehouse.freshness import open_warehouse
 
 pytestmark = pytest.mark.postgres
 

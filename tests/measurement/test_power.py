@@ -17,6 +17,7 @@ from scipy.stats import norm
 from sqlalchemy import Engine
 from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, TICKETS, Tables
 
+from belay.cells.plan import Phase, Role, plan_for
 from belay.domain.actors import agent
 from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, Limits, WindowRule
 from belay.domain.metrics import Guardrail, Primary, PrimaryRule
@@ -24,8 +25,6 @@ from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.scope import Ramp
 from belay.domain.stages import DecisionClass, Stage
-from belay.measurement.baseline import Baseline, read_baselines
-from belay.measurement.plan import Phase, Role, plan_for
 from belay.measurement.power import (
     Sizing,
     days_until,
@@ -36,7 +35,8 @@ from belay.measurement.power import (
     units_after,
     units_needed,
 )
-from belay.measurement.warehouse import WarehouseUnavailableError, daily_units
+from belay.warehouse.baseline import Baseline, read_baselines
+from belay.warehouse.freshness import WarehouseUnavailableError, daily_units
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BASELINES = {

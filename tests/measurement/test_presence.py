@@ -13,15 +13,15 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import CONVERSION, NOW, REVENUE, START, TICKETS, Tables
 
+from belay.cells.cells import Cells, read_cells
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
+from belay.cells.presence import Lack, why_unadjusted
 from belay.domain.metrics import Grain, Metric, PrimaryRule
-from belay.measurement.baseline import read_baselines
-from belay.measurement.cells import Cells, read_cells
 from belay.measurement.decision import decide_effects
 from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
-from belay.measurement.fleet import Sight, read_fleet
-from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
-from belay.measurement.presence import Lack, why_unadjusted
+from belay.warehouse.baseline import read_baselines
+from belay.warehouse.fleet import Sight, read_fleet
 
 
 def measured(

@@ -28,8 +28,8 @@ from belay.measurement.shadow import (
     choices_of,
     shadow_of,
 )
-from belay.measurement.shadow_query import LogPlan, read_choices
-from belay.measurement.warehouse import WarehouseUnavailableError
+from belay.warehouse.choice_log import LogPlan, read_choices
+from belay.warehouse.freshness import WarehouseUnavailableError
 
 Floats = NDArray[np.float64]
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, TICKETS, metric
 
+from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
+from belay.cells.reading import Reading
 from belay.domain.metrics import Direction, MetricKind, PrimaryRule
-from belay.measurement.cells import ALL, Cells, MetricCells, Segment, Stratum
 from belay.measurement.decision import decide_effects
 from belay.measurement.effects import Conclusion, Effect
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor
-from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
-from belay.measurement.reading import Reading
 from belay.measurement.screen import screen
 from belay.measurement.strata import contrast, pieces, quotient
 from belay.measurement.words import amount, interval, relative

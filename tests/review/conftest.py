@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.measurement.conftest import START, draw_cells
 
+from belay.cells.plan import Phase, plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.gates.intake import parse_proposal
 from belay.measurement.decision import decide_effects
 from belay.measurement.monitor import monitor
-from belay.measurement.plan import Phase, plan_for
 from belay.policy.load import load_policies
 from belay.review.verdict import Review, judge
 

@@ -24,9 +24,9 @@ from belay.environment import (
     unknown,
     value_of,
 )
-from belay.measurement.warehouse import DIALECTS
 from belay.settings import Settings
 from belay.urls import file_url, parse, written
+from belay.warehouse.freshness import DIALECTS
 
 ROOT = Path(__file__).resolve().parents[2]
 WRONG = [
@@ -187,7 +187,7 @@ def test_any_folder_can_be_a_home(tmp_path: Path, name: str) -> None:
 def test_postgres_by_its_short_name_opens(postgres_url: str) -> None:
     from belay.ledger.migrations import upgrade
     from belay.ledger.schema import open_engine
-    from belay.measurement.warehouse import open_warehouse
+    from belay.warehouse.freshness import open_warehouse
 
     short = postgres_url.replace("postgresql+psycopg://", "postgres://")
     with open_warehouse(short).connect() as connection:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from tests.measurement.conftest import CONVERSION, ERRORS, REVENUE, START, TICKETS
 
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.domain.metrics import PrimaryRule
-from belay.measurement.plan import MeasurementPlan, Phase, PlannedMetric, Role
 
 
 def the_plan() -> MeasurementPlan:

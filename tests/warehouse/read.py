@@ -10,9 +10,9 @@ from datetime import timedelta
 from tests.measurement.conftest import NOW, START
 from tests.warehouse.plan import the_plan
 
-from belay.measurement.cells import read_cells
-from belay.measurement.fleet import Sight, read_fleet
-from belay.measurement.warehouse import daily_units, open_warehouse, watermark
+from belay.cells.cells import read_cells
+from belay.warehouse.fleet import Sight, read_fleet
+from belay.warehouse.freshness import daily_units, open_warehouse, watermark
 
 
 def figures(url):

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from belay.measurement.warehouse import open_warehouse, watermark
 from belay.warehouse.examine import examine_tables
+from belay.warehouse.freshness import open_warehouse, watermark
 from belay.warehouse.parts import disagreements
 from belay_lab.shop.lake import Lake
 

@@ -208,8 +208,8 @@ def _guard(belay: Services) -> tuple[Answers, str]:
 
 
 def _warehouse(belay: Services) -> tuple[Answers, str]:
-    from belay.measurement.warehouse import watermark
     from belay.warehouse.examine import examine_tables
+    from belay.warehouse.freshness import watermark
 
     policies = belay.policies().capabilities.values()
     metrics = [metric for policy in policies for metric in policy.metrics]

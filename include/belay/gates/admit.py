@@ -176,7 +176,7 @@ def _enough_traffic(
     could never be seen.
     """
     from belay.measurement.power import power_of, shares_at
-    from belay.measurement.warehouse import WarehouseUnavailableError
+    from belay.warehouse.freshness import WarehouseUnavailableError
 
     scope = known.scope or policy.ramp.steps[0]
     arms = [variant.key for variant in known.proposal.variants]

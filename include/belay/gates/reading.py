@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from belay.cells.cells import Cells, read_cells
+from belay.cells.plan import MeasurementPlan, Phase, plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
 from belay.execution import in_words
-from belay.measurement.cells import Cells, read_cells
 from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
-from belay.measurement.plan import MeasurementPlan, Phase, plan_for
-from belay.measurement.warehouse import watermark
+from belay.warehouse.freshness import watermark
 
 if TYPE_CHECKING:
     from belay.services import Services

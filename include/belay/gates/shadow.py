@@ -20,8 +20,8 @@ from belay.execution import RefusedError, execute
 
 if TYPE_CHECKING:
     from belay.measurement.shadow import ChoiceLog, Shadow
-    from belay.measurement.shadow_query import LogPlan
     from belay.services import Services
+    from belay.warehouse.choice_log import LogPlan
 
 AT_ONCE = 50
 """Proposals that one reading measures: the newest that were not measured yet, then the longest unread."""
@@ -41,7 +41,7 @@ def measure_shadows(belay: Services, policy: CapabilityPolicy) -> list[str]:
     list[str]
         A sentence for each proposal, or one about all of them.
     """
-    from belay.measurement.shadow_query import read_choices
+    from belay.warehouse.choice_log import read_choices
 
     rule, state = policy.shadow, belay.ledger.state()
     if rule is None:
@@ -72,7 +72,7 @@ def measure_shadows(belay: Services, policy: CapabilityPolicy) -> list[str]:
 
 def _plan(belay: Services, policy: CapabilityPolicy, rule: ShadowRule, asked: Iterable[_Policies]) -> LogPlan:
     """Return what to read: as far back as a window may last, every choice that anybody would make."""
-    from belay.measurement.shadow_query import LogPlan
+    from belay.warehouse.choice_log import LogPlan
 
     until = belay.data_now()
     return LogPlan(

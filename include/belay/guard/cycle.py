@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from belay.actuation.guard_presence import is_recent
 from belay.actuation.writer import confirm_served, settle_narrowings
+from belay.cells.cells import Cells
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
 from belay.domain.rules.due import Facts
@@ -28,13 +29,12 @@ from belay.guard.ledger_check import Traced, trace
 from belay.guard.live import Live, everything_live, sights_of
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
-from belay.measurement.cells import Cells
 from belay.measurement.findings import Finding
-from belay.measurement.fleet import FleetReading, Sight, read_fleet
 from belay.measurement.monitor import monitor, overall_harm
 from belay.measurement.screen import Screened, screen
-from belay.measurement.warehouse import watermarks
 from belay.oversight.demotion import apply_demotions
+from belay.warehouse.fleet import FleetReading, Sight, read_fleet
+from belay.warehouse.freshness import watermarks
 
 if TYPE_CHECKING:
     from belay.services import Services

@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.cells import Cells
+from belay.cells.plan import MeasurementPlan, PlannedMetric
+from belay.cells.presence import MOST_UNUSABLE
 from belay.domain.metrics import Direction, MetricKind
 from belay.domain.proposal import CONTROL
-from belay.measurement.cells import Cells
 from belay.measurement.counts import log_e_counts, rate_ratio_bounds
 from belay.measurement.dispersion import Dispersion, dispersion_of
-from belay.measurement.plan import MeasurementPlan, PlannedMetric
-from belay.measurement.presence import MOST_UNUSABLE
 from belay.measurement.sequences import critical_one_sided, critical_two_sided, log_e, tuning
 from belay.measurement.strata import Contrast, Pieces, contrast, defined, linear, pieces, quotient
 from belay.measurement.tails import normal_quantile, root

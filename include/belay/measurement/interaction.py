@@ -14,11 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, case, func, select
 
+from belay.cells.plan import whole_ms
 from belay.domain.proposal import CONTROL
-from belay.measurement.fleet_query import Sight
-from belay.measurement.plan import whole_ms
 from belay.measurement.sequences import log_e_two_sided, tuning
-from belay.measurement.sources import (
+from belay.warehouse.events import (
     Span,
     arrived,
     drops_duplicates,
@@ -26,8 +25,9 @@ from belay.measurement.sources import (
     exposures_of,
     filters_of,
 )
-from belay.measurement.sql import UnitKey, finite
-from belay.measurement.warehouse import read_rows
+from belay.warehouse.expressions import UnitKey, finite
+from belay.warehouse.fleet_query import Sight
+from belay.warehouse.freshness import read_rows
 
 ALPHA = 0.01
 """Error rate of all pairs together: holding a change that is fine costs time, and no more."""

@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from belay.measurement.cells import ALL, Cells
+from belay.cells.cells import ALL, Cells
+from belay.cells.plan import MeasurementPlan, PlannedMetric
 from belay.measurement.compare import Comparison, compare, pair, sequence
-from belay.measurement.plan import MeasurementPlan, PlannedMetric
 from belay.measurement.strata import contrast, pieces
 from belay.measurement.tails import chi_square_tail, normal_tail
 from belay.measurement.words import relative

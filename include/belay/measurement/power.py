@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
+from belay.cells.plan import spend
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
 from belay.domain.proposal import CONTROL
 from belay.domain.scope import FULL_SCOPE, percent
-from belay.measurement.baseline import Baseline, read_baselines
 from belay.measurement.compare import MIN_EVENTS
 from belay.measurement.dispersion import Earlier
 from belay.measurement.findings import to_plain
-from belay.measurement.plan import spend
-from belay.measurement.sources import drops_duplicates
 from belay.measurement.tails import normal_quantile
-from belay.measurement.warehouse import daily_units
 from belay.measurement.words import relative
+from belay.warehouse.baseline import Baseline, read_baselines
+from belay.warehouse.events import drops_duplicates
+from belay.warehouse.freshness import daily_units
 
 _DAY = 86_400.0
 _EXPONENT = 700.0

@@ -12,11 +12,11 @@ from datetime import datetime
 
 import numpy as np
 
-from belay.measurement.cells import Cells
+from belay.cells.cells import Cells
+from belay.cells.plan import MeasurementPlan
 from belay.measurement.compare import compare
 from belay.measurement.findings import Finding, combine
 from belay.measurement.monitor import has_enough, monitor, overall_harm, split_of
-from belay.measurement.plan import MeasurementPlan
 from belay.measurement.sequences import e_benjamini_hochberg
 
 

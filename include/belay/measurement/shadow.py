@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.plan import SRM_ALPHA
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.compare import MAX_UNUSABLE, MIN_EVENTS
 from belay.measurement.findings import to_plain
-from belay.measurement.plan import SRM_ALPHA
 from belay.measurement.tails import normal_quantile, normal_tail
 from belay.measurement.words import amount, interval, relative
 

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.plan import EXPOSED, MeasurementPlan, Phase, holdout_plan, plan_for
+from belay.cells.reading import Reading
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE
-from belay.measurement.cells import ALL, Cells, MetricCells, Segment, Stratum
 from belay.measurement.decision import Findings, decide_effects
 from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
-from belay.measurement.plan import EXPOSED, MeasurementPlan, Phase, holdout_plan, plan_for
-from belay.measurement.reading import Reading
 
 Counts = NDArray[np.int64]
 DAY = timedelta(days=1)

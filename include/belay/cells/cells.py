@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, RowMapping
 
+from belay.cells.plan import MeasurementPlan, whole_ms
+from belay.cells.presence import Counted, presence_of, unadjusted_of
+from belay.cells.reading import Reading, reading_of
 from belay.domain.metrics import MetricKind
-from belay.measurement.audit import outcome_audit, repeats_audit, survey, without_repeats, without_unit
 from belay.measurement.findings import to_plain
-from belay.measurement.joins import strangers
-from belay.measurement.plan import MeasurementPlan, whole_ms
-from belay.measurement.presence import Counted, presence_of, unadjusted_of
-from belay.measurement.query import (
+from belay.warehouse.audit import outcome_audit, repeats_audit, survey, without_repeats, without_unit
+from belay.warehouse.catalogue import read_catalogue
+from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.events import columns_of, drops_duplicates
+from belay.warehouse.freshness import first_line, read_rows
+from belay.warehouse.look_query import (
     MAX_COMBINATIONS,
     TWO_ARMS,
     Ask,
@@ -27,11 +31,7 @@ from belay.measurement.query import (
     sources_of,
     values_of,
 )
-from belay.measurement.reading import Reading, reading_of
-from belay.measurement.sources import columns_of, drops_duplicates
-from belay.measurement.warehouse import first_line, read_rows
-from belay.warehouse.catalogue import read_catalogue
-from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.unmatched import strangers
 
 Floats = NDArray[np.float64]
 

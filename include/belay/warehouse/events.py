@@ -39,9 +39,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.plan import EXPOSED, MeasurementPlan
 from belay.domain.proposal import CONTROL, HOLDOUT
-from belay.measurement.plan import EXPOSED, MeasurementPlan
-from belay.measurement.sql import UnitKey, finite, matches
+from belay.warehouse.expressions import UnitKey, finite, matches
 
 DROP_DUPLICATES = "duplicate_events"
 """The declared filter that counts an outcome event once."""

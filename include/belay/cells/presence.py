@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
+from belay.cells.plan import PlannedMetric
 from belay.domain.metrics import Grain
-from belay.measurement.plan import PlannedMetric
-from belay.measurement.query import Value
+from belay.warehouse.look_query import Value
 
 Floats = NDArray[np.float64]
 

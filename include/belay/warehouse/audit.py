@@ -17,10 +17,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
-from belay.measurement.plan import MeasurementPlan
-from belay.measurement.query import span_of
-from belay.measurement.sources import arrived, events_of, exposures_of, filters_of, labels_of, repeats_of
-from belay.measurement.sql import finite
+from belay.cells.plan import MeasurementPlan
+from belay.warehouse.events import arrived, events_of, exposures_of, filters_of, labels_of, repeats_of
+from belay.warehouse.expressions import finite
+from belay.warehouse.look_query import span_of
 
 
 def survey(plan: MeasurementPlan, until: datetime) -> Select[Any]:

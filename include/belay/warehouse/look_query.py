@@ -39,9 +39,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.plan import MeasurementPlan, naive_utc
 from belay.domain.metrics import Grain, Metric, MetricKind
-from belay.measurement.plan import MeasurementPlan, naive_utc
-from belay.measurement.sources import (
+from belay.warehouse.events import (
     Span,
     arrived,
     events_of,
@@ -50,8 +50,8 @@ from belay.measurement.sources import (
     labels_of,
     units_of,
 )
-from belay.measurement.sql import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision
-from belay.measurement.unit_values import (
+from belay.warehouse.expressions import AsNumber, EpochMs, Tiny, UnitKey, WholeDivision
+from belay.warehouse.unit_values import (
     DAY_MS,
     cell_columns,
     early_columns,

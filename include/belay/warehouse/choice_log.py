@@ -34,15 +34,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.plan import naive_utc
 from belay.domain.capability import ShadowRule
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.plan import naive_utc
 from belay.measurement.shadow import SUMS, ChoiceLog
-from belay.measurement.sources import Span, arrived, events_of
-from belay.measurement.sql import EpochMs, UnitKey, finite, matches
-from belay.measurement.unit_values import DAY_MS
-from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
 from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.events import Span, arrived, events_of
+from belay.warehouse.expressions import EpochMs, UnitKey, finite, matches
+from belay.warehouse.freshness import WarehouseUnavailableError, first_line, read_rows
+from belay.warehouse.unit_values import DAY_MS
 
 EVENTS = ("e1", "e2", "o1", "o2")
 """Sums of 1/p and 1/p² over choices whose value is not zero, and over the others."""

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, FromClause, String, and_, case, cast, func, select
 
-from belay.measurement.plan import MeasurementPlan
-from belay.measurement.sources import Span, events_of, exposures_of
-from belay.measurement.sql import UnitKey
+from belay.cells.plan import MeasurementPlan
 from belay.warehouse.connection import read_rows
+from belay.warehouse.events import Span, events_of, exposures_of
+from belay.warehouse.expressions import UnitKey
 
 ENOUGH = 100
 """Units on both sides from which none that meets is no accident of a young window."""

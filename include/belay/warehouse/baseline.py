@@ -21,13 +21,13 @@ from sqlalchemy import (
     select,
 )
 
+from belay.cells.plan import naive_utc, whole_ms
+from belay.cells.presence import MOST_MISSING, MOST_UNUSABLE
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.plan import naive_utc, whole_ms
-from belay.measurement.presence import MOST_MISSING, MOST_UNUSABLE
-from belay.measurement.sources import Span, arrived, events_of, units_of
-from belay.measurement.sql import AsNumber, UnitKey, finite
-from belay.measurement.warehouse import WarehouseUnavailableError, first_line, read_rows
 from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.events import Span, arrived, events_of, units_of
+from belay.warehouse.expressions import AsNumber, UnitKey, finite
+from belay.warehouse.freshness import WarehouseUnavailableError, first_line, read_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.plan import MeasurementPlan, naive_utc, whole_ms
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.plan import MeasurementPlan, naive_utc, whole_ms
-from belay.measurement.query import MAX_CODES, NOTHING, TWO_ARMS, Ask, day_zero
-from belay.measurement.query import span_of as span_of_look
-from belay.measurement.sources import (
+from belay.warehouse.events import (
     Span,
     arrived,
     events_of,
@@ -37,8 +35,10 @@ from belay.measurement.sources import (
     repeats_of,
     units_of,
 )
-from belay.measurement.sql import AsMoment, EpochMs, UnitKey, WholeDivision
-from belay.measurement.unit_values import (
+from belay.warehouse.expressions import AsMoment, EpochMs, UnitKey, WholeDivision
+from belay.warehouse.look_query import MAX_CODES, NOTHING, TWO_ARMS, Ask, day_zero
+from belay.warehouse.look_query import span_of as span_of_look
+from belay.warehouse.unit_values import (
     DAY_MS,
     cell_columns,
     early_columns,

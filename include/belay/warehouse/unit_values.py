@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, litera
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.domain.metrics import Grain, Metric, MetricKind
-from belay.measurement.sql import AsNumber, Tiny, WholeDivision, finite
+from belay.warehouse.expressions import AsNumber, Tiny, WholeDivision, finite
 
 DAY_MS = 86_400_000
 _HAPPENS = frozenset({MetricKind.PROPORTION, MetricKind.RARE_COUNT})

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from belay.cells.plan import MeasurementPlan
 from belay.domain.proposal import HOLDOUT
-from belay.measurement.plan import MeasurementPlan
-from belay.measurement.sources import DROP_DUPLICATES
+from belay.warehouse.events import DROP_DUPLICATES
 
 
 @dataclass(frozen=True, slots=True)

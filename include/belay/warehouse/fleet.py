@@ -21,9 +21,14 @@ from sqlalchemy import (
     select,
 )
 
+from belay.cells.cells import Cells, assemble, lacks, no_cells, with_strangers
+from belay.cells.plan import MeasurementPlan, whole_ms
+from belay.cells.reading import Reading
 from belay.domain.metrics import Metric
-from belay.measurement.cells import Cells, assemble, lacks, no_cells, with_strangers
-from belay.measurement.fleet_query import (
+from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.events import drops_duplicates, events_of
+from belay.warehouse.expressions import finite
+from belay.warehouse.fleet_query import (
     LABELS,
     Sight,
     cells_of,
@@ -32,14 +37,9 @@ from belay.measurement.fleet_query import (
     repeats_of_each,
     survey,
 )
-from belay.measurement.plan import MeasurementPlan, whole_ms
-from belay.measurement.query import TWO_ARMS, Ask, Combination
-from belay.measurement.reading import Reading
-from belay.measurement.sources import drops_duplicates, events_of
-from belay.measurement.sql import finite
-from belay.measurement.unit_values import counts_of, early_counts
-from belay.measurement.warehouse import first_line, read_rows
-from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.freshness import first_line, read_rows
+from belay.warehouse.look_query import TWO_ARMS, Ask, Combination
+from belay.warehouse.unit_values import counts_of, early_counts
 
 CHUNK = 250
 """Optimizations that one statement reads: few enough for a warehouse's memory."""

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, func, select
 
-from belay.measurement.plan import naive_utc
-from belay.measurement.sources import Span, arrived, events_of, rows_of
-from belay.measurement.sql import EpochMs, UnitKey, WholeDivision
-from belay.measurement.unit_values import DAY_MS
+from belay.cells.plan import naive_utc
 from belay.warehouse.connection import DIALECTS, open_warehouse, read_rows
 from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
+from belay.warehouse.events import Span, arrived, events_of, rows_of
+from belay.warehouse.expressions import EpochMs, UnitKey, WholeDivision
 from belay.warehouse.forms import naive
+from belay.warehouse.unit_values import DAY_MS
 
 __all__ = [
     "DIALECTS",
