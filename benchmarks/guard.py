@@ -152,13 +152,13 @@ def go_live(belay, live: int) -> None:  # type: ignore[no-untyped-def]
 
 def measure(live: int) -> None:
     """Build a world with ``live`` optimizations, and print what a cycle costs."""
-    from belay.cells.cells import read_cells
     from belay.clock import set_data_now
     from belay.guard.cycle import guard
     from belay.guard.live import everything_live, sights_of
     from belay.measurement.monitor import monitor
     from belay.services import Services
     from belay.settings import Settings
+    from belay.warehouse.look import read_cells
 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -120,9 +120,9 @@ def plan() -> MeasurementPlan:
 
 def with_belay(folder: Path) -> Callable[[], object]:
     """Return one look, the way the window takes it: read, and monitored for harm in every segment."""
-    from belay.cells.cells import read_cells
     from belay.measurement.monitor import monitor
-    from belay.warehouse.freshness import open_warehouse
+    from belay.warehouse.connection import open_warehouse
+    from belay.warehouse.look import read_cells
 
     asked = plan()
     engine = open_warehouse(f"duckdb:///{folder / 'warehouse.duckdb'}")

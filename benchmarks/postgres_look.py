@@ -109,8 +109,8 @@ def load(folder: Path, url: str) -> None:
 
 def seconds(url: str, share: float, repeats: int) -> tuple[float, int]:
     """Return what the best of some looks at the youngest ``share`` of the window takes, and its units."""
-    from belay.cells.cells import read_cells
-    from belay.warehouse.freshness import open_warehouse
+    from belay.warehouse.connection import open_warehouse
+    from belay.warehouse.look import read_cells
 
     engine, plan = open_warehouse(url), look_cost.plan()
     until = START + timedelta(days=DAYS * share) if share < 1 else UNTIL

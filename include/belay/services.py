@@ -52,7 +52,7 @@ class Services:
     @cached_property
     def warehouse(self) -> sa.Engine:
         """The warehouse, read-only."""
-        from belay.warehouse.freshness import open_warehouse
+        from belay.warehouse.connection import open_warehouse
 
         return open_warehouse(self.settings.warehouse_url)
 

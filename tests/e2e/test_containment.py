@@ -20,6 +20,7 @@ from tests.support.live import append_anyway
 from tests.support.world import World, running
 
 from belay.actuation.writer import served_flag
+from belay.cells.plan import Sight
 from belay.clock import data_now
 from belay.domain import commands as c
 from belay.domain import events as e
@@ -32,7 +33,7 @@ from belay.guard.live import everything_live, sights_of
 from belay.ledger.verify import verify
 from belay.measurement.screen import screen
 from belay.oversight.active_policy import adopt_first_policy
-from belay.warehouse.fleet import Sight, read_fleet
+from belay.warehouse.fleet import read_fleet
 from belay_lab.shop.scenario import Scenario
 from belay_lab.shop.simulate import Storefront
 

@@ -11,7 +11,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from belay.warehouse.freshness import WarehouseUnavailableError, daily_units, open_warehouse, watermark
+from belay.warehouse.connection import open_warehouse
+from belay.warehouse.errors import WarehouseUnavailableError
+from belay.warehouse.freshness import watermark
+from belay.warehouse.traffic import daily_units
 from belay_lab.shop.lake import TABLES, Lake, load_tables, naive, schemas
 
 Ask = Callable[..., list[tuple[Any, ...]]]

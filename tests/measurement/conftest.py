@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from belay.cells.cells import Cells, MetricCells, Reading, Segment, Stratum
 from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
-from belay.warehouse.freshness import open_warehouse
+from belay.warehouse.connection import open_warehouse
 
 START = datetime(2026, 3, 2, 6, 0)  # noqa: DTZ001 - naive UTC, as stored
 NOW = START + timedelta(days=6)

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import NOW, START, Tables
 
-from belay.cells.cells import Cells, Segment, read_cells
+from belay.cells.cells import Cells, Segment
 from belay.cells.plan import MeasurementPlan, Phase, naive_utc
 from belay.domain.metrics import MetricKind
+from belay.warehouse.look import read_cells
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 WIDENED = START + timedelta(days=3)

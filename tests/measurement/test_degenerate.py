@@ -15,13 +15,16 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import NOW, START, Tables
 
-from belay.cells.cells import Cells, read_cells
+from belay.cells.cells import Cells
 from belay.cells.plan import MeasurementPlan
 from belay.measurement.decision import Findings, decide_effects
 from belay.measurement.effects import Conclusion, Effect
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import Monitoring, monitor
-from belay.warehouse.freshness import WarehouseUnavailableError, open_warehouse, watermark
+from belay.warehouse.connection import open_warehouse
+from belay.warehouse.errors import WarehouseUnavailableError
+from belay.warehouse.freshness import watermark
+from belay.warehouse.look import read_cells
 
 Look = Callable[..., tuple[Cells, Monitoring, Findings]]
 

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Engine, event
 from tests.measurement.conftest import NOW, START, TICKETS, Tables
 
-from belay.cells.cells import Cells, read_cells
-from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
+from belay.cells.cells import Cells
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role, Sight
 from belay.domain.metrics import PrimaryRule
 from belay.measurement.monitor import monitor
 from belay.measurement.screen import screen
-from belay.warehouse.fleet import Sight, read_fleet
+from belay.warehouse.fleet import read_fleet
+from belay.warehouse.look import read_cells
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 

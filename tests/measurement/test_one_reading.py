@@ -17,10 +17,10 @@ from tests.measurement.test_cells import DIALECTS, assert_same, by_hand
 from tests.measurement.test_fleet import same
 from tests.support import profiles
 
-from belay.cells.cells import read_cells
-from belay.cells.plan import MeasurementPlan
+from belay.cells.plan import MeasurementPlan, Sight
 from belay.warehouse.baseline import read_baselines
-from belay.warehouse.fleet import Sight, read_fleet
+from belay.warehouse.fleet import read_fleet
+from belay.warehouse.look import read_cells
 
 UNTIL = START + timedelta(hours=20)
 EXAMPLES = {"laptop": 10, "ci": 60, "nightly": 600}

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 from tests.measurement.conftest import NOW, START, Tables
 
-from belay.cells.cells import read_cells
 from belay.cells.plan import MeasurementPlan
-from belay.warehouse.freshness import open_warehouse
+from belay.warehouse.connection import open_warehouse
+from belay.warehouse.look import read_cells
 
 pytestmark = pytest.mark.postgres
 

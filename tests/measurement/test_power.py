@@ -17,7 +17,9 @@ from scipy.stats import norm
 from sqlalchemy import Engine
 from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, TICKETS, Tables
 
-from belay.cells.plan import Phase, Role, plan_for
+from belay.cells.baseline import Baseline, Traffic
+from belay.cells.plan import Phase, Role
+from belay.cells.planning import plan_for, shares_at
 from belay.domain.actors import agent
 from belay.domain.capability import ApprovalRule, CapabilityPolicy, ErrorRates, Limits, WindowRule
 from belay.domain.metrics import Guardrail, Primary, PrimaryRule
@@ -29,14 +31,13 @@ from belay.measurement.power import (
     Sizing,
     days_until,
     measurability,
-    power_of,
-    shares_at,
     sizings,
     units_after,
     units_needed,
 )
-from belay.warehouse.baseline import Baseline, read_baselines
-from belay.warehouse.freshness import WarehouseUnavailableError, daily_units
+from belay.warehouse.baseline import read_baselines
+from belay.warehouse.errors import WarehouseUnavailableError
+from belay.warehouse.traffic import daily_units, read_traffic
 
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 BASELINES = {
@@ -132,11 +133,11 @@ def test_days_and_units_are_inverse() -> None:
 
 def test_what_cannot_be_measured_says_what_would_help(policy: CapabilityPolicy) -> None:
     arrivals = np.full(14, 9_000, dtype=np.int64)
-    wide = measurability(policy, 2500, shares_at(2500, ["b"]), BASELINES, arrivals)
+    wide = measurability(policy, 2500, shares_at(2500, ["b"]), Traffic(BASELINES, arrivals))
     assert wide.measurable
     assert wide.suggestions == ()
     assert wide.days_needed <= 14
-    narrow = measurability(policy, 500, shares_at(500, ["b"]), BASELINES, arrivals)
+    narrow = measurability(policy, 500, shares_at(500, ["b"]), Traffic(BASELINES, arrivals))
     assert not narrow.measurable
     assert narrow.sentence.startswith("Not measurable within 14.0 days at 5 % of the traffic")
     step, window, effect, *_ = narrow.suggestions
@@ -151,14 +152,14 @@ def test_what_cannot_be_measured_says_what_would_help(policy: CapabilityPolicy) 
         primary=replace(policy.primary, minimum_effect=max(0.1, smallest["conversion"])),
         guardrails=tuple(replace(g, margin=max(g.margin, smallest[g.metric.id])) for g in policy.guardrails),
     )
-    assert measurability(relaxed, 500, shares_at(500, ["b"]), BASELINES, arrivals).measurable
+    assert measurability(relaxed, 500, shares_at(500, ["b"]), Traffic(BASELINES, arrivals)).measurable
 
 
 def test_only_units_that_take_part_count(policy: CapabilityPolicy) -> None:
     arrivals = np.full(14, 20_000, dtype=np.int64)
     shares = shares_at(2500, ["b"])
-    whole = measurability(policy, 2500, shares, BASELINES, arrivals)
-    half = measurability(policy, 2500, shares, BASELINES, arrivals, holdout=5000)
+    whole = measurability(policy, 2500, shares, Traffic(BASELINES, arrivals))
+    half = measurability(policy, 2500, shares, Traffic(BASELINES, arrivals), holdout=5000)
     assert whole.measurable
     assert half.units_needed == whole.units_needed, "as many units, and they take longer to come"
     assert half.days_needed == pytest.approx(2 * whole.days_needed)
@@ -173,8 +174,8 @@ def test_only_units_that_take_part_count(policy: CapabilityPolicy) -> None:
         assert found.planned_units == pytest.approx(found.units_needed, abs=1)
     # The same traffic is too little once half of it is held out, and the advice counts the same way.
     scarce = np.full(14, 12_000, dtype=np.int64)
-    assert measurability(policy, 2500, shares, BASELINES, scarce).measurable
-    late = measurability(policy, 2500, shares, BASELINES, scarce, holdout=5000)
+    assert measurability(policy, 2500, shares, Traffic(BASELINES, scarce)).measurable
+    late = measurability(policy, 2500, shares, Traffic(BASELINES, scarce), holdout=5000)
     assert not late.measurable
     assert f"a longer window: {late.days_needed:.1f} days" in late.suggestions
 
@@ -187,22 +188,22 @@ def test_cuped_is_suggested_where_it_would_do(policy: CapabilityPolicy) -> None:
     )
     arrivals = np.full(14, 5_000, dtype=np.int64)
     baselines = BASELINES | {"revenue": Baseline(10_000, 2.0, 120.0)}
-    found = measurability(plain, 2500, shares_at(2500, ["b"]), baselines, arrivals)
+    found = measurability(plain, 2500, shares_at(2500, ["b"]), Traffic(baselines, arrivals))
     assert not found.measurable
     [advice] = [said for said in found.suggestions if "CUPED" in said]
     correlation = float(advice.split(" at ")[1].split(" ")[0])
     helped = baselines | {"revenue": Baseline(10_000, 2.0, 120.0 * (1 - (correlation + 0.01) ** 2))}
-    assert measurability(plain, 2500, shares_at(2500, ["b"]), helped, arrivals).measurable
+    assert measurability(plain, 2500, shares_at(2500, ["b"]), Traffic(helped, arrivals)).measurable
 
 
 def test_without_exposure_or_without_events(policy: CapabilityPolicy) -> None:
     arrivals = np.full(14, 5_000, dtype=np.int64)
-    assert measurability(policy, 0, {}, BASELINES, arrivals).measurable
-    full = measurability(policy, 10_000, shares_at(10_000, ["b"]), BASELINES, arrivals)
+    assert measurability(policy, 0, {}, Traffic(BASELINES, arrivals)).measurable
+    full = measurability(policy, 10_000, shares_at(10_000, ["b"]), Traffic(BASELINES, arrivals))
     assert not full.measurable
     assert "cannot be compared without units in both arms" in full.sentence
     silent = BASELINES | {"tickets": Baseline(10_000, 0.0, 0.0)}
-    nothing = measurability(policy, 2500, shares_at(2500, ["b"]), silent, arrivals)
+    nothing = measurability(policy, 2500, shares_at(2500, ["b"]), Traffic(silent, arrivals))
     assert not nothing.measurable
     assert "Tickets was zero or missing in the 10,000 units read" in nothing.sentence
 
@@ -248,7 +249,7 @@ def test_a_step_is_sized_from_real_traffic(
     load: Callable[..., Engine], make_world: Callable[..., Tables], policy: CapabilityPolicy
 ) -> None:
     engine = load(make_world(seed=34, units=1500))
-    found = power_of(engine, policy, 2500, shares_at(2500, ["b"]), NOW)
+    found = measurability(policy, 2500, shares_at(2500, ["b"]), read_traffic(engine, policy, NOW))
     assert found.units_needed > 1500
     assert not found.measurable
     assert re.search(r"1,4\d\d units in the 7 days read", found.sentence)
@@ -257,7 +258,7 @@ def test_a_step_is_sized_from_real_traffic(
 def test_a_warehouse_that_cannot_be_read(load: Callable[..., Engine], policy: CapabilityPolicy) -> None:
     engine = load({"exposures": pd.DataFrame({"unit_id": ["u"]})}, "sqlite")
     with pytest.raises(WarehouseUnavailableError, match="the metrics of checkout cannot be read"):
-        power_of(engine, policy, 500, shares_at(500, ["b"]), NOW)
+        read_traffic(engine, policy, NOW)
 
 
 def test_the_plan_is_the_policy_before_the_data(policy: CapabilityPolicy) -> None:

@@ -13,15 +13,16 @@ import pytest
 from sqlalchemy import Engine
 from tests.measurement.conftest import CONVERSION, NOW, REVENUE, START, TICKETS, Tables
 
-from belay.cells.cells import Cells, read_cells
-from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
+from belay.cells.cells import Cells
+from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role, Sight
 from belay.cells.presence import Lack, why_unadjusted
 from belay.domain.metrics import Grain, Metric, PrimaryRule
 from belay.measurement.decision import decide_effects
 from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
 from belay.warehouse.baseline import read_baselines
-from belay.warehouse.fleet import Sight, read_fleet
+from belay.warehouse.fleet import read_fleet
+from belay.warehouse.look import read_cells
 
 
 def measured(

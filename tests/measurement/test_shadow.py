@@ -18,18 +18,12 @@ from scipy.stats import norm
 from sqlalchemy import Engine
 from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, TICKETS, Tables
 
+from belay.cells.choice_log import ChoiceLog
 from belay.domain.capability import ShadowRule
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.shadow import (
-    MAX_CHOICES,
-    ChoiceLog,
-    Shadow,
-    UntoldError,
-    choices_of,
-    shadow_of,
-)
+from belay.measurement.shadow import MAX_CHOICES, Shadow, UntoldError, choices_of, shadow_of
 from belay.warehouse.choice_log import LogPlan, read_choices
-from belay.warehouse.freshness import WarehouseUnavailableError
+from belay.warehouse.errors import WarehouseUnavailableError
 
 Floats = NDArray[np.float64]
 DIALECTS = ["duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]

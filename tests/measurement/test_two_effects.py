@@ -15,15 +15,16 @@ import pytest
 from scipy import stats
 from tests.measurement.conftest import CONVERSION, draw_cells
 
-from belay.cells.plan import MeasurementPlan
+from belay.cells.baseline import Baseline
+from belay.cells.documents import to_plain
+from belay.cells.plan import Earlier, MeasurementPlan
 from belay.domain.metrics import PrimaryRule
 from belay.measurement.compare import compare
 from belay.measurement.decision import decide_effects
-from belay.measurement.dispersion import MOST_REVIEWS, Dispersion, Earlier, earlier_of, read_earlier
-from belay.measurement.findings import Finding, to_plain
+from belay.measurement.dispersion import MOST_REVIEWS, Dispersion, earlier_of, read_earlier
+from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor
 from belay.measurement.power import Sizing, _units_and_days, days_until, units_needed
-from belay.warehouse.baseline import Baseline
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tests.measurement.conftest import START, draw_cells
 
-from belay.cells.plan import Phase, plan_for
+from belay.cells.plan import Phase
+from belay.cells.planning import plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.gates.intake import parse_proposal
 from belay.measurement.decision import decide_effects

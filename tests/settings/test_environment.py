@@ -26,7 +26,7 @@ from belay.environment import (
 )
 from belay.settings import Settings
 from belay.urls import file_url, parse, written
-from belay.warehouse.freshness import DIALECTS
+from belay.warehouse.connection import DIALECTS
 
 ROOT = Path(__file__).resolve().parents[2]
 WRONG = [
@@ -187,7 +187,7 @@ def test_any_folder_can_be_a_home(tmp_path: Path, name: str) -> None:
 def test_postgres_by_its_short_name_opens(postgres_url: str) -> None:
     from belay.ledger.migrations import upgrade
     from belay.ledger.schema import open_engine
-    from belay.warehouse.freshness import open_warehouse
+    from belay.warehouse.connection import open_warehouse
 
     short = postgres_url.replace("postgresql+psycopg://", "postgres://")
     with open_warehouse(short).connect() as connection:

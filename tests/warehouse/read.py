@@ -10,9 +10,12 @@ from datetime import timedelta
 from tests.measurement.conftest import NOW, START
 from tests.warehouse.plan import the_plan
 
-from belay.cells.cells import read_cells
-from belay.warehouse.fleet import Sight, read_fleet
-from belay.warehouse.freshness import daily_units, open_warehouse, watermark
+from belay.cells.plan import Sight
+from belay.warehouse.connection import open_warehouse
+from belay.warehouse.fleet import read_fleet
+from belay.warehouse.freshness import watermark
+from belay.warehouse.look import read_cells
+from belay.warehouse.traffic import daily_units
 
 
 def figures(url):

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from tests.measurement.conftest import CONVERSION, NOW, Tables
 
-from belay.cells.cells import read_cells
-from belay.cells.plan import PlannedMetric, Role
+from belay.cells.plan import PlannedMetric, Role, Sight
 from belay.domain.metrics import PrimaryRule
-from belay.warehouse.fleet import Sight, read_fleet
-from belay.warehouse.freshness import open_warehouse
+from belay.warehouse.connection import open_warehouse
+from belay.warehouse.fleet import read_fleet
+from belay.warehouse.look import read_cells
 
 WAREHOUSES = ("duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Load = Callable[..., sa.Engine]

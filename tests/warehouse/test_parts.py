@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from belay.warehouse.connection import open_warehouse
 from belay.warehouse.examine import examine_tables
-from belay.warehouse.freshness import open_warehouse, watermark
+from belay.warehouse.freshness import watermark
 from belay.warehouse.parts import disagreements
 from belay_lab.shop.lake import Lake
 

@@ -7,17 +7,15 @@ with the same plan and the same data give the same findings.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from belay.domain.capability import CapabilityPolicy
+from belay.cells.documents import to_plain
 from belay.domain.metrics import Metric, PrimaryRule
-from belay.domain.proposal import CONTROL, Proposal
-from belay.measurement.dispersion import Earlier
-from belay.measurement.findings import to_plain
+from belay.domain.proposal import CONTROL
 
 SRM_ALPHA = 0.001
 """Error rate of the sample ratio check: an alarm stops everything, so it must be rare."""
@@ -119,6 +117,25 @@ class PlannedMetric:
     margin: float
     rule: PrimaryRule
     minimum_effect: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What daily effects were like in earlier optimizations of the same surface, on the same metric.
+
+    Attributes
+    ----------
+    between : float
+        Variance of relative daily effects beyond chance.
+    draws : float
+        How many days it counts as.
+    optimizations : int
+        How many optimizations it was seen in.
+    """
+
+    between: float
+    draws: float
+    optimizations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,116 +256,13 @@ class MeasurementPlan:
         return document
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One optimization to be read: its plan, whose only phase is the scope it has now, and until when."""
+
+    plan: MeasurementPlan
+    until: datetime
+
+
 EXPOSED = "exposed"
 """The arm of everybody who is not held out, when a whole capability is compared with its holdout."""
-
-
-def holdout_plan(
-    policy: CapabilityPolicy, pooled: Sequence[str], *, since: datetime, until: datetime, holdout: float
-) -> MeasurementPlan:
-    """Return the plan that compares all of a capability's optimizations together with its holdout.
-
-    Parameters
-    ----------
-    pooled
-        The optimizations, all served with the same holdout.
-    since, until
-        Data time in which exposures count.
-    holdout
-        Share of units held out.
-    """
-    shares = {CONTROL: holdout, EXPOSED: 1 - holdout}
-    metric = policy.primary.metric
-    overall = PlannedMetric(metric, Role.PRIMARY, policy.primary.margin, PrimaryRule.NON_INFERIOR)
-    return MeasurementPlan(
-        capability=policy.id,
-        optimization=policy.id,
-        surface=policy.surface,
-        arms=(CONTROL, EXPOSED),
-        phases=(Phase(0, since, None, 10_000, shares),),
-        metrics=(overall,),
-        segments=(),
-        filters=dict(policy.exposure_filters),
-        alpha=policy.errors.alpha,
-        power=policy.errors.power,
-        primary_alpha=policy.errors.alpha,
-        minimum_units=policy.window.minimum_units,
-        minimum_end=since,
-        planned_end=until,
-        looks=1,
-        planned_units=None,
-        policy=policy.digest,
-        pooled=tuple(pooled),
-    )
-
-
-def plan_for(
-    policy: CapabilityPolicy,
-    proposal: Proposal,
-    phases: Sequence[Phase],
-    *,
-    window: timedelta | None = None,
-    planned_units: int | None = None,
-    primary_alpha: float | None = None,
-    earlier: Mapping[str, Earlier] | None = None,
-) -> MeasurementPlan:
-    """Return the measurement plan of ``proposal`` under ``policy``.
-
-    Parameters
-    ----------
-    policy
-        The capability's policy in force.
-    proposal
-        What is measured.
-    phases
-        Periods of constant scope so far, oldest first; the last one is the step under way. Pass only
-        the last one to judge a step on its own.
-    window
-        Planned duration of the last phase, as admission fixed it; the policy's maximum when None.
-    planned_units
-        Units expected by the planned end, all arms together (see ``power``); tunes the monitor, and
-        does not touch its error rate.
-    primary_alpha
-        Level that the portfolio gives this proposal; the policy's ``alpha`` when None.
-    earlier
-        By metric, how much daily effects scattered in earlier optimizations of the surface.
-    """
-    ordered = tuple(sorted(phases, key=lambda phase: naive_utc(phase.start)))
-    start = naive_utc(ordered[-1].start) if ordered else None
-    rule = policy.window
-    planned = window if window is not None else timedelta(seconds=rule.maximum_seconds)
-    metrics = (
-        PlannedMetric(
-            policy.primary.metric,
-            Role.PRIMARY,
-            policy.primary.margin if policy.primary.rule is PrimaryRule.NON_INFERIOR else 0.0,
-            policy.primary.rule,
-            policy.primary.minimum_effect,
-        ),
-        *(
-            PlannedMetric(guardrail.metric, Role.GUARDRAIL, guardrail.margin, PrimaryRule.NON_INFERIOR)
-            for guardrail in policy.guardrails
-        ),
-    )
-    treatments = tuple(variant.key for variant in proposal.variants)
-    level = policy.errors.alpha if primary_alpha is None else primary_alpha
-    return MeasurementPlan(
-        capability=policy.id,
-        optimization=proposal.optimization,
-        surface=policy.surface,
-        arms=(CONTROL, *treatments),
-        phases=ordered,
-        metrics=metrics,
-        segments=policy.segments,
-        filters=dict(policy.exposure_filters),
-        alpha=policy.errors.alpha,
-        power=policy.errors.power,
-        primary_alpha=level / max(len(treatments), 1),
-        minimum_units=rule.minimum_units,
-        minimum_end=start and start + timedelta(seconds=rule.minimum_seconds),
-        planned_end=start and start + planned,
-        looks=rule.looks,
-        planned_units=planned_units,
-        policy=policy.digest,
-        earlier=earlier or {},
-    )

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
 from belay.cells.plan import PlannedMetric
+from belay.cells.values import Value
 from belay.domain.metrics import Grain
-from belay.warehouse.look_query import Value
 
 Floats = NDArray[np.float64]
 

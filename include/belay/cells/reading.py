@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from sqlalchemy import RowMapping
-
-from belay.cells.plan import MeasurementPlan
-from belay.domain.proposal import HOLDOUT
-from belay.warehouse.events import DROP_DUPLICATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,51 +82,3 @@ class Reading:
         if not self.rows:
             return "no exposure was logged: does the product evaluate the flag, and does its log arrive?"
         return f"none of {self.rows:,} exposures counts: {'; '.join(self.sentences)}"
-
-
-def reading_of(
-    plan: MeasurementPlan,
-    rows: Sequence[RowMapping],
-    surveyed: Sequence[RowMapping],
-    outcomes: Sequence[Mapping[Any, Any]],
-    unitless: int,
-) -> Reading:
-    """Return what the statements of one look counted.
-
-    Parameters
-    ----------
-    plan
-        What was measured.
-    rows
-        Of the look itself.
-    surveyed
-        Of ``audit.survey``.
-    outcomes
-        Of ``audit.outcome_audit``, one a source.
-    unitless
-        Exposures without a unit, of ``audit.without_unit``.
-    """
-
-    def units(code: int) -> int:
-        return sum(int(row["n"]) for row in rows if row["arms"] == code)
-
-    def exposures(name: str) -> int:
-        return sum(int(row[name]) for row in surveyed)
-
-    twice = [int(audit["twice"]) for audit in outcomes if "twice" in audit]
-    return Reading(
-        rows=exposures("rows"),
-        filtered={name: exposures(f"f_{name}") for name in plan.filters if name != DROP_DUPLICATES},
-        late_exposures=exposures("late"),
-        late_outcomes=sum(int(audit["late"]) for audit in outcomes),
-        outside=exposures("outside"),
-        clock_ahead=exposures("ahead"),
-        unknown_variants=sum(
-            int(row["rows"]) for row in surveyed if row["variant"] not in (*plan.arms, HOLDOUT)
-        ),
-        without_unit=unitless,
-        duplicate_outcomes=sum(twice) if twice else None,
-        units=units(0) + units(1),
-        two_arms=units(2),
-        crossed=units(1),
-    )

@@ -42,11 +42,13 @@ def power(
     1 − β/(G+1), G guardrails, because all of them must pass together. Exit code 1 when the step cannot be
     measured within the policy's maximum; the sentence says what would help.
     """
+    from belay.cells.planning import shares_at
     from belay.domain.metrics import PrimaryRule
     from belay.domain.portfolio import SMALLEST, next_level
     from belay.domain.scope import FULL_SCOPE
     from belay.gates.earlier import earlier_dispersion
-    from belay.measurement.power import power_of, shares_at
+    from belay.measurement.power import measurability
+    from belay.warehouse.traffic import read_traffic
 
     belay = opened()
     policy = belay.policy(capability)
@@ -63,13 +65,13 @@ def power(
     arms = [f"treatment-{number}" for number in range(1, variants + 1)]
     holdout = live.holdout if live else policy.autonomy.holdout
     earlier = earlier_dispersion(belay, policy.surface) if is_there(belay.settings.ledger_url) else {}
+    traffic = read_traffic(belay.warehouse, policy, belay.data_now())
     found = {
-        at: power_of(
-            belay.warehouse,
+        at: measurability(
             policy,
             at,
             shares_at(at, arms),
-            belay.data_now(),
+            traffic,
             holdout=holdout,
             primary_alpha=each,
             earlier=earlier,

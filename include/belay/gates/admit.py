@@ -175,8 +175,10 @@ def _enough_traffic(
     A step that widens is measured at the scope now live; a first exposure is not taken where its effect
     could never be seen.
     """
-    from belay.measurement.power import power_of, shares_at
-    from belay.warehouse.freshness import WarehouseUnavailableError
+    from belay.cells.planning import shares_at
+    from belay.measurement.power import measurability
+    from belay.warehouse.errors import WarehouseUnavailableError
+    from belay.warehouse.traffic import read_traffic
 
     scope = known.scope or policy.ramp.steps[0]
     arms = [variant.key for variant in known.proposal.variants]
@@ -184,18 +186,18 @@ def _enough_traffic(
     each = (policy.errors.alpha if level is None else level) / len(arms)
     earlier = earlier_dispersion(belay, known.surface, known.id)
     try:
-        found = power_of(
-            belay.warehouse,
-            policy,
-            scope,
-            shares_at(scope, arms),
-            belay.data_now(),
-            holdout=belay.ledger.state().holdout_of(known),
-            primary_alpha=each,
-            earlier=earlier,
-        )
+        traffic = read_traffic(belay.warehouse, policy, belay.data_now())
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
         return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
+    found = measurability(
+        policy,
+        scope,
+        shares_at(scope, arms),
+        traffic,
+        holdout=belay.ledger.state().holdout_of(known),
+        primary_alpha=each,
+        earlier=earlier,
+    )
     facts = {
         "power": found.to_document(),
         "window_seconds": found.window_days * _DAY,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from belay.cells.plan import Earlier
 from belay.domain.gates import Gate
-from belay.measurement.dispersion import Earlier, earlier_of
+from belay.measurement.dispersion import earlier_of
 
 if TYPE_CHECKING:
     from belay.services import Services

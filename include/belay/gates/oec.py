@@ -27,9 +27,9 @@ def recompute_oec(belay: Services, policy: CapabilityPolicy) -> tuple[Estimate |
 
     It is read at every promotion, so its interval is the one that stays valid under looking.
     """
-    from belay.cells.cells import read_cells
-    from belay.cells.plan import holdout_plan
+    from belay.cells.planning import holdout_plan
     from belay.measurement.decision import decide_effects
+    from belay.warehouse.look import read_cells
 
     state = belay.ledger.state()
     known = state.capabilities[policy.id]

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from belay.cells.cells import Cells, read_cells
-from belay.cells.plan import MeasurementPlan, Phase, plan_for
+from belay.cells.cells import Cells
+from belay.cells.plan import Earlier, MeasurementPlan, Phase
+from belay.cells.planning import plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
 from belay.execution import in_words
-from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
 from belay.warehouse.freshness import watermark
+from belay.warehouse.look import read_cells
 
 if TYPE_CHECKING:
     from belay.services import Services

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.cells.plan import Earlier
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import GateJudged, ScopeConfirmed
 from belay.domain.gates import Gate, Verdict
@@ -19,7 +20,7 @@ from belay.domain.portfolio import SMALLEST, find, next_level, standing
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.state import OptimizationState
 from belay.gates.outcome import recorded
-from belay.measurement.dispersion import Earlier, read_earlier
+from belay.measurement.dispersion import read_earlier
 
 if TYPE_CHECKING:
     from belay.services import Services

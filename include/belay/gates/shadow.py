@@ -19,7 +19,8 @@ from belay.domain.state import CapabilityState, OptimizationState, State
 from belay.execution import RefusedError, execute
 
 if TYPE_CHECKING:
-    from belay.measurement.shadow import ChoiceLog, Shadow
+    from belay.cells.choice_log import ChoiceLog
+    from belay.measurement.shadow import Shadow
     from belay.services import Services
     from belay.warehouse.choice_log import LogPlan
 

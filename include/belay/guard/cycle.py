@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from belay.actuation.guard_presence import is_recent
 from belay.actuation.writer import confirm_served, settle_narrowings
 from belay.cells.cells import Cells
+from belay.cells.plan import Sight
 from belay.domain.actors import service
 from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
 from belay.domain.rules.due import Facts
@@ -33,7 +34,7 @@ from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor, overall_harm
 from belay.measurement.screen import Screened, screen
 from belay.oversight.demotion import apply_demotions
-from belay.warehouse.fleet import FleetReading, Sight, read_fleet
+from belay.warehouse.fleet import FleetReading, read_fleet
 from belay.warehouse.freshness import watermarks
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from belay.domain import commands as c
 from belay.domain.state import OptimizationState, Status
 from belay.guard.live import Live, sights_of
-from belay.measurement.interaction import read_interaction
+from belay.measurement.interaction import judge_interaction
+from belay.warehouse.interaction import read_groups
 
 if TYPE_CHECKING:
     from belay.services import Services
@@ -56,7 +57,7 @@ def interactions(
     found = []
     for first, later in asked:
         other_sight, later_sight = sights_of(belay, [first, later], until)
-        shown = read_interaction(belay.warehouse, other_sight, later_sight, pairs=len(pairs))
+        shown = judge_interaction(read_groups(belay.warehouse, other_sight, later_sight), len(pairs))
         if shown.found:
             title = later.policy.primary.metric.title
             sentence = (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from belay.cells.plan import Phase, plan_for
+from belay.cells.plan import Phase, Sight
+from belay.cells.planning import plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.proposal import CONTROL
@@ -15,7 +16,6 @@ from belay.domain.state import OptimizationState, State, Status
 from belay.gates.reading import live_since, shares
 from belay.measurement.dispersion import read_earlier
 from belay.oversight.active_policy import Unruled, policies_in_force
-from belay.warehouse.fleet import Sight
 
 if TYPE_CHECKING:
     from belay.services import Services

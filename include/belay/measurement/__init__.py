@@ -1,5 +1,5 @@
-"""What the data says: metrics to one GROUP BY in the warehouse, sufficient statistics to findings.
+"""What the cells say: sufficient statistics to findings.
 
-The path is legible from the names: `plan → warehouse → cells → strata → monitor, decision → document`.
-Nothing here reads a clock, keeps state or decides about scope.
+The path is legible from the names: `strata → compare → effects → monitor, decision → document`.
+Nothing here reads a warehouse or a clock, keeps state or decides about scope.
 """

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from belay.measurement.findings import to_plain
+from belay.cells.documents import to_plain
 from belay.measurement.sequences import log_e_two_sided
 from belay.measurement.tails import student_tail
 

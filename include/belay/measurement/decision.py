@@ -17,10 +17,11 @@ from enum import StrEnum
 from typing import Any
 
 from belay.cells.cells import Cells
+from belay.cells.documents import to_plain
 from belay.cells.plan import MeasurementPlan, Role
 from belay.measurement.compare import Comparison, compare
 from belay.measurement.effects import Conclusion, Effect, HarmTest, effect_of
-from belay.measurement.findings import Finding, to_plain
+from belay.measurement.findings import Finding
 from belay.measurement.monitor import SplitFinding, has_enough, segment_harm, split_of
 from belay.measurement.patterns import Novelty, Point, Reversal, novelty, over_time, reversals
 from belay.measurement.words import names

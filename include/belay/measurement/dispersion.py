@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from belay.cells.plan import Earlier
 from belay.measurement.strata import Contrast, Linear, Pieces
 from belay.measurement.tails import chi_square_tail, normal_quantile, student_quantile
 
@@ -38,25 +39,6 @@ FEW_DAYS = 2.5
 """Days of equal weight below which a dispersion cannot be measured."""
 MOST_EARLIER = 12.0
 """Draws that earlier optimizations count as at most: this one may be different from all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What daily effects were like in earlier optimizations of the same surface, on the same metric.
-
-    Attributes
-    ----------
-    between : float
-        Variance of relative daily effects beyond chance.
-    draws : float
-        How many days it counts as.
-    optimizations : int
-        How many optimizations it was seen in.
-    """
-
-    between: float
-    draws: float
-    optimizations: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 from belay.cells.cells import Segment
+from belay.cells.documents import to_plain
 from belay.cells.plan import Role
 from belay.domain.metrics import Direction, PrimaryRule
 from belay.measurement.compare import MAX_UNUSABLE, Comparison
 from belay.measurement.dispersion import Dispersion
-from belay.measurement.findings import Finding, to_plain
+from belay.measurement.findings import Finding
 from belay.measurement.words import amount, interval, relative
 
 NEARLY = 0.01

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from belay.cells.cells import Cells
+from belay.cells.documents import to_plain
 from belay.cells.plan import SRM_ALPHA, MeasurementPlan, Role
 from belay.measurement.compare import Comparison, compare
 from belay.measurement.effects import Conclusion, Effect, HarmTest, effect_of
-from belay.measurement.findings import Finding, combine, to_plain
+from belay.measurement.findings import Finding, combine
 from belay.measurement.sequences import e_benjamini_hochberg
 from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, chi_square, log_e_split
 

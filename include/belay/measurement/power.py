@@ -10,28 +10,24 @@ go without a complete change (its hold-back) are its control, and take part in a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
 
-from belay.cells.plan import spend
+from belay.cells.baseline import Baseline, Traffic
+from belay.cells.documents import to_plain
+from belay.cells.plan import Earlier, spend
+from belay.cells.planning import shares_at
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
 from belay.domain.proposal import CONTROL
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.measurement.compare import MIN_EVENTS
-from belay.measurement.dispersion import Earlier
-from belay.measurement.findings import to_plain
 from belay.measurement.tails import normal_quantile
 from belay.measurement.words import relative
-from belay.warehouse.baseline import Baseline, read_baselines
-from belay.warehouse.events import drops_duplicates
-from belay.warehouse.freshness import daily_units
 
 _DAY = 86_400.0
 _EXPONENT = 700.0
@@ -138,15 +134,6 @@ class Measurability:
         return document
 
 
-def shares_at(scope: int, treatments: Sequence[str]) -> dict[str, float]:
-    """Return the expected share of each arm at ``scope`` (basis points) among the units that take part.
-
-    Treatments share evenly. The holdout is no arm, and so has no share here.
-    """
-    treated = scope / FULL_SCOPE
-    return {CONTROL: 1.0 - treated} | {name: treated / len(treatments) for name in treatments}
-
-
 def sizings(policy: CapabilityPolicy, primary_alpha: float | None = None) -> list[Sizing]:
     """Return the tests that a decision under ``policy`` must pass."""
     power = 1.0 - (1.0 - policy.errors.power) / (len(policy.guardrails) + 1)
@@ -238,8 +225,7 @@ def measurability(
     policy: CapabilityPolicy,
     scope: int,
     shares: Mapping[str, float],
-    baselines: Mapping[str, Baseline],
-    arrivals: NDArray[np.int64],
+    traffic: Traffic,
     *,
     holdout: int = 0,
     primary_alpha: float | None = None,
@@ -255,11 +241,8 @@ def measurability(
         Scope at which the step is measured (basis points); 0 when nothing is exposed yet.
     shares
         Expected share of each arm among the units that take part, ``control`` included.
-    baselines
-        From ``read_baselines``.
-    arrivals
-        Units that came for the first time, by day since the start of a period like the window's; held out
-        units among them.
+    traffic
+        Of the policy's surface, from ``warehouse.traffic.read_traffic``.
     holdout
         Share of units that are held out (basis points).
     primary_alpha
@@ -267,6 +250,7 @@ def measurability(
     earlier
         By metric, how much daily effects scattered in earlier optimizations of the surface.
     """
+    baselines, arrivals = traffic.baselines, traffic.arrivals
     taking_part = arrivals.astype(np.float64) * (1.0 - holdout / FULL_SCOPE)
     maximum = policy.window.maximum_seconds / _DAY
     expected = units_after(maximum, taking_part)
@@ -309,10 +293,10 @@ def measurability(
     units = max([need.units_needed for need in needs] + [floor])
     days = max([need.days_needed for need in needs] + [days_until(floor, taking_part)])
     hardest = max(needs, key=lambda need: need.units_needed)
-    traffic = f"{arrivals.sum():,} units in the {len(arrivals)} days read"
+    arrived = f"{arrivals.sum():,} units in the {len(arrivals)} days read"
     if holdout:
-        traffic += f"; without the holdout's {percent(holdout)}, {taking_part.sum():,.0f} take part"
-    where = f"at {percent(scope)} of the traffic ({traffic})"
+        arrived += f"; without the holdout's {percent(holdout)}, {taking_part.sum():,.0f} take part"
+    where = f"at {percent(scope)} of the traffic ({arrived})"
     if not arrivals.sum():
         sentence = (
             f"Not measurable: there are no exposures of surface {policy.surface} in the {len(arrivals)} days "
@@ -452,47 +436,3 @@ def _suggestions(
                 f"that correlates at {math.sqrt(reduction):.2f} or more"
             )
     return tuple(said)
-
-
-def power_of(
-    engine: Engine,
-    policy: CapabilityPolicy,
-    scope: int,
-    shares: Mapping[str, float],
-    now: datetime,
-    *,
-    holdout: int = 0,
-    primary_alpha: float | None = None,
-    earlier: Mapping[str, Earlier] | None = None,
-) -> Measurability:
-    """Return whether a step can be measured, from the surface's real traffic before ``now``.
-
-    Reads a period as long as the maximum window (at least a day), because units that come back are new
-    only once. The traffic is everybody's; ``holdout`` (basis points) of it takes no part.
-
-    Raises
-    ------
-    WarehouseUnavailableError
-        When the warehouse cannot be read.
-    """
-    since = now - timedelta(seconds=max(policy.window.maximum_seconds, _DAY))
-    baselines = read_baselines(
-        engine,
-        policy.metrics,
-        policy.surface,
-        since,
-        now,
-        once=drops_duplicates(policy.exposure_filters),
-    )
-    # Days before the surface's first traffic say nothing about its pace.
-    arrivals = np.trim_zeros(daily_units(engine, policy.surface, since, now), "f")
-    return measurability(
-        policy,
-        scope,
-        shares,
-        baselines,
-        arrivals,
-        holdout=holdout,
-        primary_alpha=primary_alpha,
-        earlier=earlier,
-    )

@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
+from belay.cells.plan import Earlier
 from belay.domain.digest import canonical_json
 from belay.domain.scope import percent
-from belay.measurement.dispersion import Dispersion, Earlier
+from belay.measurement.dispersion import Dispersion
 from belay.measurement.effects import NEARLY
 from belay.measurement.words import relative as told_relative
 from belay.measurement.words import scale_of

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from belay.cells.cells import ALL
+from belay.cells.documents import to_plain
 from belay.cells.plan import MeasurementPlan
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import ReviewVerdict, Verdict
 from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.measurement.decision import ArmFindings, Findings
-from belay.measurement.findings import Finding, to_plain
+from belay.measurement.findings import Finding
 from belay.measurement.monitor import Monitoring
 from belay.measurement.words import interval, names, relative
 

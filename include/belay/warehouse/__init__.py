@@ -1,1 +1,1 @@
-"""The one door to the warehouse: connections, what there is in it, times and types read alike."""
+"""The only reader of the warehouse: connections, what there is in it, what an event is; cells come out."""

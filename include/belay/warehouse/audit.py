@@ -91,6 +91,11 @@ def without_repeats(read: Mapping[Any, Any], repeats: Mapping[Any, Any]) -> dict
     return {name: int(n) - int(repeats[name]) for name, n in read.items()} | {"twice": int(repeats["rows"])}
 
 
+def lacks(audit: Mapping[Any, Any], column: str | None) -> bool:
+    """Return whether an audit of outcomes found ``column`` without a usable value."""
+    return bool(int(audit[f"null_{column}"]) + int(audit[f"broken_{column}"]))
+
+
 def _values(plan: MeasurementPlan, source: str) -> list[str]:
     mine = [planned.metric for planned in plan.metrics if planned.metric.source == source]
     return list(dict.fromkeys(n for metric in mine for n in (metric.value, metric.denominator) if n))

@@ -1,10 +1,9 @@
-"""What the metrics look like without any optimization: the figures that power rests on."""
+"""Reads what the metrics look like without any optimization."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,38 +20,14 @@ from sqlalchemy import (
     select,
 )
 
+from belay.cells.baseline import Baseline
 from belay.cells.plan import naive_utc, whole_ms
 from belay.cells.presence import MOST_MISSING, MOST_UNUSABLE
 from belay.domain.metrics import Metric, MetricKind
-from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.connection import read_rows
+from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
 from belay.warehouse.events import Span, arrived, events_of, units_of
 from belay.warehouse.expressions import AsNumber, UnitKey, finite
-from belay.warehouse.freshness import WarehouseUnavailableError, first_line, read_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """One metric over recent traffic.
-
-    Attributes
-    ----------
-    units : int
-        Units that were read.
-    mean : float
-        Value per unit (for a ratio: Σy/Σd).
-    variance : float
-        Variance of what one unit adds to it, after CUPED where the metric has a covariate.
-    explained : float
-        Share of the variance that the covariate took off; 0 without one, or where too many units lack it.
-    problem : str
-        Why there is no mean, in words; empty where there is one, or no unit came.
-    """
-
-    units: int
-    mean: float
-    variance: float
-    explained: float = 0.0
-    problem: str = ""
 
 
 def read_baselines(

@@ -34,14 +34,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.choice_log import SUMS, ChoiceLog
 from belay.cells.plan import naive_utc
 from belay.domain.capability import ShadowRule
 from belay.domain.metrics import Metric, MetricKind
-from belay.measurement.shadow import SUMS, ChoiceLog
-from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.connection import read_rows
+from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
 from belay.warehouse.events import Span, arrived, events_of
 from belay.warehouse.expressions import EpochMs, UnitKey, finite, matches
-from belay.warehouse.freshness import WarehouseUnavailableError, first_line, read_rows
 from belay.warehouse.unit_values import DAY_MS
 
 EVENTS = ("e1", "e2", "o1", "o2")

@@ -21,25 +21,21 @@ from sqlalchemy import (
     select,
 )
 
-from belay.cells.cells import Cells, assemble, lacks, no_cells, with_strangers
-from belay.cells.plan import MeasurementPlan, whole_ms
+from belay.cells.cells import Cells, no_cells
+from belay.cells.plan import MeasurementPlan, Sight, whole_ms
 from belay.cells.reading import Reading
+from belay.cells.values import values_of_metric
 from belay.domain.metrics import Metric
-from belay.warehouse.errors import UNREADABLE
+from belay.warehouse.assemble import assemble
+from belay.warehouse.audit import lacks
+from belay.warehouse.connection import read_rows
+from belay.warehouse.errors import UNREADABLE, first_line
 from belay.warehouse.events import drops_duplicates, events_of
 from belay.warehouse.expressions import finite
-from belay.warehouse.fleet_query import (
-    LABELS,
-    Sight,
-    cells_of,
-    outcome_span,
-    parts_of,
-    repeats_of_each,
-    survey,
-)
-from belay.warehouse.freshness import first_line, read_rows
+from belay.warehouse.fleet_query import LABELS, cells_of, outcome_span, repeats_of_each, survey
 from belay.warehouse.look_query import TWO_ARMS, Ask, Combination
 from belay.warehouse.unit_values import counts_of, early_counts
+from belay.warehouse.unmatched import with_strangers
 
 CHUNK = 250
 """Optimizations that one statement reads: few enough for a warehouse's memory."""
@@ -164,7 +160,7 @@ def _watched(metrics: Sequence[Metric], audits: Mapping[str, Mapping[str, Mappin
     found = []
     for i, metric in enumerate(metrics):
         columns, read = {"y": metric.value, "d": metric.denominator}, audits[metric.source].values()
-        values = [value for value in parts_of(i, metric) if value.part != "x"]
+        values = [value for value in values_of_metric(i, metric) if value.part != "x"]
         found += [v.name for v in values if any(lacks(audit, columns[v.part]) for audit in read)]
     return found
 
@@ -235,7 +231,7 @@ def _renamed(plan: MeasurementPlan, metrics: Sequence[Metric]) -> dict[str, str]
         j = metrics.index(planned.metric)
         names[f"e_y{i}"] = f"e_y{j}"
         names |= {name: name for name in early_counts(planned.metric.source)}
-        parts = parts_of(j, planned.metric)
+        parts = values_of_metric(j, planned.metric)
         for a, value in enumerate(parts):
             names[f"k_{value.part}{i}"] = f"k_{value.name}"
             names[f"s_{value.part}{i}"] = f"s_{value.name}"

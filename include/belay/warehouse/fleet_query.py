@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import FromClause
 
-from belay.cells.plan import MeasurementPlan, naive_utc, whole_ms
-from belay.domain.metrics import Metric, MetricKind
+from belay.cells.plan import Sight, naive_utc, whole_ms
+from belay.cells.values import values_of_metric
+from belay.domain.metrics import Metric
 from belay.warehouse.events import (
     Span,
     arrived,
@@ -49,33 +49,6 @@ from belay.warehouse.unit_values import (
 LABELS = 1 << 15
 """Combinations of segment values that fit beside the arm into a packed first exposure."""
 _VALUE_PARTS = ("y", "d", "x")
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One optimization to be read: its plan, whose only phase is the scope it has now, and until when."""
-
-    plan: MeasurementPlan
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A value a unit has: a metric's numerator, denominator or covariate, under the fleet's numbering."""
-
-    metric: int
-    part: str
-
-    @property
-    def name(self) -> str:
-        """Its column name inside the statement."""
-        return f"{self.part}{self.metric}"
-
-
-def parts_of(number: int, metric: Metric) -> list[Part]:
-    """Return the values that a metric has a unit, in the order y, d, x."""
-    wanted = (True, metric.kind is MetricKind.RATIO, bool(metric.covariate))
-    return [Part(number, part) for part, asked in zip(_VALUE_PARTS, wanted, strict=True) if asked]
 
 
 def _ms(moment: datetime) -> int:
@@ -260,7 +233,9 @@ def _per_unit(
         source = source.outerjoin(units, units.c.unit == first.c.unit)
     columns = early_columns(tables)
     for i, metric in enumerate(metrics):
-        columns += value_columns(parts_of(i, metric), metric, tables[metric.source], units, ask.watched)
+        columns += value_columns(
+            values_of_metric(i, metric), metric, tables[metric.source], units, ask.watched
+        )
     after_zero = WholeDivision(first.c.packed, MAX_CODES)
     code = first.c.packed - after_zero * MAX_CODES
     arm = WholeDivision(code, LABELS)
@@ -286,7 +261,7 @@ def cells_of(
     ``ask`` is what the audit found that has to be told apart.
     """
     units = _per_unit(sights, metrics, labels, ask)
-    groups = [parts_of(i, metric) for i, metric in enumerate(metrics)]
+    groups = [values_of_metric(i, metric) for i, metric in enumerate(metrics)]
     named = [value.name for group in groups for value in group]
     shifts = (
         select(units.c.k, *(func.coalesce(func.avg(units.c[name]), 0.0).label(f"k_{name}") for name in named))

@@ -1,32 +1,17 @@
-"""The two questions that need no plan: how fresh is the data, and how much traffic is there?"""
+"""How fresh are the data of a surface?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine, func, select
 
-from belay.cells.plan import naive_utc
-from belay.warehouse.connection import DIALECTS, open_warehouse, read_rows
+from belay.warehouse.connection import read_rows
 from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
-from belay.warehouse.events import Span, arrived, events_of, rows_of
-from belay.warehouse.expressions import EpochMs, UnitKey, WholeDivision
+from belay.warehouse.events import rows_of
+from belay.warehouse.expressions import EpochMs
 from belay.warehouse.forms import naive
-from belay.warehouse.unit_values import DAY_MS
-
-__all__ = [
-    "DIALECTS",
-    "WarehouseUnavailableError",
-    "daily_units",
-    "first_line",
-    "open_warehouse",
-    "read_rows",
-    "watermark",
-    "watermarks",
-]
 
 FRESH = timedelta(hours=2)
 """How old an event may be when it arrives to prove that the stream is alive."""
@@ -81,43 +66,3 @@ def watermarks(
         s: min(found[s] for found in newest) if all(s in found for found in newest) else None
         for s in surfaces
     }
-
-
-def daily_units(engine: Engine, surface: str, since: datetime, until: datetime) -> NDArray[np.int64]:
-    """Return how many units came to ``surface`` for the first time on each day since ``since``.
-
-    Days are periods of 24 hours from ``since``; the sum is the number of distinct units. Units are
-    counted in the outcomes, which are logged whether or not an optimization is live.
-
-    Raises
-    ------
-    WarehouseUnavailableError
-        When the warehouse cannot be read.
-    """
-    since, until = naive_utc(since), naive_utc(until)
-    days = max(-((since - until) // timedelta(days=1)), 0)
-    outcomes = events_of("outcomes", (), Span((surface,), since, until), once=False)
-    started = _ms(since)
-    first = (
-        select(func.min(EpochMs(outcomes.c.event_time)).label("first"))
-        .where(*arrived(outcomes, until), outcomes.c.unit_id.is_not(None))
-        .group_by(UnitKey(outcomes.c.unit_id))
-        .subquery()
-    )
-    # The day is computed in a subquery: Postgres does not see that two bound parameters are the same.
-    by_day = select(WholeDivision(first.c.first - started, DAY_MS).label("day")).subquery()
-    statement = select(by_day.c.day, func.count().label("units")).group_by(by_day.c.day)
-    counts = np.zeros(days, dtype=np.int64)
-    try:
-        with engine.connect() as connection:
-            for row in read_rows(connection, statement):
-                counts[int(row["day"])] = row["units"]
-    except UNREADABLE as error:
-        raise WarehouseUnavailableError(
-            f"traffic of {surface} cannot be read: {first_line(error)}"
-        ) from error
-    return counts
-
-
-def _ms(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - naive UTC, as stored

@@ -40,7 +40,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import FromClause
 
 from belay.cells.plan import MeasurementPlan, naive_utc
-from belay.domain.metrics import Grain, Metric, MetricKind
+from belay.cells.values import sources_of, values_of
+from belay.domain.metrics import Grain, Metric
 from belay.warehouse.events import (
     Span,
     arrived,
@@ -82,29 +83,6 @@ def _ms(moment: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One value per unit: a metric's numerator (``y``), denominator (``d``) or covariate (``x``)."""
-
-    metric: int
-    part: str
-
-    @property
-    def name(self) -> str:
-        """Its column name inside the statement."""
-        return f"{self.part}{self.metric}"
-
-
-def values_of(plan: MeasurementPlan) -> list[list[Value]]:
-    """Return the values of every metric, in the order y, d, x."""
-    return [
-        [Value(i, "y")]
-        + ([Value(i, "d")] if planned.metric.kind is MetricKind.RATIO else [])
-        + ([Value(i, "x")] if planned.metric.covariate else [])
-        for i, planned in enumerate(plan.metrics)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """What a look has to tell apart, as the audit of its outcomes found.
 
@@ -121,11 +99,6 @@ class Ask:
 
 
 NOTHING = Ask()
-
-
-def sources_of(plan: MeasurementPlan) -> list[str]:
-    """Return the tables of outcomes that the plan reads."""
-    return list(dict.fromkeys(planned.metric.source for planned in plan.metrics))
 
 
 def span_of(plan: MeasurementPlan, until: datetime) -> Span:

@@ -9,32 +9,17 @@ that are there, which leaves the unit's value as it was.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, literal
 from sqlalchemy.sql.selectable import FromClause
 
+from belay.cells.values import Value
 from belay.domain.metrics import Grain, Metric, MetricKind
 from belay.warehouse.expressions import AsNumber, Tiny, WholeDivision, finite
 
 DAY_MS = 86_400_000
 _HAPPENS = frozenset({MetricKind.PROPORTION, MetricKind.RARE_COUNT})
-
-
-class Named(Protocol):
-    """A value of a unit: a metric's numerator (``y``), denominator (``d``) or covariate (``x``)."""
-
-    @property
-    def metric(self) -> int:
-        """The metric's number in the statement."""
-
-    @property
-    def part(self) -> str:
-        """Which of the metric's values."""
-
-    @property
-    def name(self) -> str:
-        """Its column in the statement."""
 
 
 def outcome_columns(
@@ -81,7 +66,7 @@ def outcome_columns(
 
 
 def value_columns(
-    values: Sequence[Named],
+    values: Sequence[Value],
     metric: Metric,
     outcomes: FromClause,
     units: FromClause | None,
@@ -122,7 +107,7 @@ EARLY = ("before", "after")
 def cell_columns(
     units: FromClause,
     shifts: FromClause,
-    groups: Sequence[Sequence[Named]],
+    groups: Sequence[Sequence[Value]],
     sources: Collection[str],
     watched: Collection[str],
 ) -> list[ColumnElement[Any]]:

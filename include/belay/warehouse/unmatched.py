@@ -6,10 +6,12 @@ every unit is zero. That is told as what it is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, FromClause, String, and_, case, cast, func, select
 
+from belay.cells.cells import Cells, MetricCells, no_cells
 from belay.cells.plan import MeasurementPlan
 from belay.warehouse.connection import read_rows
 from belay.warehouse.events import Span, events_of, exposures_of
@@ -17,6 +19,27 @@ from belay.warehouse.expressions import UnitKey
 
 ENOUGH = 100
 """Units on both sides from which none that meets is no accident of a young window."""
+
+
+def with_strangers(connection: Connection, plan: MeasurementPlan, cells: Cells) -> Cells:
+    """Return ``cells`` with a note of each table of outcomes whose units never meet the exposed ones.
+
+    Where that is so of all of them, and there are many units on both sides, nothing was measured: then it
+    is the cells' ``problem``.
+    """
+    if cells.problem is not None:
+        return cells
+    sources: dict[str, list[MetricCells]] = {}
+    for planned in plan.metrics:
+        sources.setdefault(planned.metric.source, []).append(cells.metrics[planned.metric.id])
+    silent = [name for name, of in sources.items() if all(m.rows and not m.events.any() for m in of)]
+    found = [told for name in silent if (told := strangers(connection, plan, cells.until, name)) is not None]
+    if not found:
+        return cells
+    reading = replace(cells.reading, strangers=tuple(sentence for sentence, _ in found))
+    if len(found) == len(sources) and all(many for _, many in found):
+        return no_cells(plan, cells.until, found[0][0], reading)
+    return replace(cells, reading=reading)
 
 
 def strangers(

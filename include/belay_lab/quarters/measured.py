@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
-from belay.cells.plan import EXPOSED, MeasurementPlan, Phase, holdout_plan, plan_for
+from belay.cells.plan import EXPOSED, Earlier, MeasurementPlan, Phase
+from belay.cells.planning import holdout_plan, plan_for
 from belay.cells.reading import Reading
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE
 from belay.measurement.decision import Findings, decide_effects
-from belay.measurement.dispersion import Earlier
 from belay.measurement.monitor import Monitoring, monitor
 
 Counts = NDArray[np.int64]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from belay.cells.documents import to_plain
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import CapabilityPolicy
@@ -24,7 +25,6 @@ from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, Status
 from belay.gates.promotion import next_stage
 from belay.measurement.dispersion import earlier_of
-from belay.measurement.findings import to_plain
 from belay.review.verdict import verdict_of
 from belay_lab.quarters.agents import CONVERSION, AgentKind, Change, propose
 from belay_lab.quarters.measured import DAY, Counts, Traffic, Window, overall
