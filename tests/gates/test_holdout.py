@@ -7,7 +7,6 @@ import yaml
 from tests.gates.test_promotion import expose
 from tests.gates.test_promotion import write as promotable
 
-from belay.cells import cells
 from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
@@ -17,6 +16,7 @@ from belay.gates.promotion import admit_promotion, judge_quality, judge_the_reco
 from belay.gates.quality import check_data
 from belay.gates.reading import logged_shares, shares
 from belay.oversight.active_policy import adopt_policy
+from belay.warehouse import look
 
 NAME = "checkout_wording"
 HELD = 1500
@@ -147,7 +147,7 @@ def test_an_earlier_reading_is_not_known_to_hold_where_none_can_be_had_today(wor
     def gone(*_args, **_options):
         raise OSError("the warehouse is gone")
 
-    monkeypatch.setattr(cells, "read_cells", gone)
+    monkeypatch.setattr(look, "read_cells", gone)
     admit_promotion(world.belay, NAME, "run-1", asked_by="priya")
     judge_quality(world.belay, NAME, "run-1")
     judged = judge_the_record(world.belay, NAME, "run-1")
