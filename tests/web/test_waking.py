@@ -13,11 +13,12 @@ from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
 
 from belay.domain.events import Choice
 from belay.oversight import people
+from belay.gates.answers import airflow_run
 from belay.web.waking import Waker
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from airflow.models.dagrun import DagRun
@@ -26,9 +27,10 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from fastapi import HTTPException
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from belay.gates.answers import LOOK
+from belay.web.waiting import runs_that_wait
 from belay.web.waking import look_again
 
 initdb()
@@ -46,7 +48,8 @@ assert refused() == 404
 name = uuid4()
 names = dict(zip(("dag_id", "run_id", "task_id"), TASK), map_index=-1)
 row = dict(names, id=name, try_number=1, max_tries=0, pool="p", pool_slots=1, queue="q", priority_weight=1,
-           state="awaiting_input", next_method="execute_complete", span_status="none")
+           state="awaiting_input", updated_at=datetime.now(UTC) - timedelta(seconds=9),
+           next_method="execute_complete", span_status="none")
 run = dict(dag_id=TASK[0], run_id=TASK[1], run_type="manual", state="running", run_after=datetime.now(UTC))
 page = dict(ti_id=name, options=["Approve", LOOK], subject="may it?", body="fine", multiple=False, params={})
 with create_session() as session:
@@ -54,7 +57,10 @@ with create_session() as session:
     session.execute(insert(DagRun.__table__).values(run))
     session.execute(insert(TaskInstance.__table__).values(row))
     session.execute(insert(HITLDetail.__table__).values(page))
+assert runs_that_wait("approval") == [TASK[:2]]
+assert runs_that_wait("widen") == []
 look_again(*TASK[:2])
+assert runs_that_wait("approval") == []
 with create_session() as session:
     state, event = session.execute(select(TaskInstance.state, TaskInstance.next_kwargs)).one()
     said = session.execute(select(HITLDetail.chosen_options, HITLDetail.responded_by)).one()
@@ -63,6 +69,9 @@ assert said[0] == [LOOK]
 assert said[1]["id"] == "belay", said[1]
 assert LOOK in str(event), event
 assert refused() == 409
+with create_session() as session:
+    session.execute(update(TaskInstance).values(state="awaiting_input"))
+assert runs_that_wait("approval") == [], "it has only just been parked"
 """
 
 
@@ -79,26 +88,71 @@ def test_airflow_resumes_a_parked_task_and_refuses_what_does_not_wait(tmp_path: 
     assert ran.returncode == 0, ran.stderr[-3000:]
 
 
+class Parked:
+    """The runs that wait in Airflow, and those that were woken."""
+
+    def __init__(self) -> None:
+        self.runs, self.woken, self.changed = [], [], threading.Semaphore(0)
+
+    def __call__(self, task):
+        assert task == "approval"
+        return list(self.runs)
+
+    def wake(self, _belay, request):
+        self.woken.append(request.id)
+        self.changed.release()
+
+
 @pytest.fixture
-def woken():
-    return []
+def parked() -> Parked:
+    return Parked()
 
 
-def test_what_is_settled_is_woken_once_whatever_the_channel(belay, woken) -> None:  # noqa: F811
-    done = threading.Event()
+def answered(services):
+    request = ask(services)
+    run = airflow_run(services.ledger.state(), request)
+    nora = services.roster().person("nora")
+    people.vote(services, request.id, Choice.APPROVE, person=nora, reason="fine", via="cli")
+    return request, run
 
-    def wake(_belay, request):
-        woken.append(request.id)
-        done.set()
 
-    waker, request = Waker(belay, wake), ask(belay)
-    assert waker.look() == [], "what was there before is only remembered"
+def test_a_run_is_woken_once_its_request_is_settled(belay, parked) -> None:  # noqa: F811
+    waker, request = Waker(belay, parked.wake, parked), ask(belay)
+    parked.runs = [airflow_run(belay.ledger.state(), request), ("rollout__others", "others__step1")]
+    assert waker.look() == [], "it is open"
     nora = belay.roster().person("nora")
     people.vote(belay, request.id, Choice.APPROVE, person=nora, reason="fine", via="cli")
     assert waker.look() == [request.id]
-    assert done.wait(10)
+    assert parked.changed.acquire(timeout=10)
+    assert waker.look() == [], "it has been woken a moment ago"
+    assert parked.woken == [request.id]
+
+
+def test_an_answer_before_the_first_look_wakes_too(belay, parked) -> None:  # noqa: F811
+    request, run = answered(belay)
+    parked.runs = [run]
+    assert Waker(belay, parked.wake, parked).look() == [request.id]
+
+
+def test_an_answer_between_two_looks_and_before_parking_wakes_once_it_is_parked(belay, parked) -> None:  # noqa: F811
+    waker = Waker(belay, parked.wake, parked)
     assert waker.look() == []
-    assert woken == [request.id]
+    request, run = answered(belay)
+    assert waker.look() == [], "it is on its way to be parked"
+    parked.runs = [run]
+    assert waker.look() == [request.id]
+
+
+def test_a_run_that_was_woken_in_vain_is_woken_again(belay, parked, monkeypatch) -> None:  # noqa: F811
+    request, run = answered(belay)
+    parked.runs, now = [run], [100.0]
+    monkeypatch.setattr("belay.web.waking.time.monotonic", lambda: now[0])
+    waker = Waker(belay, parked.wake, parked)
+    assert waker.look() == [request.id]
+    now[0] += 29
+    assert waker.look() == []
+    now[0] += 2
+    assert waker.look() == [request.id]
 
 
 def test_no_ledger_is_made_by_looking(tmp_path) -> None:
@@ -106,5 +160,5 @@ def test_no_ledger_is_made_by_looking(tmp_path) -> None:
     from belay.settings import Settings
 
     nothing = Services(Settings.from_env({"BELAY_HOME": str(tmp_path / "none")}))
-    assert Waker(nothing).look() == []
+    assert Waker(nothing, parked=lambda _: [("rollout__wording", "opt__step1")]).look() == []
     assert not (tmp_path / "none").exists()

@@ -17,6 +17,7 @@ from belay.present.progress import SO_FAR
 SETTLES = timedelta(seconds=3)
 """How long a task must have been parked. On an idle machine a second was always enough."""
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.25
+_WAITS = "awaiting_input"
 _ON_ITS_WAY = frozenset({"scheduled", "queued", "running", "up_for_retry", "up_for_reschedule", "restarting"})
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def seconds_left(state: str | None, since: datetime | None, now: datetime) -> fl
     """
     if state in _ON_ITS_WAY:
         return _PAUSE_SECONDS
-    if state != "awaiting_input" or since is None:
+    if state != _WAITS or since is None:
         return 0.0
     left = (SETTLES - (now - since)).total_seconds()
     return min(max(left, 0.0), SETTLES.total_seconds())  # a clock that went back is no reason to wait longer
@@ -67,6 +68,21 @@ def _look(dag: str, run: str, task: str) -> tuple[str | None, datetime | None]:
     with create_session() as session:
         found = session.execute(wanted).first()
     return (None, None) if found is None else (found.state, found.updated_at)
+
+
+def runs_that_wait(task: str) -> list[tuple[str, str]]:
+    """Return the DAG and the run of every ``task`` that waits for an answer and can be woken without harm."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    wanted = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.updated_at).where(
+        TaskInstance.state == _WAITS, TaskInstance.task_id == task
+    )
+    with create_session() as session:
+        found = session.execute(wanted).all()
+    now = datetime.now(UTC)
+    return [(dag, run) for dag, run, since in found if seconds_left(_WAITS, since, now) <= 0]
 
 
 def show_progress(dag: str, run: str, task: str, line: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 from fastapi import HTTPException
 from sqlalchemy.exc import SQLAlchemyError
 
-from belay.domain.state import RequestState
+from belay.domain.state import RequestState, RequestStatus
 from belay.gates.answers import LOOK, airflow_run
 from belay.ledger.opening import has_begun
-from belay.web.waiting import until_settled
+from belay.web.waiting import runs_that_wait, until_settled
 
 if TYPE_CHECKING:
     from belay.services import Services
 
 _TASK = "approval"
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS, _AGAIN_SECONDS = 2.0, 30.0
 _AT_ONCE = 4
 _log = logging.getLogger(__name__)
 
@@ -90,30 +90,55 @@ def look_again(dag: str, run: str) -> None:
 
 
 class Waker:
-    """Watches the ledger for requests that are settled, and wakes their runs."""
+    """Watches the runs that wait, and wakes those whose request is settled.
+
+    It goes by what waits now, and not by what it saw happen: what was answered before it started, before its
+    run was parked, or between two looks is woken all the same.
+
+    Parameters
+    ----------
+    wake
+        Wakes the run of a request; its second argument.
+    parked
+        Returns the DAG and the run of every approval that waits and can be woken.
+    """
 
     def __init__(
-        self, belay: Services, wake: Callable[[Services, RequestState], object] = wake_in_process
+        self,
+        belay: Services,
+        wake: Callable[[Services, RequestState], object] = wake_in_process,
+        parked: Callable[[str], Iterable[tuple[str, str]]] = runs_that_wait,
     ) -> None:
-        self._belay, self._wake = belay, wake
+        self._belay, self._wake, self._parked = belay, wake, parked
         self._head: object = None
-        self._open = frozenset[str]()
+        self._settled: dict[tuple[str, str] | None, RequestState] = {}
+        self._tried: dict[tuple[str, str], float] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="belay-wake")
 
     def look(self) -> list[str]:
-        """Wake the runs of what was settled since the last look; return the names of those requests."""
-        if not has_begun(self._belay.settings.ledger_url):
+        """Wake the runs that wait for what is settled; return the names of those requests.
+
+        A run that still waits half a minute after it was woken is woken again.
+        """
+        parked = set(self._parked(_TASK))
+        self._tried = {run: at for run, at in self._tried.items() if run in parked}
+        if not parked or not has_begun(self._belay.settings.ledger_url):
             return []
+        settled, now = self._settled_requests(), time.monotonic()
+        due = [run for run in sorted(parked & settled.keys()) if now >= self._tried.get(run, now)]
+        for run in due:
+            self._tried[run] = now + _AGAIN_SECONDS
+            self._pool.submit(self._woken, settled[run])
+        return [settled[run].id for run in due]
+
+    def _settled_requests(self) -> dict[tuple[str, str] | None, RequestState]:
+        """Return the requests that wait for nobody any more, by the run that asked."""
         head = self._belay.ledger.head()
-        if head == self._head:
-            return []
-        state = self._belay.ledger.state()
-        still_open = frozenset(request.id for request in state.open_requests())
-        settled = sorted(name for name in self._open - still_open if name in state.requests)
-        self._head, self._open = head, still_open
-        for name in settled:
-            self._pool.submit(self._woken, state.requests[name])
-        return settled
+        if head != self._head:
+            state = self._belay.ledger.state()
+            closed = [r for r in state.requests.values() if r.status is not RequestStatus.OPEN]
+            self._head, self._settled = head, {airflow_run(state, request): request for request in closed}
+        return self._settled
 
     def _woken(self, request: RequestState) -> None:
         try:
