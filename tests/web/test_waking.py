@@ -12,8 +12,8 @@ import pytest
 from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
 
 from belay.domain.events import Choice
-from belay.oversight import people
 from belay.gates.answers import airflow_run
+from belay.oversight import people
 from belay.web.waking import Waker
 
 ROOT = Path(__file__).parents[2]
