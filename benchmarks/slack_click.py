@@ -41,11 +41,11 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param
 
 from belay.orchestration import approval
-from belay.orchestration.names import dag_id
+from belay.domain.run import ROLLOUT, Run
 
 Sensor = getattr(approval, "SlackApprovalSensor", None) or approval.ApprovalSensor
 form = {"optimization": Param("", type="string")}
-with DAG(dag_id("checkout_wording"), schedule=None, max_active_runs=1000, params=form):
+with DAG(ROLLOUT + "checkout_wording", schedule=None, max_active_runs=1000, params=form):
     PythonOperator(task_id="admit", python_callable=lambda: {"step": 1}) >> Sensor(
         task_id="approval", recheck=timedelta(minutes=5), retries=3, retry_delay=timedelta(seconds=2)
     )
@@ -200,16 +200,17 @@ def _ask(belay: Any, count: int) -> list[str]:
 
 def _park(client: Any, names: list[str]) -> None:
     """Start a run for each, and wait until all of them wait for people."""
+    from belay.domain.run import Run
     from belay.orchestration.client import AirflowUnavailableError
 
     for name in names:
         for _ in range(120):
             with contextlib.suppress(AirflowUnavailableError):  # the DAG was not read yet
-                client.start(CAPABILITY, name, f"{name}__step1")
+                client.start(Run.of_step(CAPABILITY, name, 1), {"optimization": name})
                 break
             time.sleep(1)
     for name in names:
-        _until(f"{name} waits", lambda name=name: client.waits(CAPABILITY, f"{name}__step1"))
+        _until(f"{name} waits", lambda name=name: client.waits(Run.of_step(CAPABILITY, name, 1)))
 
 
 def _answer(

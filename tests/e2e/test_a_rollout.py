@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from belay.domain.events import ScopeConfirmed, VoteCast, WideningIntended
+from belay.domain.run import Run
 from belay.domain.state import Status
 from belay.ledger.verify import verify
 
@@ -63,7 +64,10 @@ def climbed(world):
     run = world.optimization(NAME).step.run
     world.until(
         "the task waits for people",
-        lambda: world.client().task_states("checkout_wording", run).get("approval") == "awaiting_input",
+        lambda: (
+            world.client().task_states(Run("rollout__checkout_wording", run)).get("approval")
+            == "awaiting_input"
+        ),
     )
     seen["pending page"] = world.call(
         "nora", "GET", "/api/v2/dags/~/dagRuns/~/hitlDetails?response_received=false&state=awaiting_input"
@@ -140,15 +144,17 @@ def test_success_marked_by_hand_widens_nothing(climbed, world):
     run = f"{name}__step1"
     world.until(
         "it waits for people",
-        lambda: client.task_states("checkout_wording", run).get("approval") == "awaiting_input",
+        lambda: client.task_states(Run("rollout__checkout_wording", run)).get("approval") == "awaiting_input",
     )
     path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/approval"
     world.call("admin", "PATCH", path, {"new_state": "success"}).raise_for_status()
     world.until(
         "widening was tried",
-        lambda: client.task_states("checkout_wording", run).get("widen") in {"failed", "success"},
+        lambda: (
+            client.task_states(Run("rollout__checkout_wording", run)).get("widen") in {"failed", "success"}
+        ),
     )
-    assert client.task_states("checkout_wording", run)["widen"] == "failed"
+    assert client.task_states(Run("rollout__checkout_wording", run))["widen"] == "failed"
     assert world.served(name) == 0
     refused = [e for e in world.belay.ledger.entries() if e.kind == "command.refused"]
     assert any("no-grant" in e.body or "gates" in e.body for e in refused)

@@ -28,6 +28,7 @@ from belay.domain.actors import agent, service
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
+from belay.domain.run import ROLLOUT, Run
 from belay.domain.state import Status
 from belay.guard.live import everything_live, sights_of
 from belay.ledger.verify import verify
@@ -146,8 +147,8 @@ def bring_into_states(world: World) -> None:
     """Start the runs, and put each rollout where its name says."""
     client = world.client()
     for state in ("window", "approval", "paused", "broken"):
-        client.unpause(state)
-        client.start(state, f"{state}-change", f"{state}-change__step2")
+        client.unpause(ROLLOUT + state)
+        client.start(Run.of_step(state, f"{state}-change", 2), {"optimization": f"{state}-change"})
     for state, task, where in (
         ("window", "window", "deferred"),
         ("paused", "window", "deferred"),
@@ -156,7 +157,7 @@ def bring_into_states(world: World) -> None:
     ):
         world.until(
             f"{state} is {where}",
-            lambda s=state, t=task, w=where: client.task_states(s, f"{s}-change__step2").get(t) == w,
+            lambda s=state, t=task, w=where: client.task_states(Run.of_step(s, f"{s}-change", 2)).get(t) == w,
         )
     world.until("who waits holds no worker slot", lambda: slots(world) == (0, 0))
     path = "/api/v2/dags/rollout__paused"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from belay.domain.events import LeaseRenewed, PromotionStarted, StageDemoted, StagePromoted
+from belay.domain.run import Run
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
 from belay.ledger.verify import verify
@@ -40,7 +41,7 @@ def waiting(world, run: str):
     """Return the open request of a promotion, once its task waits for people."""
     promotion = known(world).promotion
     request = world.belay.ledger.state().requests.get(promotion.request or "") if promotion else None
-    states = world.client().task_states(NAME, run, dag=PROMOTION)
+    states = world.client().task_states(Run(PROMOTION, run))
     return request if states.get("approval") == "awaiting_input" else None
 
 
@@ -122,7 +123,7 @@ def test_harm_during_the_next_promotion_takes_the_stage_and_the_question(promote
     assert answer(world, "omar", "second").status_code == 403, "what they were shown does not hold any more"
     world.until(
         "the run ends without promoting",
-        lambda: world.client().task_states(NAME, "second", dag=PROMOTION).get("approval") == "failed",
+        lambda: world.client().task_states(Run(PROMOTION, "second")).get("approval") == "failed",
     )
     assert known(world).stage == "suggest"
     assert not [e for e in world.belay.ledger.history() if isinstance(e.event, LeaseRenewed)]

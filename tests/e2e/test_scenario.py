@@ -30,12 +30,12 @@ from belay.domain.events import (
 )
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.record import record_of
+from belay.domain.run import Run
 from belay.domain.state import Status
 from belay.explain.explain import explain
 from belay.ledger.narrate import narrate
 from belay.ledger.verify import verify
 from belay.local.policies import hasten
-from belay.orchestration.names import promotion_run
 from belay_lab.quarters.agents import CONVERSION, KINDS, TICKETS, Change, propose
 from belay_lab.shop.scenario import Scenario
 from belay_lab.shop.simulate import Storefront
@@ -188,7 +188,7 @@ class AtWork:
     def told(self, run: str, gate: PromotionGate) -> Any:
         """Return what a gate of a promotion said, once it has."""
         promotion = self.capability.promotion
-        known = promotion is not None and promotion.run == promotion_run(CAPABILITY, run)
+        known = promotion is not None and promotion.run == Run(PROMOTION, run).name
         return promotion.gates.get(gate) if known else None
 
     def tell(self) -> None:

@@ -11,6 +11,7 @@ from tests.support.block_kit import faults
 from tests.support.world import SECRET, slack_id
 
 from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.run import Run
 from belay.domain.state import RequestStatus, Status
 from belay.ledger.verify import verify
 from belay.slack.message import APPROVE
@@ -18,7 +19,7 @@ from belay.slack.message import APPROVE
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 NAME, CAPABILITY = "checkout-in-slack", "checkout_hints"
-DAG, RUN = f"rollout__{CAPABILITY}", f"{NAME}__step1"
+RUN = Run.of_step(CAPABILITY, NAME, 1)
 PROPOSAL = {
     "optimization": NAME,
     "title": "A calmer hint",
@@ -38,11 +39,11 @@ def loop(world, slack):
     seen, desk, ask = {}, Desk(world), Asked(world, slack, NAME)
     desk.start()
     try:
-        body = {"dag_run_id": RUN, "logical_date": None, "conf": PROPOSAL}
-        world.trigger(DAG, body)
+        body = {"dag_run_id": RUN.run_id, "logical_date": None, "conf": PROPOSAL}
+        world.trigger(RUN.dag, body)
         world.until("it is asked", ask.request)
         seen["asked"] = world.until("it is posted", ask.message)
-        world.until("the task waits", lambda: world.client().waits(CAPABILITY, RUN))
+        world.until("the task waits", lambda: world.client().waits(RUN))
         world.until("the socket is connected", lambda: slack.state()["connected"])
         slack.click(TIMO, APPROVE, seen["asked"]["ts"])
         seen["told"] = world.until("timo is told", slack.told)

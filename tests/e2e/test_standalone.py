@@ -17,6 +17,7 @@ from tests.support.slack import Slack
 from tests.support.world import SECRET, World, policies_in, running, slack_id
 
 from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.run import Run
 from belay.domain.state import RequestStatus
 from belay.ledger.verify import verify
 from belay.local.background import Background
@@ -86,7 +87,9 @@ def test_the_whole_loop_through_slack(standalone: World, slack: Slack) -> None:
     try:
         run = proposed(standalone, name, "checkout_hints", tags=["brand"])  # brand: people approve each step
         posted = standalone.until("it is posted", asked.message)
-        standalone.until("the task waits", lambda: standalone.client().waits("checkout_hints", run))
+        standalone.until(
+            "the task waits", lambda: standalone.client().waits(Run("rollout__checkout_hints", run))
+        )
         standalone.until("the socket is connected", lambda: slack.state()["connected"])
         asked.approve(slack_id("nora"), "calm is good")
         standalone.until("the tally", lambda: asked.shows("1 of 2 approvals"))

@@ -8,12 +8,13 @@ import pytest
 from tests.support.world import policies_in, running
 
 from belay.domain.events import Choice
+from belay.domain.run import Run
 from belay.oversight import people
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long]
 
 NAME, CAPABILITY = "checkout-woken", "checkout_hints"
-RUN = f"{NAME}__step1"
+RUN = Run.of_step(CAPABILITY, NAME, 1)
 PROPOSAL = {
     "optimization": NAME,
     "title": "A calmer hint",
@@ -34,7 +35,7 @@ def test_it_is_woken_by_the_plugin(tmp_path):
         "BELAY_APPROVAL_RECHECK_SECONDS": str(RECHECK),
     }
     with running(tmp_path, **settings) as world:
-        world.trigger(f"rollout__{CAPABILITY}", {"dag_run_id": RUN, "logical_date": None, "conf": PROPOSAL})
+        world.trigger(RUN.dag, {"dag_run_id": RUN.run_id, "logical_date": None, "conf": PROPOSAL})
 
         def request():
             known = world.optimization(NAME)
@@ -42,15 +43,13 @@ def test_it_is_woken_by_the_plugin(tmp_path):
 
         name = world.until("it is asked", request)
         client = world.client()
-        world.until("the task waits", lambda: client.waits(CAPABILITY, RUN))
+        world.until("the task waits", lambda: client.waits(RUN))
         nora = world.belay.roster().person("nora")
         people.vote(world.belay, name, Choice.REJECT, person=nora, reason="not now", via="cli")
         answered = time.monotonic()
         ended = ("skipped", "failed", "success")
-        world.until(
-            "the task has ended", lambda: client.task_states(CAPABILITY, RUN).get("approval") in ended
-        )
+        world.until("the task has ended", lambda: client.task_states(RUN).get("approval") in ended)
         took = time.monotonic() - answered
         print(f"the approval ended {took:.1f} s after the answer, its recheck is {RECHECK} s")
-        assert client.task_states(CAPABILITY, RUN)["approval"] == "skipped"
+        assert client.task_states(RUN)["approval"] == "skipped"
         assert took < RECHECK / 4

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from belay.domain.run import Run
+
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.slow]
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -107,7 +109,7 @@ def test_a_person_answers_on_required_actions(page, world):
     }
     body = {"dag_run_id": run, "logical_date": None, "conf": proposal}
     world.trigger(dag, body)
-    world.until("it waits for people", lambda: world.client().waits("checkout_wording", run))
+    world.until("it waits for people", lambda: world.client().waits(Run("rollout__checkout_wording", run)))
     task = f"{dag}/dagRuns/{run}/taskInstances/approval/-1/hitlDetails"
     stale = {"chosen_options": ["Approve"], "params_input": {"reason": "seen", "shown": "0" * 64}}
     refused = world.call("nora", "PATCH", f"/api/v2/dags/{task}", stale)

@@ -10,6 +10,7 @@ import pytest
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
+from belay.domain.run import Run
 from belay.domain.state import Status
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
@@ -21,7 +22,7 @@ from belay.services import Services
 from belay.settings import Settings
 
 PACKAGED = Path(__file__).resolve().parents[2] / "include" / "capabilities"
-NAME, RUN = "delivery-date", "delivery-date__step1"
+NAME, RUN = "delivery-date", Run("rollout__checkout_wording", "delivery-date__step1")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def belay(tmp_path):
         "tags": ["brand"],
     }
     propose(belay, parse_proposal(document))
-    execute(belay, c.StartStep(NAME, RUN, belay.policy("checkout_wording")), by="admit")
+    execute(belay, c.StartStep(NAME, RUN.name, belay.policy("checkout_wording")), by="admit")
     for gate in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
         evidence = belay.ledger.put_evidence({"kind": str(gate)})
         execute(belay, c.JudgeGate(NAME, 1, gate, Verdict.PASS, "no harm", evidence), by=str(gate))
@@ -94,4 +95,4 @@ def test_who_has_no_right_is_told_so(belay, user, rule):
 
 def test_a_run_that_asks_nobody_takes_no_answer(belay):
     with pytest.raises(RefusedError, match="asks nobody"):
-        record_answer(belay, "another-run", AirflowUser("nora"), APPROVE, "looks right")
+        record_answer(belay, RUN._replace(run_id="another-run"), AirflowUser("nora"), APPROVE, "looks right")

@@ -21,6 +21,7 @@ from belay.domain import commands as c
 from belay.domain.events import Choice, CommandRefused, OversightGranted, RequestClosed, VoteCast
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
+from belay.domain.run import Run
 from belay.domain.state import RequestStatus
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
@@ -94,7 +95,7 @@ def required_actions(person: str, option: str) -> Click:
     """A click on Airflow's page."""
 
     def click(belay: Services, name: str) -> None:
-        record_answer(belay, f"{name}__step1", AirflowUser(person), option, "read it")
+        record_answer(belay, Run.of_step("checkout_wording", name, 1), AirflowUser(person), option, "read it")
 
     return click
 

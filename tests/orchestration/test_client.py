@@ -8,9 +8,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from belay.domain.run import Run
 from belay.local.airflow import free_port
 from belay.orchestration import client as room
 from belay.orchestration.client import AirflowClient, AirflowUnavailableError, NotAskedError
+
+RUN = Run("rollout__wording", "opt__step1")
 
 
 class Airflow:
@@ -68,7 +71,7 @@ def quick(monkeypatch):
 
 
 def answer(airflow):
-    AirflowClient(airflow.url, "nora", "p").answer("wording", "opt__step1", "Approve", "fine", "d1")
+    AirflowClient(airflow.url, "nora", "p").answer(RUN, "Approve", reason="fine", shown="d1")
 
 
 def test_it_waits_while_the_task_looks_at_the_ledger():
@@ -101,9 +104,9 @@ def test_a_second_answer_is_told_that_it_is_late():
 def test_a_session_that_has_ended_is_opened_again():
     with Airflow("awaiting_input") as airflow:
         client = AirflowClient(airflow.url, "nora", "secret")
-        assert client.waits("checkout_wording", "run")
+        assert client.waits(RUN)
         airflow.expired = "Bearer t1"
-        assert client.waits("checkout_wording", "run")
+        assert client.waits(RUN)
         assert airflow.logins == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,3 +87,13 @@ def test_a_question_about_a_stage_is_answered_on_the_board(
 def test_a_run_leads_to_the_capability(browse: Browse, promoting: Any) -> None:
     answer = browse().get(f"/run/promotion__{NAME}:manual__1", follow_redirects=False)
     assert answer.headers["location"] == f"../capability/{NAME}"
+
+
+def test_the_review_button_of_a_promotions_task_opens_its_page(browse: Browse, promoting: Any) -> None:
+    from belay.orchestration.links import ReviewLink
+
+    run = SimpleNamespace(dag_id=f"promotion__{NAME}", run_id="manual__1")
+    link = ReviewLink().get_link(SimpleNamespace(), ti_key=run)  # type: ignore[arg-type]
+    page = browse().get(link.partition("/belay")[2])
+    assert page.status_code == 200
+    assert "Promotion to supervised" in page.text

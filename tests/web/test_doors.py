@@ -15,6 +15,7 @@ from tests.web.conftest import PACKAGED, User, document
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
+from belay.domain.run import Run
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
 from belay.gates.answers import APPROVE, LOOK, REJECT, VETO, record_answer
@@ -303,7 +304,14 @@ def test_the_buttons_in_slack(through, choice: str) -> None:
 @pytest.mark.parametrize("option", [APPROVE, REJECT, VETO])
 def test_on_required_actions(through, option: str) -> None:
     def enter(belay: Services, who: str) -> None:
-        record_answer(belay, RUN, AirflowUser(who, who), option, WHY, request_of(belay).digest)
+        record_answer(
+            belay,
+            Run.of_rollout("checkout_wording", RUN),
+            AirflowUser(who, who),
+            option,
+            WHY,
+            request_of(belay).digest,
+        )
 
     assert through(enter) == REQUIRED_ACTIONS[option]
 

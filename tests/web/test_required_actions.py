@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
-from belay.domain.state import RequestStatus
+from belay.domain.state import RequestStatus, State
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.ledger.store import LedgerError
@@ -41,7 +41,7 @@ class Airflow:
         await send({"type": "http.response.body", "body": b"{}"})
 
 
-BELAY = SimpleNamespace(roster=Roster)
+BELAY = SimpleNamespace(roster=Roster, ledger=SimpleNamespace(state=State))
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def send(body, *, method="PATCH", path=PATH, chunks=1, says=200):
 def test_an_answer_is_recorded_and_reaches_airflow_whole(recorded, chunks):
     status, _, bodies = send(ANSWER, chunks=chunks)
     assert status == 200
-    assert recorded == [(BELAY, "opt__step1", ("3", "nora"), "Approve", "looks right", "d1")]
+    assert recorded == [
+        (BELAY, ("rollout__checkout_wording", "opt__step1"), ("3", "nora"), "Approve", "looks right", "d1")
+    ]
     assert [json.loads(body) for body in bodies] == [ANSWER]
 
 
@@ -141,7 +143,7 @@ def test_everything_else_passes(recorded, method, path):
 
 def test_the_run_is_found_whatever_its_name(recorded):
     send(ANSWER, path=PATH.replace("opt__step1", "manual__2026-11-23T14:00:00+00:00"))
-    assert recorded[0][1] == "manual__2026-11-23T14:00:00+00:00"
+    assert recorded[0][1].run_id == "manual__2026-11-23T14:00:00+00:00"
 
 
 def test_airflow_hears_of_it_when_the_task_can_be_woken(recorded, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
 
 from belay.domain.events import Choice
-from belay.gates.answers import airflow_run
+from belay.gates.answers import run_that_asks
 from belay.oversight import people
 from belay.web.waking import Waker
 
@@ -110,7 +110,7 @@ def parked() -> Parked:
 
 def answered(services):
     request = ask(services)
-    run = airflow_run(services.ledger.state(), request)
+    run = run_that_asks(services.ledger.state(), request)
     nora = services.roster().person("nora")
     people.vote(services, request.id, Choice.APPROVE, person=nora, reason="fine", via="cli")
     return request, run
@@ -118,7 +118,7 @@ def answered(services):
 
 def test_a_run_is_woken_once_its_request_is_settled(belay, parked) -> None:  # noqa: F811
     waker, request = Waker(belay, parked.wake, parked), ask(belay)
-    parked.runs = [airflow_run(belay.ledger.state(), request), ("rollout__others", "others__step1")]
+    parked.runs = [run_that_asks(belay.ledger.state(), request), ("rollout__others", "others__step1")]
     assert waker.look() == [], "it is open"
     nora = belay.roster().person("nora")
     people.vote(belay, request.id, Choice.APPROVE, person=nora, reason="fine", via="cli")

@@ -11,6 +11,7 @@ from belay.cli.exits import BadInputError, UnavailableError
 from belay.environment import value_of
 
 if TYPE_CHECKING:
+    from belay.domain.run import Run
     from belay.domain.state import OptimizationState, RequestState
     from belay.orchestration.client import AirflowClient
     from belay.services import Services
@@ -58,16 +59,16 @@ def session(belay: Services) -> AirflowClient | None:
     return AirflowClient(belay.settings.airflow_url, found.user, found.password)
 
 
-def start_run(belay: Services, known: OptimizationState) -> str:
-    """Start the run of an optimization's next step in Airflow, and return its id.
+def start_run(belay: Services, known: OptimizationState) -> Run:
+    """Start the run of an optimization's next step in Airflow, and return it.
 
     Raises
     ------
     UnavailableError
         When no Airflow user is named, or Airflow does not answer; the proposal stays recorded.
     """
+    from belay.domain.run import Run
     from belay.orchestration.client import AirflowUnavailableError
-    from belay.orchestration.names import run_id
 
     airflow = session(belay)
     recorded = f"{known.id} is recorded, and its run was not started"
@@ -76,9 +77,9 @@ def start_run(belay: Services, known: OptimizationState) -> str:
             f"{recorded}: set BELAY_AIRFLOW_USER and BELAY_AIRFLOW_PASSWORD (or _PASSWORD_FILE), "
             "or say --no-start"
         )
-    run = run_id(known.id, known.step.number + 1 if known.step else 1)
+    run = Run.of_step(known.capability, known.id, known.step.number + 1 if known.step else 1)
     try:
-        return airflow.start_anew(known.capability, known.id, run)
+        return airflow.start_anew(run, {"optimization": known.id})
     except AirflowUnavailableError as error:
         raise UnavailableError(f"{recorded}: {error}; `belay start {known.id}` then") from error
 
@@ -95,15 +96,14 @@ def answer(
     UnavailableError
         When the answer was given and the run has not recorded it in time.
     """
-    from belay.gates.answers import airflow_run
+    from belay.gates.answers import run_that_asks
     from belay.orchestration.client import NotAskedError
 
-    waiting = airflow_run(belay.ledger.state(), request)
-    if waiting is None:
+    run = run_that_asks(belay.ledger.state(), request)
+    if run is None:
         raise BadInputError(f"request {request.id} is not the one that {request.subject} waits for any more")
-    dag, run = waiting
     try:
-        airflow.answer(request.capability, run, option, reason, request.digest, dag=dag)
+        airflow.answer(run, option, reason=reason, shown=request.digest)
     except NotAskedError:
         # An answer that was sent twice was taken once.
         if belay.ledger.state().requests[request.id] == request:
@@ -116,7 +116,7 @@ def answer(
         time.sleep(0.5)
     raise UnavailableError(
         f"Airflow took the answer of {airflow.user}, and the ledger does not show it after "
-        f"{_NOTICED_SECONDS:.0f} s: see task approval of run {run}; it may be that "
+        f"{_NOTICED_SECONDS:.0f} s: see task approval of run {run.run_id}; it may be that "
         f"{airflow.user} may not answer, or that no worker runs"
     )
 

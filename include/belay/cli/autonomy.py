@@ -241,15 +241,17 @@ def _run(belay: Services, capability: str) -> str:
 def _in_airflow(belay: Services, capability: str, stage: Stage | None) -> str | None:
     """Start the run in Airflow, where one is named; None where Belay runs without."""
     from belay.cli.airflow import session
+    from belay.domain.run import PROMOTION, Run
     from belay.orchestration.client import AirflowUnavailableError
 
     airflow = session(belay)
     if airflow is None:
         return None
-    run = f"promotion-{belay.ledger.head()[0] + 1}"
+    run = Run(PROMOTION + capability, f"promotion-{belay.ledger.head()[0] + 1}")
     conf = {"to_stage": str(stage)} if stage else {}
     try:
-        airflow.start_promotion(capability, run, conf)
+        airflow.unpause(run.dag)
+        airflow.start(run, conf)
     except AirflowUnavailableError as error:
         raise UnavailableError(f"the promotion was not started: {error}") from error
-    return run
+    return run.run_id

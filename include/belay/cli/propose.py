@@ -67,10 +67,12 @@ def propose(
 
 def _start(belay: Services, known: OptimizationState) -> tuple[str | None, str]:
     """Start the next run where Airflow is known; return it, and what to tell the person."""
+    from belay.domain.run import ROLLOUT
+
     if not belay.settings.airflow_url:
         return None, (
             "not started: BELAY_AIRFLOW_URL names no Airflow. Where one runs on this ledger, its DAG intake "
-            f"starts it; or start rollout__{known.capability} there, with optimization {known.id}"
+            f"starts it; or start {ROLLOUT}{known.capability} there, with optimization {known.id}"
         )
     from belay.cli.airflow import start_run
     from belay.cli.status import waits_for
@@ -80,4 +82,4 @@ def _start(belay: Services, known: OptimizationState) -> tuple[str | None, str]:
     if next_run(state, known) is None:
         return None, f"under way already: it waits for {waits_for(state, known)}"
     run = start_run(belay, known)
-    return run, f"started: run {run} of rollout__{known.capability} at {belay.settings.airflow_url}"
+    return run.run_id, f"started: run {run.run_id} of {run.dag} at {belay.settings.airflow_url}"

@@ -42,6 +42,6 @@ def start(
         raise typer.Exit(NO)
     run = start_run(belay, known)
     if json:
-        print_json({"optimization": known.id, "run": run})
+        print_json({"optimization": known.id, "run": run.run_id})
     else:
-        say(f"started: run {run} of rollout__{known.capability} at {belay.settings.airflow_url}")
+        say(f"started: run {run.run_id} of {run.dag} at {belay.settings.airflow_url}")

@@ -371,15 +371,16 @@ class RequestState:
         return self.to_stage is not None
 
     @property
+    def renews(self) -> bool:
+        """Whether it asks about another lease of the stage that the capability has."""
+        return self.to_stage is not None and self.to_stage is self.from_stage
+
+    @property
     def move(self) -> str:
         """What is asked for, in words: ``1 % → 5 %``, ``suggest → supervised``, ``keep supervised``."""
         if self.to_stage is None:
             return f"{percent(self.from_scope)} → {percent(self.to_scope)}"
-        return (
-            f"keep {self.to_stage}"
-            if self.to_stage is self.from_stage
-            else f"{self.from_stage} → {self.to_stage}"
-        )
+        return f"keep {self.to_stage}" if self.renews else f"{self.from_stage} → {self.to_stage}"
 
     @property
     def veto_target(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from belay.domain.events import Choice
 from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
+from belay.domain.run import Run
 from belay.domain.state import RequestState, RequestStatus, State, Status
 from belay.execution import RefusedError
 from belay.oversight import people
@@ -22,36 +23,27 @@ SHOWN = "shown"
 """The field of an answer that carries the digest of what was shown."""
 
 
-def request_of_run(belay: Services, run_id: str) -> RequestState | None:
-    """Return the request that the run's step waits for, or asked last."""
-    state = belay.ledger.state()
-    for capability in state.capabilities.values():
-        promotion = capability.promotion
-        if promotion is not None and promotion.run == run_id:
-            return state.requests.get(promotion.request or "")
-    for optimization in state.optimizations.values():
-        step = optimization.step
-        if step is not None and step.run == run_id and step.request:
-            return state.requests[step.request]
+def request_of_run(state: State, run: Run) -> RequestState | None:
+    """Return the request that a run waits for, or asked last."""
+    for request in state.requests.values():
+        if request.capability == run.capability and run_that_asks(state, request) == run:
+            return request
     return None
 
 
-def airflow_run(state: State, request: RequestState) -> tuple[str, str] | None:
-    """Return the DAG and the run that wait for an answer to ``request``; None when none does."""
+def run_that_asks(state: State, request: RequestState) -> Run | None:
+    """Return the run that waits for an answer to ``request``; None when none does in Airflow."""
     if request.promotes:
         promotion = state.capabilities[request.capability].promotion
-        if promotion is None or promotion.request != request.id:
-            return None
-        dag, _, run = promotion.run.partition(":")
-        return dag, run
+        asks = promotion is not None and promotion.request == request.id
+        return Run.of_promotion(request.capability, promotion.run) if promotion and asks else None
     step = state.optimizations[request.optimization].step
-    if step is None or step.request != request.id:
-        return None
-    return f"rollout__{request.capability}", step.run
+    asks = step is not None and step.request == request.id
+    return Run.of_rollout(request.capability, step.run) if step and asks else None
 
 
 def record_answer(
-    belay: Services, run_id: str, user: AirflowUser, option: str, reason: str, digest: str | None = None
+    belay: Services, run: Run, user: AirflowUser, option: str, reason: str, digest: str | None = None
 ) -> RequestState:
     """Record what an Airflow user answered, and return the request after it. Twice the same is once.
 
@@ -66,10 +58,10 @@ def record_answer(
     RefusedError
         When the user is nobody of the roster, or may not answer this.
     """
-    request = request_of_run(belay, run_id)
+    request = request_of_run(belay.ledger.state(), run)
     person = belay.roster().by_airflow_user(user)
     if request is None:
-        raise RefusedError(Refusal("no-such-request", f"run {run_id} asks nobody anything"))
+        raise RefusedError(Refusal("no-such-request", f"run {run.run_id} asks nobody anything"))
     if person is None:
         roles = " or ".join(request.roles)
         message = f"Airflow user {str(user)!r} is nobody of the roster; this takes {roles}"

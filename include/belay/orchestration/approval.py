@@ -21,9 +21,8 @@ from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answe
 from belay.gates.approval import ApprovalStatus, approval
 from belay.gates.promotion import PromotionStatus, promotion_approval
 from belay.orchestration.links import run_page
-from belay.orchestration.names import promotion_run
 from belay.orchestration.operators import REVIEW_LINKS
-from belay.orchestration.runtime import capability_of, conclude, optimization_of, services, step_of
+from belay.orchestration.runtime import capability_of, conclude, optimization_of, run_of, services, step_of
 from belay.present.card import Card, names_of
 from belay.present.markdown import paragraphs, subject_line
 from belay.present.progress import progress
@@ -75,10 +74,6 @@ class SlackApprovalSensor(BaseSensorOperator):
         """Ask the ledger where the answer stands."""
         return approval(services(), optimization_of(context), step_of(context))
 
-    def _run(self, context: Context) -> str:
-        """Return the run as the ledger knows it."""
-        return str(context["run_id"])
-
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Somebody answered, or it is time to look again: make an answer a vote, then ask the ledger."""
         self._take_answer(context, event)
@@ -93,7 +88,7 @@ class SlackApprovalSensor(BaseSensorOperator):
         reason, shown = str(form.get("reason") or ""), form.get(SHOWN)
         who = AirflowUser(str(user["id"]), str(user.get("name") or ""))
         try:
-            record_answer(services(), self._run(context), who, chosen[0], reason, shown)
+            record_answer(services(), run_of(context), who, chosen[0], reason, shown)
         except RefusedError as refused:
             self.log.warning("the answer of %s does not count: %s", who, refused)
 
@@ -137,7 +132,7 @@ class SlackApprovalSensor(BaseSensorOperator):
     def _body(self, context: Context, request: RequestState, card: Card) -> str:
         lines = [
             *paragraphs(card),
-            f"**[Open the review]({run_page(self._run(context))})**",
+            f"**[Open the review]({run_page(run_of(context))})**",
             progress(request, names_of(services().roster())),
             f"Request `{request.id}`. An answer needs a reason.",
         ]
@@ -155,10 +150,7 @@ class PromotionApprovalSensor(SlackApprovalSensor):
     """Asks whether a capability may go up a stage (or keep its own), and waits for it; silence means no."""
 
     def _status(self, context: Context) -> PromotionStatus:
-        return promotion_approval(services(), capability_of(context), self._run(context))
-
-    def _run(self, context: Context) -> str:
-        return promotion_run(capability_of(context), str(context["run_id"]))
+        return promotion_approval(services(), capability_of(context), run_of(context).name)
 
 
 def _form(request: RequestState) -> dict[str, Param]:

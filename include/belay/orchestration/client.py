@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 import requests
 
+from belay.domain.run import Run
 from belay.gates.answers import LOOK, SHOWN
-from belay.orchestration.names import APPROVAL_TASK, dag_id, promotion_dag_id
+from belay.orchestration.names import APPROVAL_TASK
 
 _SECONDS = 30
 _UNAUTHORIZED, _SERVER_ERROR = 401, 500
@@ -67,53 +68,44 @@ class AirflowClient:
         found = self._call("GET", f"/api/v2/dags/{quote(dag, safe='')}", fine=(404,))
         return None if found is None else bool(found.get("is_paused"))
 
-    def unpause(self, capability: str) -> None:
-        """Let the runs of a capability's DAG start."""
-        self._call("PATCH", f"/api/v2/dags/{dag_id(capability)}?update_mask=is_paused", {"is_paused": False})
+    def unpause(self, dag: str) -> None:
+        """Let the runs of a DAG start."""
+        self._call("PATCH", f"/api/v2/dags/{quote(dag, safe='')}?update_mask=is_paused", {"is_paused": False})
 
-    def start_promotion(self, capability: str, run: str, conf: Mapping[str, Any]) -> bool:
-        """Start the run ``run`` of a capability's promotion; False when there is such a run already."""
-        path = f"/api/v2/dags/{promotion_dag_id(capability)}"
-        self._call("PATCH", f"{path}?update_mask=is_paused", {"is_paused": False})
-        body = {"dag_run_id": run, "logical_date": None, "conf": dict(conf)}
-        return self._call("POST", f"{path}/dagRuns", body, fine=(409,)) is not None
-
-    def start(self, capability: str, optimization: str, run: str) -> bool:
-        """Start the run ``run`` of an optimization's next step; False when there is such a run already."""
-        body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": optimization}}
-        path = f"/api/v2/dags/{dag_id(capability)}/dagRuns"
+    def start(self, run: Run, conf: Mapping[str, Any]) -> bool:
+        """Start a run with ``conf`` for its form; False when there is such a run already."""
+        body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(conf)}
+        path = f"/api/v2/dags/{quote(run.dag, safe='')}/dagRuns"
         return self._call("POST", path, body, fine=(409,)) is not None
 
-    def start_anew(self, capability: str, optimization: str, run: str) -> str:
-        """Start the run ``run`` of an optimization, and return its id.
+    def start_anew(self, run: Run, conf: Mapping[str, Any]) -> Run:
+        """Start a run with ``conf`` for its form, and return it.
 
         One of that name that is under way is that run. One that is over (it was held before it took the
         step up) keeps its name, and the new one gets a number.
         """
-        name = run
-        for number in range(2, _MOST_RUNS):
-            if self.start(capability, optimization, name) or self.run_state(capability, name) not in _OVER:
-                return name
-            name = f"{run}__{number}"
-        raise AirflowUnavailableError(f"run {run} was started {_MOST_RUNS - 2} times and is over each time")
+        for number in range(1, _MOST_RUNS):
+            wanted = run.again(number)
+            if self.start(wanted, conf) or self.run_state(wanted) not in _OVER:
+                return wanted
+        message = f"run {run.run_id} was started {_MOST_RUNS - 1} times and is over each time"
+        raise AirflowUnavailableError(message)
 
-    def run_state(self, capability: str, run: str) -> str | None:
+    def run_state(self, run: Run) -> str | None:
         """Return a run's state (``queued``, ``running``, ``success``, ``failed``), or None without one."""
-        found = self._call("GET", self._run(capability, run), fine=(404,))
+        found = self._call("GET", _path(run), fine=(404,))
         return None if found is None else str(found["state"])
 
-    def task_states(self, capability: str, run: str, *, dag: str = "") -> dict[str, str]:
-        """Return the state of each task of a run, by its name; of a rollout, where no ``dag`` is named."""
-        found = self._call("GET", f"{self._run(capability, run, dag)}/taskInstances", fine=(404,)) or {}
+    def task_states(self, run: Run) -> dict[str, str]:
+        """Return the state of each task of a run, by its name."""
+        found = self._call("GET", f"{_path(run)}/taskInstances", fine=(404,)) or {}
         return {task["task_id"]: str(task["state"]) for task in found.get("task_instances", ())}
 
-    def waits(self, capability: str, run: str) -> bool:
+    def waits(self, run: Run) -> bool:
         """Return whether the run's approval waits for an answer now."""
-        return self.task_states(capability, run).get(APPROVAL_TASK) == _WAITING
+        return self.task_states(run).get(APPROVAL_TASK) == _WAITING
 
-    def answer(
-        self, capability: str, run: str, option: str, reason: str, shown: str, *, dag: str = ""
-    ) -> None:
+    def answer(self, run: Run, option: str, *, reason: str, shown: str) -> None:
         """Answer the question of a run on the Required Actions page, as this session's user.
 
         Parameters
@@ -122,8 +114,6 @@ class AirflowClient:
             ``Approve``, ``Reject`` or ``Veto``.
         shown
             Digest of the request that the user was shown: an answer counts for nothing else.
-        dag
-            The DAG, where the question is not a rollout's.
 
         Raises
         ------
@@ -132,44 +122,36 @@ class AirflowClient:
         AirflowRefusedError
             When this user may not answer.
         """
-        self._choose(capability, run, option, {"reason": reason, SHOWN: shown}, dag or dag_id(capability))
+        self._choose(run, option, {"reason": reason, SHOWN: shown})
 
-    def look_again(self, capability: str, run: str, *, dag: str = "") -> None:
+    def look_again(self, run: Run) -> None:
         """Let a run that waits for an answer look at the ledger now. It answers nothing.
-
-        Parameters
-        ----------
-        dag
-            The DAG of the run; by default the capability's rollout.
 
         Raises
         ------
         NotAskedError
             When the run waits for no answer.
         """
-        self._choose(capability, run, LOOK, {}, dag or dag_id(capability))
+        self._choose(run, LOOK, {})
 
-    def _choose(self, capability: str, run: str, option: str, form: Mapping[str, str], dag: str) -> None:
-        path = f"{self._run(capability, run, dag)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
-        if not self._will_wait(capability, run, dag):
-            raise NotAskedError(f"run {run} of {dag} at {self.url} waits for no answer now")
+    def _choose(self, run: Run, option: str, form: Mapping[str, str]) -> None:
+        path = f"{_path(run)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
+        if not self._will_wait(run):
+            raise NotAskedError(f"run {run.run_id} of {run.dag} at {self.url} waits for no answer now")
         body = {"chosen_options": [option], "params_input": dict(form)}
         if self._call("PATCH", path, body, fine=(404, 409)) is None:
-            raise NotAskedError(f"run {run} of {dag} at {self.url} was answered already")
+            raise NotAskedError(f"run {run.run_id} of {run.dag} at {self.url} was answered already")
 
-    def _will_wait(self, capability: str, run: str, dag: str) -> bool:
+    def _will_wait(self, run: Run) -> bool:
         """Return whether the approval waits, now or as soon as it has looked at the ledger once more."""
         for _ in range(_LOOKS):
-            state = self.task_states(capability, run, dag=dag).get(APPROVAL_TASK)
+            state = self.task_states(run).get(APPROVAL_TASK)
             if state not in _LOOKING:
                 return state == _WAITING
             time.sleep(_LOOK_SECONDS)
         return False
 
     # -- inside ---------------------------------------------------------------------------------
-
-    def _run(self, capability: str, run: str, dag: str = "") -> str:
-        return f"/api/v2/dags/{dag or dag_id(capability)}/dagRuns/{quote(run, safe='')}"
 
     def _login(self) -> None:
         body = {"username": self.user, "password": self._password}
@@ -221,6 +203,11 @@ class AirflowClient:
                 return answer
             time.sleep(pause)
         raise AssertionError("the last try returns")
+
+
+def _path(run: Run) -> str:
+    dag, run_id = (quote(name, safe="") for name in run)
+    return f"/api/v2/dags/{dag}/dagRuns/{run_id}"
 
 
 def _detail(answer: requests.Response) -> str:

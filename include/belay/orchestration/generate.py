@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, get_parsing_context
 
+from belay.domain.run import PROMOTION, ROLLOUT
 from belay.environment import safe_value_of
-from belay.orchestration.names import PREFIX, PROMOTION_PREFIX
 from belay.orchestration.promotion_dag import build_promotion_dag
 from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
 from belay.policy.load import load_policies
@@ -18,7 +18,7 @@ from belay.settings import Settings
 def promotion_dags() -> Iterator[DAG]:
     """Yield the promotion DAG of every capability whose policy can be used."""
     wanted = get_parsing_context().dag_id
-    only = wanted.removeprefix(PROMOTION_PREFIX) if wanted else None
+    only = wanted.removeprefix(PROMOTION) if wanted else None
     settings = Settings.forgiving()
     policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():
@@ -33,7 +33,7 @@ def _recheck() -> timedelta:
 def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
     wanted = get_parsing_context().dag_id
-    only = wanted.removeprefix(PREFIX) if wanted else None
+    only = wanted.removeprefix(ROLLOUT) if wanted else None
     settings = Settings.forgiving()
     policies = load_policies(settings.policies, expectations=settings.expectations, only=only)
     for policy in policies.capabilities.values():

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from belay.orchestration.names import dag_id, run_id
+from belay.domain.run import Run
 from belay.orchestration.runtime import services
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class WaitingOperator(BaseOperator):
         for known in state.optimizations.values():
             wanted = next_run(state, known)
             if wanted is not None and wanted.first and known.capability in usable:
+                run = Run.of_step(known.capability, known.id, wanted.number)
                 found.append(
                     {
-                        "trigger_dag_id": dag_id(known.capability),
-                        "trigger_run_id": run_id(known.id, wanted.number),
+                        "trigger_dag_id": run.dag,
+                        "trigger_run_id": run.run_id,
                         "conf": {"optimization": known.id},
                     }
                 )

@@ -8,6 +8,8 @@ from urllib.parse import quote
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
+from belay.domain.run import Run
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
@@ -21,16 +23,16 @@ def page(path: str) -> str:
     return f"{base}{PAGES}/{path}"
 
 
-def run_page(run: str) -> str:
-    """Return the address of the page of the step that ``run`` takes."""
-    return page(f"run/{quote(run, safe='')}")
+def run_page(run: Run) -> str:
+    """Return the address of the page of the step, or the stage, that ``run`` is about."""
+    return page(f"run/{quote(run.name, safe='')}")
 
 
 class ReviewLink(BaseOperatorLink):
-    """Opens the review page of the step that a run takes."""
+    """Opens the page of the step, or the stage, that a run is about."""
 
     name = "Review"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
         """Return the page of the run."""
-        return run_page(ti_key.run_id)
+        return run_page(Run(ti_key.dag_id, ti_key.run_id))

@@ -9,10 +9,10 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 
+from belay.domain.run import Run
 from belay.execution import RefusedError
 from belay.gates.outcome import GateOutcome
 from belay.orchestration.links import ReviewLink
-from belay.orchestration.names import run_id
 from belay.orchestration.runtime import (
     asked_by,
     capability_of,
@@ -135,5 +135,5 @@ class NextOperator(TriggerDagRunOperator):
             return
         number = known.step.number + 1 if known.step else 1
         self.conf = {"optimization": optimization}
-        self.trigger_run_id = run_id(optimization, number)
+        self.trigger_run_id = Run.of_step(known.capability, optimization, number).run_id
         super().execute(context)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator, Param, chain
 
+from belay.domain.run import PROMOTION
 from belay.domain.stages import Stage
 from belay.environment import NEVER, safe_value_of
 from belay.gates.promotion import PromotionOutcome
 from belay.orchestration.approval import PromotionApprovalSensor
-from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, promotion_dag_id, promotion_run
+from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK
 from belay.orchestration.operators import REVIEW_LINKS
-from belay.orchestration.runtime import asked_by, capability_of, obeying, services
+from belay.orchestration.runtime import asked_by, capability_of, obeying, run_of, services
 from belay.policy.describe import describe_autonomy
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def build_promotion_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: ti
     """
     owner = roster.person(policy.owner)
     with DAG(
-        dag_id=promotion_dag_id(policy.id),
+        dag_id=PROMOTION + policy.id,
         dag_display_name=f"Promotion: {policy.title}",
         description=f"Asks whether {policy.title} has earned more autonomy, or its lease anew.",
         doc_md=describe_autonomy(policy),
@@ -87,16 +88,12 @@ class _PromotionOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge, and conclude."""
-        return self._conclude(lambda: self.judge(capability_of(context), _run_of(context)))
+        return self._conclude(lambda: self.judge(capability_of(context), run_of(context).name))
 
     def _conclude(self, gate: Callable[[], PromotionOutcome]) -> dict[str, Any]:
         passed = obeying(gate)
         self.log.info(passed["sentence"])
         return passed
-
-
-def _run_of(context: Context) -> str:
-    return promotion_run(capability_of(context), str(context["run_id"]))
 
 
 class AdmitPromotionOperator(_PromotionOperator):
@@ -108,7 +105,7 @@ class AdmitPromotionOperator(_PromotionOperator):
         from belay.oversight.demotion import apply_demotions, ledger_facts
 
         belay, params = services(), context["params"]
-        capability, run = capability_of(context), _run_of(context)
+        capability, run = capability_of(context), run_of(context).name
         wanted = Stage(params["to_stage"]) if params["to_stage"] else None
         for demotion in apply_demotions(belay, ledger_facts(belay), only=capability):
             self.log.warning("%s lost a stage by rule %s: %s", capability, demotion.rule, demotion.reason)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, BaseOperator, chain
 from airflow.sdk.exceptions import AirflowFailException
 
+from belay.domain.run import ROLLOUT
 from belay.orchestration.approval import SlackApprovalSensor
 from belay.orchestration.form import form
-from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK, dag_id
+from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK
 from belay.orchestration.operators import (
     AdmitOperator,
     NextOperator,
@@ -43,7 +44,7 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
     """Return ``rollout__<capability>``: admit → quality → window → review → approval → widen → next."""
     owner = roster.person(policy.owner)
     with DAG(
-        dag_id=dag_id(policy.id),
+        dag_id=ROLLOUT + policy.id,
         dag_display_name=f"Rollout: {policy.title}",
         description=f"Takes one optimization of {policy.title} one step up its ramp.",
         doc_md=describe(policy),
@@ -62,7 +63,7 @@ def build_rollout_dag(policy: CapabilityPolicy, roster: Roster, *, recheck: time
             ReviewOperator(task_id="review"),
             SlackApprovalSensor(task_id=APPROVAL_TASK, recheck=recheck),
             WidenOperator(task_id="widen"),
-            NextOperator(task_id="next", trigger_dag_id=dag_id(policy.id)),
+            NextOperator(task_id="next", trigger_dag_id=ROLLOUT + policy.id),
         )
     # Late: Airflow copies the form into every task that it finds when one is made, seven times for nothing.
     dag.params.update(form(policy.id))
@@ -87,7 +88,7 @@ def build_broken_dag(capability: str, errors: Sequence[str]) -> DAG:
     """Return a DAG that shows why ``capability`` has none; the other capabilities are not touched."""
     listed = "\n".join(f"- `{error}`" for error in errors)
     with DAG(
-        dag_id=dag_id(capability),
+        dag_id=ROLLOUT + capability,
         dag_display_name=f"Rollout: {capability} (policy broken)",
         description=f"{capability}.yaml cannot be used: {errors[0] if errors else 'unknown'}",
         doc_md=f"# {capability}: broken policy\n\nNothing of it widens until this is mended:\n\n{listed}\n",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from belay.domain.gates import Verdict
+from belay.domain.run import Run
 from belay.execution import RefusedError
 from belay.gates.outcome import GateOutcome
 
@@ -49,6 +50,11 @@ def step_of(context: Context) -> int:
             "this run was not admitted, or another one has taken over: clear `admit`, or trigger a new run"
         )
     return step.number
+
+
+def run_of(context: Context) -> Run:
+    """Return the run that a task belongs to."""
+    return Run(context["ti"].dag_id, str(context["run_id"]))
 
 
 def asked_by(context: Context) -> str:

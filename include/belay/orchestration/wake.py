@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from belay.domain.state import RequestState
-from belay.gates.answers import airflow_run
+from belay.gates.answers import run_that_asks
 from belay.orchestration.client import (
     AirflowClient,
     AirflowRefusedError,
@@ -25,13 +25,12 @@ def wake(belay: Services, airflow: AirflowClient | None, request: RequestState) 
 
     Never raises for Airflow: a run that is not woken looks by itself later.
     """
-    waiting = airflow_run(belay.ledger.state(), request)
-    if airflow is None or waiting is None:
+    run = run_that_asks(belay.ledger.state(), request)
+    if airflow is None or run is None:
         return False
-    dag, run = waiting
     try:
-        airflow.look_again(request.capability, run, dag=dag)
+        airflow.look_again(run)
     except (AirflowUnavailableError, AirflowRefusedError, NotAskedError) as error:
-        _log.info("run %s was not woken, it looks by itself later: %s", run, error)
+        _log.info("run %s was not woken, it looks by itself later: %s", run.run_id, error)
         return False
     return True

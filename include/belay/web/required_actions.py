@@ -20,7 +20,8 @@ from urllib.parse import unquote
 from sqlalchemy.exc import SQLAlchemyError
 
 from belay.domain.roster import AirflowUser
-from belay.domain.state import RequestStatus
+from belay.domain.run import Run
+from belay.domain.state import RequestState, RequestStatus
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
@@ -127,12 +128,10 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
     Returns whether it is on record: who only looks again, or answers a run that waits for nobody, is not.
     """
     dag, run, _ = task
-    # As the ledger names it: scheduled runs of all promotion DAGs share their ids.
-    known_as = f"{dag}:{run}" if dag.startswith("promotion__") else run
     if answer.option == LOOK:
-        request = await asyncio.to_thread(request_of_run, services(), known_as)
+        request = await asyncio.to_thread(_request_of, Run(dag, run))
     else:
-        request = await asyncio.to_thread(record_answer, services(), known_as, user, *answer)
+        request = await asyncio.to_thread(record_answer, services(), Run(dag, run), user, *answer)
     try:
         if request is not None and request.status is RequestStatus.OPEN:
             await asyncio.to_thread(show_progress, *task, progress(request, names_of(services().roster())))
@@ -141,6 +140,10 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
     except SQLAlchemyError as error:
         _log.warning("run %s of %s: Airflow's database could not be asked: %s", run, dag, error)
     return request is not None and answer.option != LOOK
+
+
+def _request_of(run: Run) -> RequestState | None:
+    return request_of_run(services().ledger.state(), run)
 
 
 async def _read(receive: Receive) -> bytes:

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import requests
 from fastapi import Request
 
+from belay.domain.run import Run
 from belay.domain.state import OptimizationState, RequestState
-from belay.gates.answers import APPROVE, REJECT, SHOWN, airflow_run
+from belay.gates.answers import APPROVE, REJECT, SHOWN, run_that_asks
 from belay.web.auth import own_address, token_of
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ def start_run(known: OptimizationState, http: Request) -> tuple[str | None, str]
     token, address = token_of(http), own_address(http)
     if not token or address is None:
         return None, f"this page cannot start it: run `belay start {known.id}`"
-    first = f"{known.id}__step{known.step.number + 1 if known.step else 1}"
-    runs = f"{address}/api/v2/dags/{quote(f'rollout__{known.capability}', safe='')}/dagRuns"
+    first = Run.of_step(known.capability, known.id, known.step.number + 1 if known.step else 1)
+    runs = f"{address}/api/v2/dags/{quote(first.dag, safe='')}/dagRuns"
     headers = {"Authorization": f"Bearer {token}"}
     try:
         for number in range(1, _MOST_RUNS):
-            run = first if number == 1 else f"{first}__{number}"
+            run = first.again(number).run_id
             body = {"dag_run_id": run, "logical_date": None, "conf": {"optimization": known.id}}
             answer = requests.post(runs, json=body, headers=headers, timeout=_SECONDS, allow_redirects=False)
             if answer.ok:
@@ -48,7 +49,7 @@ def start_run(known: OptimizationState, http: Request) -> tuple[str | None, str]
 
 def wake_run(belay: Services, request: RequestState, http: Request, choice: str, reason: str) -> bool:
     """Answer Airflow's request in the name of the person who is logged in; return whether it took it."""
-    waiting = airflow_run(belay.ledger.state(), request)
+    waiting = run_that_asks(belay.ledger.state(), request)
     token, address = token_of(http), own_address(http)
     if waiting is None or not token or address is None:
         return False

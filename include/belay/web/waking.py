@@ -20,7 +20,7 @@ from fastapi import HTTPException
 from sqlalchemy.exc import SQLAlchemyError
 
 from belay.domain.state import RequestState, RequestStatus
-from belay.gates.answers import LOOK, airflow_run
+from belay.gates.answers import LOOK, run_that_asks
 from belay.ledger.opening import has_begun
 from belay.web.waiting import runs_that_wait, until_settled
 
@@ -49,7 +49,7 @@ def wake_in_process(belay: Services, request: RequestState) -> bool:
 
     Never raises for Airflow: a run that is not woken looks by itself later.
     """
-    waiting = airflow_run(belay.ledger.state(), request)
+    waiting = run_that_asks(belay.ledger.state(), request)
     if waiting is None:
         return False
     dag, run = waiting
@@ -137,7 +137,7 @@ class Waker:
         if head != self._head:
             state = self._belay.ledger.state()
             closed = [r for r in state.requests.values() if r.status is not RequestStatus.OPEN]
-            self._head, self._settled = head, {airflow_run(state, request): request for request in closed}
+            self._head, self._settled = head, {run_that_asks(state, request): request for request in closed}
         return self._settled
 
     def _woken(self, request: RequestState) -> None:

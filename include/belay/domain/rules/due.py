@@ -51,7 +51,7 @@ def due_demotions(
         (HARM, _harm(state, known, policy, now)),
         (BLIND, facts.blind if known.stage.rank > Stage.SUGGEST.rank else ""),
         (SATURATED, _saturated(state, known, policy)),
-        (LEASE, _lapsed(known, now)),
+        (LEASE, _lapsed(state, known, policy, now)),
     ):
         if reason and not (rule in _LASTING and _just_demoted(known, policy, rule, now)):
             return (Demote(known.id, known.stage.below, rule, reason),)
@@ -85,8 +85,18 @@ def _saturated(state: State, known: CapabilityState, policy: CapabilityPolicy) -
     return f"supervision is saturated: {waiting} open requests, at most {limit}" if waiting >= limit else ""
 
 
-def _lapsed(known: CapabilityState, now: datetime) -> str:
+def _lapsed(state: State, known: CapabilityState, policy: CapabilityPolicy, now: datetime) -> str:
+    """Silence ends a lease, and silence is when people could have answered: in working time, and when the
+    time of a question that was asked before its end is over.
+    """
     if known.lease_until is None or now < known.lease_until:
+        return ""
+    asked = [
+        request.expires_at
+        for request in state.open_requests()
+        if request.renews and request.capability == known.id and request.asked_at <= known.lease_until
+    ]
+    if now < policy.calendar.after(max([known.lease_until, *asked]), 0):
         return ""
     return (
         f"its lease of stage {known.stage} ended {known.lease_until:%Y-%m-%d %H:%M} UTC and was not renewed"

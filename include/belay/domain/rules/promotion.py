@@ -6,8 +6,6 @@ nobody promotes, whoever asks.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
@@ -17,7 +15,7 @@ from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.record import record_of
 from belay.domain.rules.answer import Answer, Asked, Refusal
-from belay.domain.rules.requests import question_open, void_open_requests
+from belay.domain.rules.requests import deadlines, question_open, void_open_requests
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
@@ -126,10 +124,10 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
     if lacking or not criteria:
         said = "; ".join(f"{criterion.name}: {criterion.sentence}" for criterion in lacking)
         return Refusal("criteria", said or f"no criteria are given for {promotion.to_stage}", kept=True)
-    expires_at = asked.at + timedelta(seconds=policy.approval.expires_seconds)
+    times = deadlines(policy, Oversight.APPROVE, asked)
     times_asked = sum(request.capability == capability.id for request in state.requests.values())
     evidence = promotion.gates[PromotionGate.REVIEW].evidence
-    digest = promotion_digest(capability, promotion, evidence, expires_at.isoformat(), times_asked)
+    digest = promotion_digest(capability, promotion, evidence, times.expires_at.isoformat(), times_asked)
     rules = (
         "promotion: approve (people decide, always)",
         *(f"{criterion.name}: met ({criterion.sentence})" for criterion in criteria),
@@ -149,7 +147,10 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
             quorum=max(rule.quorum, 1) if rule.roles else policy.approval.quorum,
             conflicted=conflicted(state, capability),
             owner=capability.owner,
-            expires_at=expires_at,
+            expires_at=times.expires_at,
+            remind_at=times.remind_at,
+            escalate_at=times.escalate_at,
+            escalate_to=policy.approval.escalate_to,
             capability=capability.id,
             from_stage=promotion.from_stage,
             to_stage=promotion.to_stage,

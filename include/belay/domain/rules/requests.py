@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from belay.domain import commands as c
 from belay.domain import events as e
@@ -86,12 +87,9 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
     decision = step_oversight(state, optimization, step, policy)
     if decision.oversight is Oversight.FORBIDDEN:
         return Refusal("stage-forbids", f"at stage {capability.stage} nothing is shown to anybody")
-    waits = policy.approval.notice_seconds
-    if decision.oversight is Oversight.APPROVE:
-        waits = policy.approval.expires_seconds
-    expires_at = policy.calendar.after(asked.at, waits)
+    times = deadlines(policy, decision.oversight, asked)
     times_asked = sum(request.optimization == optimization.id for request in state.requests.values())
-    digest = step_digest(optimization, step, decision.oversight, expires_at.isoformat(), times_asked)
+    digest = step_digest(optimization, step, decision.oversight, times.expires_at.isoformat(), times_asked)
     name = f"{optimization.id}.{step.number}.{digest[:8]}"
     evidence = step.gates[Gate.REVIEW].evidence
     rules = tuple(f"{rule.name}: {rule.oversight} ({rule.reason})" for rule in decision.rules)
@@ -126,17 +124,32 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
             quorum=policy.approval.quorum,
             conflicted=conflicted_in(state, [proposal]),
             owner=capability.owner,
-            expires_at=expires_at,
-            remind_at=_part_of(policy, asked, waits, policy.approval.remind_after),
-            escalate_at=_part_of(policy, asked, waits, policy.approval.escalate_after),
+            expires_at=times.expires_at,
+            remind_at=times.remind_at,
+            escalate_at=times.escalate_at,
             escalate_to=policy.approval.escalate_to,
         ),
     )
 
 
-def _part_of(policy: CapabilityPolicy, asked: Asked, waits: float, share: float) -> datetime | None:
-    """Return when ``share`` of the waiting time has passed; a share of 1 (or more) never comes."""
-    return policy.calendar.after(asked.at, waits * share) if share < 1 else None
+class Deadlines(NamedTuple):
+    """When a question ends, and when, before that, the silent are reminded and stood in for."""
+
+    expires_at: datetime
+    remind_at: datetime | None
+    escalate_at: datetime | None
+
+
+def deadlines(policy: CapabilityPolicy, oversight: Oversight, asked: Asked) -> Deadlines:
+    """Return the times of a question that is asked now; a share of 1 (or more) never comes."""
+    rule = policy.approval
+    waits = rule.expires_seconds if oversight is Oversight.APPROVE else rule.notice_seconds
+
+    def after(share: float) -> datetime | None:
+        return policy.calendar.after(asked.at, waits * share) if share < 1 else None
+
+    ends = policy.calendar.after(asked.at, waits)
+    return Deadlines(ends, after(rule.remind_after), after(rule.escalate_after))
 
 
 def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
