@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test long check venv lock nightly secrets clean
+.PHONY: help demo up down test long check house venv lock nightly secrets clean
 
 PY := .venv/bin/python
 LOCKS := requirements.txt requirements-dev.txt requirements-demo.txt
@@ -40,11 +40,15 @@ test: $(STAMP)  ## run the tests, print the coverage
 long: $(STAMP)  ## what CI runs after `make test`: faults injected, containment timed, quarters of autonomy
 	@$(PY) -m pytest -m long
 
-check: $(STAMP)  ## lint, format, types and the direction of imports
+check: $(STAMP)  ## lint, format, types, the direction of imports and the rules of the house
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+	$(PY) tools/house.py --quiet
+
+house: $(STAMP)  ## print which room imports which, and what breaks a rule of the house
+	@$(PY) tools/house.py
 
 venv: $(STAMP)  ## make .venv from the locks, with uv when it is there, else with venv and pip
 	@echo ".venv is ready: $$($(PY) --version)"

@@ -1,3 +1,5 @@
+"""Every error that ends a command has the exit code that docs/cli.md gives it; others are a defect."""
+
 from __future__ import annotations
 
 from pydoc import locate

@@ -1,3 +1,5 @@
+"""Working time stands still at night, on weekends, holidays and freezes, also when the clocks change."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,3 +1,5 @@
+"""Whether people keep up: how many questions they carry, and answers too quick to have been a review."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""A moment that people type, such as "friday", means what they say in their own time zone."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -19,6 +19,7 @@ TARGETS = {
     "test",
     "long",
     "check",
+    "house",
     "venv",
     "lock",
     "nightly",

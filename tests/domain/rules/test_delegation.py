@@ -1,3 +1,5 @@
+"""A lent vote counts for its giver, once, in its time; silence reminds, escalates, then means no."""
+
 from __future__ import annotations
 
 from dataclasses import replace
