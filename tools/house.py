@@ -3,7 +3,7 @@
     python tools/house.py            the imports between rooms, then what is wrong; exit code 1 if anything is
     python tools/house.py --quiet    only what is wrong
 
-A room is a folder (or a single file) at the top of a package under include/. import-linter holds the floors, and
+A room is a folder (or a single file) at the top of a package under include/. import-linter holds the floors and
 which room may import what (pyproject.toml); here is what it cannot see. What is let through stands in
 tools/house.toml, each with its reason.
 """
