@@ -3,8 +3,8 @@
     python tools/house.py            the imports between rooms, then what is wrong; exit code 1 if anything is
     python tools/house.py --quiet    only what is wrong
 
-A room is a folder (or a single file) at the top of a package under include/. import-linter holds the floors and
-which room may import what (pyproject.toml); here is what it cannot see. What is let through stands in
+A room is a folder (or a single file) at the top of a package under include/. import-linter holds the floors
+and which room may import what (pyproject.toml); here is what it cannot see. What is let through stands in
 tools/house.toml, each with its reason.
 """
 
@@ -169,8 +169,8 @@ def _functions_of(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, Functi
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, Function):
             yield f"{inside}{node.name}", node
-        named = isinstance(node, Function | ast.ClassDef)
-        yield from _functions_of(node, f"{inside}{node.name}." if named else inside)
+        deeper = f"{inside}{node.name}." if isinstance(node, Function | ast.ClassDef) else inside
+        yield from _functions_of(node, deeper)
 
 
 def _parameters(function: Function) -> tuple[list[str], list[str]]:
