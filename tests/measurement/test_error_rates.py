@@ -234,7 +234,7 @@ def test_the_split_is_checked_at_every_look() -> None:
         counts = np.stack([treated, total - treated], axis=-1)
         alarm = log_e_split(counts, [0.5, 0.5], LARGE) >= math.log(100)
         at = np.where(alarm.any(axis=1), alarm.argmax(axis=1) + 1, LOOKS) / LOOKS
-        p = np.array([[chi_square(c, [1, 1]).p for c in row[4::5]] for row in counts[:200].tolist()])
+        p = np.array([[chi_square(c, [1, 1]) for c in row[4::5]] for row in counts[:200].tolist()])
         return float(alarm.any(axis=1).mean()), float(at.mean()), float((p < 0.01).any(axis=1).mean())
 
     false, _, peeked = alarms(0.5)

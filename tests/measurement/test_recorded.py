@@ -53,7 +53,7 @@ def test_upworthy_the_split_fails_where_randomisation_did(data: Path) -> None:
     for _, packages in table.groupby("clickability_test_id"):
         faulty = 201325 <= packages.test_week.iloc[0] <= 201401
         seen = packages.impressions.to_numpy(dtype=np.float64)
-        alarm = seen.size > 1 and chi_square(seen.tolist(), np.ones(seen.size).tolist()).p < 0.001
+        alarm = seen.size > 1 and chi_square(seen.tolist(), np.ones(seen.size).tolist()) < 0.001
         counts[bool(faulty)][0] += int(alarm)
         counts[bool(faulty)][1] += 1
     assert counts == {True: [735, 1058], False: [18, 3815]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from belay.quality.srm import srm_test
+from belay.measurement.srm import srm_test
 
 pytestmark = pytest.mark.data
 

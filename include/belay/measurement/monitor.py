@@ -21,7 +21,7 @@ from belay.measurement.compare import Comparison, compare
 from belay.measurement.effects import Conclusion, Effect, HarmTest, effect_of
 from belay.measurement.findings import Finding, combine
 from belay.measurement.sequences import e_benjamini_hochberg
-from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, chi_square, log_e_split
+from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, log_e_split, srm_test
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +275,20 @@ def split_of(cells: Cells, plan: MeasurementPlan) -> SplitFinding:
             continue
         shares = np.array([phase.shares[plan.arms[a]] for a in arms])
         shares = shares / shares.sum()
-        test = chi_square(seen[arms].tolist(), shares.tolist())
+        asked = {plan.arms[a]: phase.shares[plan.arms[a]] for a in arms}
+        test = srm_test({plan.arms[a]: int(seen[a]) for a in arms}, asked)
+        p = 1.0 if test.p is None else test.p  # too few to test: nothing speaks against the split
         logs.append(float(log_e_split(seen[arms], shares, prior)))
-        phases.append(PhaseSplit(index, test.observed, test.expected, test.p, math.exp(min(logs[-1], 700.0))))
-        statistic_p = min(statistic_p, test.p)
+        phases.append(
+            PhaseSplit(
+                index,
+                tuple(map(float, test.observed.values())),
+                tuple(test.expected.values()),
+                p,
+                math.exp(min(logs[-1], 700.0)),
+            )
+        )
+        statistic_p = min(statistic_p, p)
     if not phases:
         return SplitFinding(Finding.UNKNOWN, "Split: no units to compare.", 1.0, threshold, 1.0, ())
     peak = max(logs)

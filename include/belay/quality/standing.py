@@ -7,10 +7,11 @@ import statistics
 from datetime import timedelta
 from typing import Any
 
+from belay.cells.plan import SRM_ALPHA
+from belay.measurement.srm import srm_test
 from belay.quality.report import Finding, Statistic
 from belay.quality.scope import DAY, Rows
 from belay.quality.session import Session, in_words, plain
-from belay.quality.srm import ALPHA, srm_test
 from belay.warehouse.forms import naive
 
 _FEWEST_DAYS = 2
@@ -91,7 +92,7 @@ def check_split(session: Session, rows: Rows) -> None:
     told = ", ".join(
         f"{name} {test.observed[name]:,} (expected {test.expected[name]:,.0f})" for name in test.expected
     )
-    numbers: dict[str, Statistic] = {"p": test.p, "alpha": ALPHA}
+    numbers: dict[str, Statistic] = {"p": test.p, "alpha": SRM_ALPHA}
     numbers |= {f"units.{name}": count for name, count in counts.items()}
     numbers |= {f"expected.{name}": round(value, 3) for name, value in test.expected.items()}
     p = "" if test.p is None else f" (p = {test.p:.2g})"

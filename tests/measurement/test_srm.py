@@ -1,10 +1,15 @@
-"""The split test against independent computations."""
+"""Guards the split test: right by independent computations, and one for the data gate and the window."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest, chisquare
+from tests.measurement.conftest import START
 
-from belay.quality.srm import srm_test
+from belay.cells.plan import Phase
+from belay.measurement.monitor import split_of
+from belay.measurement.srm import srm_test
 
 
 @pytest.mark.parametrize(
@@ -61,3 +66,15 @@ def test_false_alarms_keep_their_level():
         srm_test({"control": 20_000 - int(t), "treatment": int(t)}, shares).mismatch for t in treated[:5_000]
     )
     assert alarms <= 15
+
+
+@pytest.mark.parametrize("treated", range(16))
+def test_the_window_tests_a_split_as_the_data_gate_does(make_plan, make_cells, treated):
+    shares = {"control": 0.99, "b": 0.01}
+    plan = make_plan(segments=(), phases=(Phase(0, START, None, 100, shares),))
+    cells = make_cells(plan, days=1)
+    cells = replace(cells, units=np.array([[[99.0, float(treated)]]]))
+    at_the_gate = srm_test({"control": 99, "b": treated}, shares)
+    in_the_window = split_of(cells, plan)
+    assert in_the_window.p == at_the_gate.p
+    assert in_the_window.mismatch == at_the_gate.mismatch
