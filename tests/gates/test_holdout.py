@@ -7,14 +7,14 @@ import yaml
 from tests.gates.test_promotion import expose
 from tests.gates.test_promotion import write as promotable
 
+from belay.analysis.oec import recompute_oec
+from belay.analysis.reading import logged_shares, shares
 from belay.domain.actors import human
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.gates.admit import admit
-from belay.gates.oec import recompute_oec
 from belay.gates.promotion import admit_promotion, judge_quality, judge_the_record
 from belay.gates.quality import check_data
-from belay.gates.reading import logged_shares, shares
 from belay.oversight.active_policy import adopt_policy
 from belay.warehouse import look
 

@@ -11,14 +11,14 @@ import yaml
 from tests.gates.conftest import SHOP, World
 from tests.gates.test_promotion import expose
 
+from belay.analysis import shadow
+from belay.analysis.shadow import measure_shadows
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.gates import PromotionGate
 from belay.domain.record import record_of
 from belay.domain.stages import Stage
-from belay.gates import shadow
 from belay.gates.promotion import go_through
-from belay.gates.shadow import measure_shadows
 from belay.present.digest import digest_text
 
 NAME = "checkout_wording"

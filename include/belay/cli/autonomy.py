@@ -135,7 +135,7 @@ def digest(*, json: Json = False) -> None:
 @app.command(epilog="Example: belay autonomy shadow brand_voice")
 def shadow(capability: Name, *, json: Json = False) -> None:
     """Measure what proposals that nobody saw would have done, where choices made by chance can tell."""
-    from belay.gates.shadow import measure_shadows
+    from belay.analysis.shadow import measure_shadows
     from belay.oversight.active_policy import policy_in_force
 
     belay = opened(ledger=True)

@@ -42,7 +42,7 @@ _MEANING = {
     "belay.flags.target.StaleEpoch": NO,
     "belay.gates.intake.BadProposalError": USAGE,
     "belay.execution.RefusedError": NO,
-    "belay.gates.reading.BlindError": UNAVAILABLE,
+    "belay.analysis.reading.BlindError": UNAVAILABLE,
     "belay.ledger.errors.LedgerError": UNAVAILABLE,
     "belay.warehouse.errors.WarehouseUnavailableError": UNAVAILABLE,
     "belay.local.airflow.AirflowNotRunningError": UNAVAILABLE,

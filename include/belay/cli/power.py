@@ -42,11 +42,11 @@ def power(
     1 − β/(G+1), G guardrails, because all of them must pass together. Exit code 1 when the step cannot be
     measured within the policy's maximum; the sentence says what would help.
     """
+    from belay.analysis.earlier_days import earlier_dispersion
     from belay.cells.planning import shares_at
     from belay.domain.metrics import PrimaryRule
     from belay.domain.portfolio import SMALLEST, next_level
     from belay.domain.scope import FULL_SCOPE
-    from belay.gates.earlier import earlier_dispersion
     from belay.measurement.power import measurability
     from belay.warehouse.traffic import read_traffic
 

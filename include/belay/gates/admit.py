@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import NoSuchModuleError
 
 from belay.actuation.guard_presence import missing_guard
+from belay.analysis.earlier_days import earlier_dispersion
+from belay.analysis.registered_plan import level_ahead, registered_before
 from belay.domain import commands as c
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
@@ -20,9 +22,7 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState
 from belay.execution import RefusedError, execute
-from belay.gates.earlier import earlier_dispersion
 from belay.gates.outcome import GateOutcome, recorded
-from belay.gates.registered import level_ahead, registered_before
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside
 from belay.oversight.roster import note_roster
 

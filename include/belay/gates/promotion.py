@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.analysis.oec import recompute_oec
+from belay.analysis.shadow import measure_shadows
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.criteria import Criterion, Standing, judge_record
@@ -24,8 +26,6 @@ from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
 from belay.execution import RefusedError, execute
-from belay.gates.oec import recompute_oec
-from belay.gates.shadow import measure_shadows
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 
 if TYPE_CHECKING:

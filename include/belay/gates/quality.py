@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from belay.analysis.reading import logged_shares
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
-from belay.gates.reading import logged_shares
 from belay.oversight.active_policy import policy_in_force, policy_moved
 from belay.quality.run import QualityReport, run_suites
 

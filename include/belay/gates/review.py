@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from belay.actuation.writer import settle_scope
+from belay.analysis.reading import BlindError, read
+from belay.analysis.registered_plan import portfolio_of, registered
 from belay.domain import commands as c
 from belay.domain.events import GateJudged, LookTaken, ScopeConfirmed
 from belay.domain.gates import Estimate, Gate, ReviewVerdict, Verdict
@@ -14,8 +16,6 @@ from belay.domain.state import OptimizationState, Step
 from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.gates.quality import check_data
-from belay.gates.reading import BlindError, read
-from belay.gates.registered import portfolio_of, registered
 from belay.measurement.decision import decide_effects
 from belay.oversight.active_policy import policy_in_force, policy_moved
 from belay.oversight.demotion import apply_demotions

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from belay.actuation.writer import settle_scope
+from belay.analysis.reading import BlindError, Reading, live_since, read
+from belay.analysis.registered_plan import Registered, registered
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import LookTaken
@@ -14,8 +16,6 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
 from belay.execution import execute, in_words
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
-from belay.gates.reading import BlindError, Reading, live_since, read
-from belay.gates.registered import Registered, registered
 from belay.ledger.store import recorded as recorded_entry
 from belay.oversight.active_policy import policy_in_force, policy_moved
 from belay.oversight.demotion import apply_demotions

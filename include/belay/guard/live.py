@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from belay.analysis.reading import live_since, shares
 from belay.cells.plan import Phase, Sight
 from belay.cells.planning import plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.gates import Gate
 from belay.domain.proposal import CONTROL
 from belay.domain.state import OptimizationState, State, Status
-from belay.gates.reading import live_since, shares
 from belay.measurement.dispersion import read_earlier
 from belay.oversight.active_policy import Unruled, policies_in_force
 

@@ -16,11 +16,11 @@ from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from belay.analysis.shadow import measure_shadows
 from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
 from belay.domain.state import OptimizationState, RequestState, RequestStatus
-from belay.gates.shadow import measure_shadows
 from belay.ledger.store import recorded
 from belay.oversight.active_policy import policies_in_force
 from belay.oversight.alarms import alarms

@@ -19,7 +19,6 @@ from belay.domain.metrics import PrimaryRule
 from belay.domain.portfolio import SMALLEST, find, next_level, standing
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.state import OptimizationState
-from belay.gates.outcome import recorded
 from belay.measurement.dispersion import read_earlier
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Registered:
 
 def registered(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> Registered:
     """Return what was registered for the step under way."""
-    spoken = recorded(known, Gate.ADMIT)
+    spoken = known.step.gates.get(Gate.ADMIT) if known.step else None
     plan: dict[str, Any] = {}
     if spoken is not None and spoken.evidence:
         plan = belay.ledger.get_evidence(spoken.evidence)["plan"]
