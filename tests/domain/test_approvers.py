@@ -7,7 +7,7 @@ from collections import Counter
 from tests.support.approvers import Approvers
 from tests.support.profiles import name
 
-_SEQUENCES = {"laptop": 600, "ci": 5_000, "nightly": 50_000}
+_SEQUENCES = {"mutation": 600, "laptop": 600, "ci": 5_000, "nightly": 50_000}
 _MOVES = 40
 _MUST_HAPPEN = (
     "approval.granted",

@@ -1,0 +1,141 @@
+"""Mutate the rules at random places and tell which mutants no fast test notices: `make mutate`.
+
+The tree is copied, a seeded sample of Cosmic Ray's mutants is drawn, and each is judged in the copy by
+``tests.mutation.judge``; the session is kept in ``.mutation/``, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from cosmic_ray.commands import init
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+
+HERE = Path.cwd()
+FOLDER = HERE / ".mutation"
+TREE = FOLDER / "tree"
+SESSION = FOLDER / "session.sqlite"
+ROOMS = ("domain", "actuation", "oversight")
+
+# A flip that a reader would call a fault. Left out are those that fail at import or for any argument (an order
+# of things that have none, another arithmetic), which would only flatter the figure, and `==` for `is`,
+# which is the same for enumerations.
+FAULTS = re.compile(
+    r"core/(ReplaceComparisonOperator_("
+    r"Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)"
+    r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|BitOr_BitAnd|BitAnd_BitOr)"
+    r"|ReplaceUnaryOperator_Delete_(Not|USub)|AddNot|NumberReplacer|ReplaceTrueWithFalse|ReplaceFalseWithTrue"
+    r"|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceBreakWithContinue|ReplaceContinueWithBreak"
+    r"|ZeroIterationForLoop|ExceptionReplacer)"
+)
+
+
+def annotations(source: str) -> set[int]:
+    """Return the lines of a module on which a `|` belongs to a type, which nothing evaluates."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        types = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        for part in types:
+            if isinstance(part, ast.AST) and isinstance(part, ast.expr):
+                lines.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+    return lines
+
+
+def is_fault(mutation: MutationSpec, typed: dict[Path, set[int]]) -> bool:
+    """Return whether a mutation is one that a test could notice."""
+    if not FAULTS.fullmatch(mutation.operator_name):
+        return False
+    path = Path(mutation.module_path)
+    if path not in typed:
+        typed[path] = annotations((TREE / path).read_text())
+    return "_BitOr_" not in mutation.operator_name or mutation.start_pos[0] not in typed[path]
+
+
+def draw(session: WorkDB, size: int, seed: int) -> None:
+    """Leave a random sample of the mutants to be judged, and mark all others as skipped."""
+    typed: dict[Path, set[int]] = {}
+
+    def place(item: WorkItem) -> tuple[str, tuple[int, int], str, int]:
+        mutation = item.mutations[0]
+        return str(mutation.module_path), mutation.start_pos, mutation.operator_name, mutation.occurrence
+
+    candidates = sorted((i for i in session.work_items if is_fault(i.mutations[0], typed)), key=place)
+    drawn = {item.job_id for item in random.Random(seed).sample(candidates, min(size, len(candidates)))}
+    skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output="not in the sample")
+    session.set_multiple_results([i.job_id for i in session.work_items if i.job_id not in drawn], skipped)
+    print(f"{len(drawn)} of {len(candidates)} mutants drawn with seed {seed}")
+
+
+def copy_tree() -> None:
+    """Copy what git knows or would add, so that nobody's working tree is ever mutated."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True, capture_output=True
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if name and (HERE / name).is_file():
+            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(HERE / name, TREE / name)
+
+
+def in_tree(*command: str) -> None:
+    """Run a module of Python in the copy, where its `include` comes first."""
+    env = {**os.environ, "PYTHONPATH": str(TREE / "include")}
+    subprocess.run([sys.executable, "-m", *command], check=True, cwd=TREE, env=env)
+
+
+def report(session: WorkDB) -> float:
+    """Print the survivors and the figures; return the share of mutants that were killed."""
+    judged: Counter[str] = Counter()
+    killed: Counter[str] = Counter()
+    for item, result in session.completed_work_items:
+        if result.worker_outcome is WorkerOutcome.SKIPPED:
+            continue
+        mutation = item.mutations[0]
+        room = Path(mutation.module_path).parts[2]
+        judged[room] += 1
+        killed[room] += result.test_outcome is TestOutcome.KILLED
+        if result.test_outcome is not TestOutcome.KILLED:
+            where, operator = f"{mutation.module_path}:{mutation.start_pos[0]}", mutation.operator_name.removeprefix("core/")
+            print(f"{where}  {operator}\n    {result.diff}")
+    for room, number in sorted(judged.items()):
+        print(f"{room}: {killed[room]} of {number} mutants killed ({killed[room] / number:.1%})")
+    share = killed.total() / judged.total()
+    print(f"together: {killed.total()} of {judged.total()} mutants killed ({share:.1%})")
+    return share
+
+
+def main() -> int:
+    """Return 1 where fewer mutants are killed than asked for."""
+    parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
+    parser.add_argument("--size", type=int, default=600, help="how many mutants to draw")
+    parser.add_argument("--seed", type=int, default=20261201, help="of the draw")
+    parser.add_argument("--floor", type=float, default=0.97, help="the share to be killed")
+    parser.add_argument("--go-on", action="store_true", help="with the session that is there")
+    parser.add_argument("--report", action="store_true", help="print what the session holds, and judge nothing")
+    args = parser.parse_args()
+    if not args.report:
+        if not args.go_on:
+            FOLDER.mkdir(exist_ok=True)
+            SESSION.unlink(missing_ok=True)
+            copy_tree()
+            with use_db(SESSION) as session:
+                init([m for room in ROOMS for m in sorted(Path("include/belay", room).rglob("*.py"))], session, {})
+                draw(session, args.size, args.seed)
+        in_tree("tests.mutation.judge", str(SESSION))
+    with use_db(SESSION, WorkDB.Mode.open) as session:
+        return int(report(session) < args.floor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
