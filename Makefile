@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test long check house venv lock nightly secrets clean
+.PHONY: help demo up down test long check house venv lock mutate nightly secrets clean
 
 PY := .venv/bin/python
 LOCKS := requirements.txt requirements-dev.txt requirements-demo.txt
@@ -91,9 +91,13 @@ lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newes
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt; \
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --no-deps requirements-demo.in -o requirements-demo.txt
 
+mutate: $(STAMP)  ## change the rules at 600 random places: does a fast test notice each (docs/testing.md)?
+	@$(PY) -m tests.mutation
+
 nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
 	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) long
+	$(MAKE) mutate
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
 
 # A file that is there is kept, so that running this twice changes no password.
@@ -116,5 +120,5 @@ secrets:  ## make the passwords and keys of docker-compose.yml in ./secrets
 
 clean:  ## stop Belay; remove .venv and what the tools left (keeps .belay, secrets and .env)
 	@$(MAKE) --no-print-directory down
-	rm -rf .venv build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache include/belay.egg-info
+	rm -rf .venv .mutation build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache include/belay.egg-info
 	find . -name __pycache__ -type d -not -path './.belay/*' -prune -exec rm -rf {} +

@@ -23,13 +23,12 @@ from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkI
 
 HERE = Path.cwd()
 FOLDER = HERE / ".mutation"
-TREE = FOLDER / "tree"
 SESSION = FOLDER / "session.sqlite"
 ROOMS = ("domain", "actuation", "oversight")
 
-# A flip that a reader would call a fault. Left out are those that fail at import or for any argument (an order
-# of things that have none, another arithmetic), which would only flatter the figure, and `==` for `is`,
-# which is the same for enumerations.
+# A flip that a reader would call a fault. Left out are those that fail at import or for any argument (an
+# order of things that have none, another arithmetic), which would only flatter the figure, and `==` for
+# `is`, which is the same for enumerations.
 FAULTS = re.compile(
     r"core/(ReplaceComparisonOperator_("
     r"Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is)"
@@ -57,7 +56,7 @@ def is_fault(mutation: MutationSpec, typed: dict[Path, set[int]]) -> bool:
         return False
     path = Path(mutation.module_path)
     if path not in typed:
-        typed[path] = annotations((TREE / path).read_text())
+        typed[path] = annotations(path.read_text())
     return "_BitOr_" not in mutation.operator_name or mutation.start_pos[0] not in typed[path]
 
 
@@ -76,22 +75,32 @@ def draw(session: WorkDB, size: int, seed: int) -> None:
     print(f"{len(drawn)} of {len(candidates)} mutants drawn with seed {seed}")
 
 
-def copy_tree() -> None:
+def copy_tree(worker: int) -> Path:
     """Copy what git knows or would add, so that nobody's working tree is ever mutated."""
-    shutil.rmtree(TREE, ignore_errors=True)
+    tree = FOLDER / f"tree-{worker}"
+    shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
     )
     for name in listed.stdout.decode().split("\0"):
         if name and (HERE / name).is_file():
-            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(HERE / name, TREE / name)
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(HERE / name, tree / name)
+    return tree
 
 
-def in_tree(*command: str) -> None:
-    """Run a module of Python in the copy, where its `include` comes first."""
-    env = {**os.environ, "PYTHONPATH": str(TREE / "include")}
-    subprocess.run([sys.executable, "-m", *command], check=True, cwd=TREE, env=env)
+def judge_all(workers: int) -> bool:
+    """Let every worker judge its part in a tree of its own; return whether all of them could."""
+    running = []
+    for worker in range(workers):
+        tree = copy_tree(worker)
+        command = [sys.executable, "-m", "tests.mutation.judge", str(SESSION), str(worker), str(workers)]
+        running.append(
+            subprocess.Popen(command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree / "include")})
+        )
+    return {process.wait() for process in running} == {0}
 
 
 def report(session: WorkDB) -> float:
@@ -106,33 +115,35 @@ def report(session: WorkDB) -> float:
         judged[room] += 1
         killed[room] += result.test_outcome is TestOutcome.KILLED
         if result.test_outcome is not TestOutcome.KILLED:
-            where, operator = f"{mutation.module_path}:{mutation.start_pos[0]}", mutation.operator_name.removeprefix("core/")
-            print(f"{where}  {operator}\n    {result.diff}")
+            where = f"{mutation.module_path}:{mutation.start_pos[0]}"
+            print(f"{where}  {mutation.operator_name.removeprefix('core/')}\n    {result.diff}")
     for room, number in sorted(judged.items()):
         print(f"{room}: {killed[room]} of {number} mutants killed ({killed[room] / number:.1%})")
-    share = killed.total() / judged.total()
+    share = killed.total() / max(judged.total(), 1)
     print(f"together: {killed.total()} of {judged.total()} mutants killed ({share:.1%})")
     return share
 
 
 def main() -> int:
-    """Return 1 where fewer mutants are killed than asked for."""
-    parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
+    """Return 1 where fewer mutants are killed than asked for, or none could be judged."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--size", type=int, default=600, help="how many mutants to draw")
     parser.add_argument("--seed", type=int, default=20261201, help="of the draw")
     parser.add_argument("--floor", type=float, default=0.97, help="the share to be killed")
-    parser.add_argument("--go-on", action="store_true", help="with the session that is there")
-    parser.add_argument("--report", action="store_true", help="print what the session holds, and judge nothing")
+    parser.add_argument("--workers", type=int, default=2, help="how many are judged at once")
+    parser.add_argument("--go-on", action="store_true", help="judge what a run that was stopped left")
+    parser.add_argument("--report", action="store_true", help="print what was judged, and judge nothing")
     args = parser.parse_args()
     if not args.report:
         if not args.go_on:
             FOLDER.mkdir(exist_ok=True)
             SESSION.unlink(missing_ok=True)
-            copy_tree()
+            modules = [path for room in ROOMS for path in sorted(Path("include/belay", room).rglob("*.py"))]
             with use_db(SESSION) as session:
-                init([m for room in ROOMS for m in sorted(Path("include/belay", room).rglob("*.py"))], session, {})
+                init(modules, session, {})
                 draw(session, args.size, args.seed)
-        in_tree("tests.mutation.judge", str(SESSION))
+        if not judge_all(args.workers):
+            return 1
     with use_db(SESSION, WorkDB.Mode.open) as session:
         return int(report(session) < args.floor)
 

@@ -1,7 +1,7 @@
 """Judge each mutant of a session: run the fast tests, the nearest first, and stop at the first that fails.
 
-Runs in a copy of the tree, which is mutated; ``BELAY_UNMUTATED`` names the tree that it was copied from.
-Each mutant is judged by a fork that has everything imported but Belay and its tests.
+Runs in a copy of the tree, which is mutated. Each mutant is judged by a fork that has everything imported
+but Belay and its tests.
 """
 
 from __future__ import annotations
@@ -19,25 +19,48 @@ from cosmic_ray.mutating import use_mutation
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
 
-PLUGINS = ("xdist.plugin", "pytest_timeout", "_hypothesis_pytestplugin", "pytest_cov.plugin", "no:cacheprovider")
+PLUGINS = (
+    "xdist.plugin",
+    "pytest_timeout",
+    "_hypothesis_pytestplugin",
+    "pytest_cov.plugin",
+    "no:cacheprovider",
+)
 QUIETLY = ["-x", "-q", "--no-header", "--tb=line", *(f"-p{plugin}" for plugin in PLUGINS)]
 FAST = ["-m", "not (airflow or browser or postgres or long or slow or data)"]
-PRELOADED = (*PLUGINS[:-1], "hypothesis.stateful", "sqlalchemy.orm", "msgspec", "yaml", "pydantic", "numpy", "jinja2")
+PRELOADED = (
+    *PLUGINS[:-1],
+    *(
+        "hypothesis.stateful",
+        "hypothesis.strategies",
+        "sqlalchemy.orm",
+        "msgspec",
+        "yaml",
+        "pydantic",
+        "jinja2",
+    ),
+    *("numpy", "scipy.stats", "requests", "zoneinfo", "statistics", "concurrent.futures", "psycopg"),
+)
 
 # In the order of what a mutant costs. What takes some seconds a test, and asks no rule that a shorter one
 # leaves out (whole ways through a warehouse), is not among them.
+FOLDERS = ("domain", "ledger", "oversight", "actuation", "gates", "guard")
 RULES = ("tests/domain",)
-THROUGH_THE_LEDGER = ("tests/oversight", "tests/actuation", "tests/ledger/test_legality.py", "tests/explain")
-AT_THE_EDGES = ("tests/gates/test_answers.py", "tests/gates/test_clicks_at_once.py", "tests/gates/test_stop.py")
+THROUGH_THE_LEDGER = ("tests/ledger/test_legality.py", "tests/explain", "tests/oversight", "tests/actuation")
+AT_THE_EDGES = (
+    "tests/gates/test_answers.py",
+    "tests/gates/test_clicks_at_once.py",
+    "tests/gates/test_stop.py",
+)
 PATIENCE = 300.0  # seconds; a mutant that never ends is noticed
 
 
 def stages(module: Path) -> list[list[str]]:
     """Return the paths to give to one run of pytest after another, the cheapest first."""
-    stems = {module.stem, module.stem.rstrip("s")}
-    nearest = [str(p) for stem in sorted(stems) for p in sorted(Path("tests").glob(f"**/test_{stem}*.py"))]
+    names = [f"tests/{folder}/**/test_{module.stem.rstrip('s')}*.py" for folder in FOLDERS]
+    nearest = [str(path) for name in names for path in sorted(Path().glob(name))]
     if "domain" in module.parts:
-        return [[p for p in nearest if p.startswith("tests/domain/")], *existing(RULES, THROUGH_THE_LEDGER)]
+        return [["tests/domain/test_values.py", *nearest], *existing(RULES, THROUGH_THE_LEDGER)]
     return [nearest, *existing(THROUGH_THE_LEDGER, AT_THE_EDGES, RULES)]
 
 
@@ -83,22 +106,23 @@ def judge(mutation: MutationSpec, output: Path) -> WorkResult:
     return WorkResult(WorkerOutcome.NORMAL, output.read_text()[-2_000:], outcome, line)
 
 
-def main(session: Path) -> int:
-    """Judge all that is pending; return 1 where the tests fail without any mutant."""
+def main(session: Path, worker: int, workers: int) -> int:
+    """Judge one worker's part of what is pending; return 1 where the tests fail without any mutant."""
     # Few random cases, and no plugins but those named: half a second less for each mutant.
     os.environ |= {"HYPOTHESIS_PROFILE": "mutation", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     for name in PRELOADED:
         importlib.import_module(name)
-    output = session.with_suffix(".txt")
-    with use_db(session, WorkDB.Mode.open) as db:
-        if in_a_fork(Path("include/belay/domain/none.py"), output):  # leaves the bytecode of what is unmutated
+    output = session.with_name(f"output-{worker}.txt")
+    if "--no-baseline" not in sys.argv:  # leaves the bytecode of what is not mutated
+        if in_a_fork(Path("include/belay/actuation/nothing.py"), output):
             print(output.read_text()[-4_000:], "\nthe tests fail without a mutant", sep="")
             return 1
-        sys.dont_write_bytecode = True
-        for item in db.pending_work_items:
+    sys.dont_write_bytecode = True
+    with use_db(session, WorkDB.Mode.open) as db:
+        for item in sorted(db.pending_work_items, key=lambda item: item.job_id)[worker::workers]:
             db.set_result(item.job_id, judge(item.mutations[0], output))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

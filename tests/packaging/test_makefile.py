@@ -22,6 +22,7 @@ TARGETS = {
     "house",
     "venv",
     "lock",
+    "mutate",
     "nightly",
     "secrets",
     "clean",

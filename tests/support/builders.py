@@ -99,6 +99,45 @@ def evidence_of(*what: object) -> str:
     return sha256_of([str(part) for part in what])
 
 
+KEPT = frozenset(
+    {
+        *(
+            "admitted-once",
+            "agent",
+            "agents-propose",
+            "blind",
+            "calendar",
+            "ceiling",
+            "criteria",
+            "digest",
+            "gates",
+        ),
+        *(
+            "gates-in-order",
+            "harm-since",
+            "no-grant",
+            "not-yours",
+            "one-stage-at-a-time",
+            "only-narrows",
+            "own-freeze",
+        ),
+        *("pending", "people-approve", "people-delegate", "people-judge", "people-promote", "people-stop"),
+        *(
+            "people-unfreeze",
+            "people-veto",
+            "question-open",
+            "role",
+            "stale-epoch",
+            "surface-free",
+            "grant-void",
+        ),
+    }
+)
+"""Rules by which an attempt is refused and kept in the ledger: somebody tried to pass a limit."""
+EITHER = frozenset({"request-closed", "expired", "ended", "freeze", "people-change-policy", "no-such-step"})
+"""Rules that keep some attempts and not others: the tests of each say which."""
+
+
 @dataclass
 class Rehearsal:
     """The domain by itself: ``decide`` and ``evolve`` with a list for a ledger."""
@@ -129,6 +168,10 @@ class Rehearsal:
         answer = self.ask(command, by)
         assert isinstance(answer, Refusal), answer
         assert answer.message
+        if answer.rule not in EITHER:
+            nothing_to_lend = answer.rule == "role" and isinstance(command, c.Delegate)
+            kept = answer.rule in KEPT and not nothing_to_lend
+            assert answer.kept is kept, f"{answer.rule}: kept is {answer.kept}"
         return answer.rule
 
     def tick(self, seconds: float) -> None:
