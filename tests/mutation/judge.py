@@ -113,10 +113,12 @@ def main(session: Path, worker: int, workers: int) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     output = session.with_name(f"output-{worker}.txt")
-    if "--no-baseline" not in sys.argv:  # leaves the bytecode of what is not mutated
-        if in_a_fork(Path("include/belay/actuation/nothing.py"), output):
-            print(output.read_text()[-4_000:], "\nthe tests fail without a mutant", sep="")
-            return 1
+    unmutated = "--no-baseline" in sys.argv or not in_a_fork(
+        Path("include/belay/actuation/nothing.py"), output
+    )
+    if not unmutated:
+        print(output.read_text()[-4_000:], "\nthe tests fail without a mutant", sep="")
+        return 1
     sys.dont_write_bytecode = True
     with use_db(session, WorkDB.Mode.open) as db:
         for item in sorted(db.pending_work_items, key=lambda item: item.job_id)[worker::workers]:
