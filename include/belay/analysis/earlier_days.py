@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from belay.cells.plan import Earlier
 from belay.domain.gates import Gate
-from belay.measurement.dispersion import earlier_of
 
 if TYPE_CHECKING:
+    from belay.cells.plan import Earlier
     from belay.services import Services
 
 MOST_READ = 200
@@ -20,6 +19,8 @@ def earlier_dispersion(belay: Services, surface: str, but: str = "") -> dict[str
 
     ``but`` names the optimization that is planned: its own days are looked at, and not assumed.
     """
+    from belay.measurement.dispersion import earlier_of
+
     reviewed = []
     for other in belay.ledger.state().optimizations.values():
         if other.surface != surface or other.id == but or other.step is None:

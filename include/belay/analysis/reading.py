@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from belay.cells.cells import Cells
-from belay.cells.plan import Earlier, MeasurementPlan, Phase
-from belay.cells.planning import plan_for
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
 from belay.execution import in_words
-from belay.measurement.monitor import Monitoring, monitor
-from belay.warehouse.freshness import watermark
-from belay.warehouse.look import read_cells
 
 if TYPE_CHECKING:
+    from belay.cells.cells import Cells
+    from belay.cells.plan import Earlier, MeasurementPlan
+    from belay.measurement.monitor import Monitoring
     from belay.services import Services
 
 
@@ -82,6 +79,13 @@ def read(
     BlindError
         When the warehouse does not answer, has no data yet, or its data is older than the policy allows.
     """
+    # Here, because a step that nobody has seen yet is judged without statistics.
+    from belay.cells.plan import Phase
+    from belay.cells.planning import plan_for
+    from belay.measurement.monitor import monitor
+    from belay.warehouse.freshness import watermark
+    from belay.warehouse.look import read_cells
+
     since = live_since(known, belay.settings.flag_settle)
     now = belay.data_now()  # before the warehouse is asked: what arrives while it answers is not missing
     try:

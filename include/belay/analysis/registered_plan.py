@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from belay.cells.plan import Earlier
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import GateJudged, ScopeConfirmed
 from belay.domain.gates import Gate, Verdict
@@ -19,9 +18,9 @@ from belay.domain.metrics import PrimaryRule
 from belay.domain.portfolio import SMALLEST, find, next_level, standing
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.state import OptimizationState
-from belay.measurement.dispersion import read_earlier
 
 if TYPE_CHECKING:
+    from belay.cells.plan import Earlier
     from belay.services import Services
 
 FACTS = ("window_seconds", "planned_units", "earlier")
@@ -49,6 +48,8 @@ class Registered:
 
 def registered(belay: Services, known: OptimizationState, policy: CapabilityPolicy) -> Registered:
     """Return what was registered for the step under way."""
+    from belay.measurement.dispersion import read_earlier
+
     spoken = known.step.gates.get(Gate.ADMIT) if known.step else None
     plan: dict[str, Any] = {}
     if spoken is not None and spoken.evidence:

@@ -14,9 +14,9 @@ from belay.domain.state import OptimizationState
 from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.oversight.active_policy import policy_in_force, policy_moved
-from belay.quality.run import QualityReport, run_suites
 
 if TYPE_CHECKING:
+    from belay.quality.run import QualityReport
     from belay.services import Services
 
 _HISTORY = timedelta(days=3)
@@ -56,6 +56,8 @@ def check_data(belay: Services, known: OptimizationState, policy: CapabilityPoli
 
 
 def _run(belay: Services, policy: CapabilityPolicy, surface: str, period: _Period) -> QualityReport:
+    from belay.quality.run import run_suites
+
     now = belay.data_now().replace(tzinfo=None)
     return run_suites(
         belay.settings.warehouse_url,

@@ -16,12 +16,11 @@ from belay.domain.state import OptimizationState, Step
 from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.gates.quality import check_data
-from belay.measurement.decision import decide_effects
 from belay.oversight.active_policy import policy_in_force, policy_moved
 from belay.oversight.demotion import apply_demotions
-from belay.review.verdict import Review, judge, judge_before_exposure
 
 if TYPE_CHECKING:
+    from belay.review.verdict import Review
     from belay.services import Services
 
 
@@ -59,6 +58,8 @@ def found_effect(document: Mapping[str, Any]) -> Estimate | None:
 
 
 def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
+    from belay.review.verdict import judge, judge_before_exposure
+
     policy = policy_in_force(belay, known.capability)
     if known.scope == 0:
         quality = _document_of(belay, known, Gate.QUALITY)
@@ -71,6 +72,8 @@ def _judge(belay: Services, known: OptimizationState, step: Step) -> Review:
             quality=quality,
             admission=admission,
         )
+    from belay.measurement.decision import decide_effects
+
     plan, extended = registered(belay, known, policy), _reviewed_before(belay, known)
     reading = read(
         belay,

@@ -14,25 +14,17 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskA
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from belay.domain.oversight import Oversight
-from belay.domain.roster import AirflowUser
-from belay.execution import RefusedError
-from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer
-from belay.gates.approval import ApprovalStatus, approval
-from belay.gates.promotion import PromotionStatus, promotion_approval
 from belay.orchestration.links import run_page
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import capability_of, conclude, optimization_of, run_of, services, step_of
-from belay.present.card import Card, names_of
-from belay.present.markdown import paragraphs, subject_line
-from belay.present.progress import progress
-from belay.present.reading import read_card
-from belay.services import PolicyBrokenError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from belay.domain.state import RequestState
+    from belay.gates.approval import ApprovalStatus
+    from belay.gates.promotion import PromotionStatus
+    from belay.present.card import Card
 
 
 class SlackApprovalSensor(BaseSensorOperator):
@@ -59,6 +51,9 @@ class SlackApprovalSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, unless it was asked before; go on if it is decided, else wait."""
+        from belay.execution import RefusedError
+        from belay.services import PolicyBrokenError
+
         try:
             status = self._status(context)
         except (RefusedError, PolicyBrokenError) as refused:
@@ -72,6 +67,8 @@ class SlackApprovalSensor(BaseSensorOperator):
 
     def _status(self, context: Context) -> ApprovalStatus | PromotionStatus:
         """Ask the ledger where the answer stands."""
+        from belay.gates.approval import approval
+
         return approval(services(), optimization_of(context), step_of(context))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +78,10 @@ class SlackApprovalSensor(BaseSensorOperator):
 
     def _take_answer(self, context: Context, event: dict[str, Any]) -> None:
         """Record an answer from Required Actions. The web server did so already where Belay's plugin runs."""
+        from belay.domain.roster import AirflowUser
+        from belay.execution import RefusedError
+        from belay.gates.answers import LOOK, SHOWN, record_answer
+
         user, chosen = event.get("responded_by_user"), event.get("chosen_options")
         if not user or not chosen or chosen[0] == LOOK:
             return
@@ -95,6 +96,10 @@ class SlackApprovalSensor(BaseSensorOperator):
     def _park(
         self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState
     ) -> None:
+        from belay.domain.oversight import Oversight
+        from belay.gates.answers import APPROVE, LOOK, REJECT, VETO
+        from belay.present.markdown import subject_line
+
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
         wait = max(min(self.recheck, left), _SETTLES)
@@ -130,6 +135,10 @@ class SlackApprovalSensor(BaseSensorOperator):
             raise AirflowException(f"the question has changed: {request.id} is asked on a fresh page")
 
     def _body(self, context: Context, request: RequestState, card: Card) -> str:
+        from belay.present.card import names_of
+        from belay.present.markdown import paragraphs
+        from belay.present.progress import progress
+
         lines = [
             *paragraphs(card),
             f"**[Open the review]({run_page(run_of(context))})**",
@@ -140,6 +149,8 @@ class SlackApprovalSensor(BaseSensorOperator):
 
     def _card(self, request: RequestState) -> Card:
         """Return what every channel shows of the request."""
+        from belay.present.reading import read_card
+
         belay = services()
         return read_card(
             belay.ledger, belay.ledger.state(), request, roster=belay.roster(), now=datetime.now(UTC)
@@ -150,11 +161,15 @@ class PromotionApprovalSensor(SlackApprovalSensor):
     """Asks whether a capability may go up a stage (or keep its own), and waits for it; silence means no."""
 
     def _status(self, context: Context) -> PromotionStatus:
+        from belay.gates.promotion import promotion_approval
+
         return promotion_approval(services(), capability_of(context), run_of(context).name)
 
 
 def _form(request: RequestState) -> dict[str, Param]:
     """Return the fields of an answer. Airflow hides constant ones and sends them back."""
+    from belay.gates.answers import SHOWN
+
     return {
         "reason": Param("", type="string", title="Reason", description="Kept in the ledger."),
         SHOWN: Param(request.digest, type="string", const=request.digest),

@@ -9,14 +9,14 @@ from airflow.sdk import DAG, get_parsing_context
 
 from belay.domain.run import PROMOTION, ROLLOUT
 from belay.environment import safe_value_of
-from belay.orchestration.promotion_dag import build_promotion_dag
-from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
 from belay.policy.load import load_policies
 from belay.settings import Settings
 
 
 def promotion_dags() -> Iterator[DAG]:
     """Yield the promotion DAG of every capability whose policy can be used."""
+    from belay.orchestration.promotion_dag import build_promotion_dag
+
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(PROMOTION) if wanted else None
     settings = Settings.forgiving()
@@ -32,6 +32,8 @@ def _recheck() -> timedelta:
 
 def rollout_dags() -> Iterator[DAG]:
     """Yield the DAG of every capability, a broken one's included."""
+    from belay.orchestration.rollout_dag import build_broken_dag, build_rollout_dag
+
     wanted = get_parsing_context().dag_id
     only = wanted.removeprefix(ROLLOUT) if wanted else None
     settings = Settings.forgiving()

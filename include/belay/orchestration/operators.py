@@ -10,8 +10,6 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 
 from belay.domain.run import Run
-from belay.execution import RefusedError
-from belay.gates.outcome import GateOutcome
 from belay.orchestration.links import ReviewLink
 from belay.orchestration.runtime import (
     asked_by,
@@ -24,6 +22,8 @@ from belay.orchestration.runtime import (
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from belay.gates.outcome import GateOutcome
 
 REVIEW_LINKS: tuple[BaseOperatorLink, ...] = (ReviewLink(),)
 
@@ -105,6 +105,7 @@ class WidenOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Widen. The ledger's word counts here, not the states of the tasks before."""
+        from belay.execution import RefusedError
         from belay.gates.widen import widen
 
         try:

@@ -11,7 +11,6 @@ from airflow.sdk import DAG, BaseOperator, Param, chain
 from belay.domain.run import PROMOTION
 from belay.domain.stages import Stage
 from belay.environment import NEVER, safe_value_of
-from belay.gates.promotion import PromotionOutcome
 from belay.orchestration.approval import PromotionApprovalSensor
 from belay.orchestration.names import ADMIT_TASK, APPROVAL_TASK
 from belay.orchestration.operators import REVIEW_LINKS
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from belay.domain.capability import CapabilityPolicy
     from belay.domain.roster import Roster
+    from belay.gates.promotion import PromotionOutcome
 
 _RETRIES = {"retries": 4, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
 

@@ -10,12 +10,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from belay.domain.gates import Verdict
 from belay.domain.run import Run
-from belay.execution import RefusedError
-from belay.gates.outcome import GateOutcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from belay.gates.outcome import GateOutcome
     from belay.gates.promotion import PromotionOutcome
     from belay.services import Services
 
@@ -84,6 +83,7 @@ def conclude(outcome: GateOutcome | PromotionOutcome) -> dict[str, Any]:
 
 def obeying(action: Callable[[], GateOutcome | PromotionOutcome]) -> dict[str, Any]:
     """Run a gate and conclude; what the rules refuse is final, what the world refuses may be retried."""
+    from belay.execution import RefusedError
     from belay.services import PolicyBrokenError
 
     try:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from belay.execution import RefusedError
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import conclude, optimization_of, services, step_of
 
@@ -55,6 +54,7 @@ class MeasurementWindowTrigger(BaseTrigger):
             await asyncio.sleep(self.poll_seconds)
 
     def _look(self) -> tuple[bool, str]:
+        from belay.execution import RefusedError
         from belay.gates.window import window_look
 
         try:
@@ -86,6 +86,7 @@ class MeasurementWindowSensor(BaseSensorOperator):
     def _look(self, context: Context) -> dict[str, Any]:
         from airflow.sdk.exceptions import AirflowFailException
 
+        from belay.execution import RefusedError
         from belay.gates.window import window_look
 
         optimization, step = optimization_of(context), step_of(context)
