@@ -59,7 +59,7 @@ class Services:
     @cached_property
     def flags(self) -> FlagTarget:
         """The flag system that shows scopes to the product."""
-        from belay.flags.target import open_target
+        from belay.flags.factory import open_target
 
         return open_target(self.settings.flags)
 

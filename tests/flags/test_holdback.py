@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from belay.domain.proposal import CONTROL, Variant
-from belay.flags.flagd import FlagdFile, to_definition
+from belay.flags.flagd import FlagdFile
+from belay.flags.flagd_format import to_definition
 from belay.flags.target import ServedFlag
 from belay_lab.shop.assign import Assigner
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belay.domain.proposal import CONTROL, Variant
-from belay.flags import flagd
+from belay.flags import flagd_format
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import ServedFlag
 
@@ -60,7 +60,7 @@ def test_a_key_changes_nothing_for_who_has_one(target: FlagdFile, make_flag: Mak
     target.apply(flag)
     now = [seen.variant for seen in evaluate(target.path, flag.key, units)]
     document = json.loads(target.path.read_text())
-    document["flags"][flag.key] = flagd._earlier_definition(flag)
+    document["flags"][flag.key] = flagd_format._earlier_definition(flag)
     target.path.write_text(json.dumps(document))
     assert [seen.variant for seen in evaluate(target.path, flag.key, units)] == now
     assert target.read(flag.key) == flag, "what an earlier Belay wrote is not changed by hand"
@@ -105,14 +105,14 @@ def test_widening_takes_nobody_out_of_a_treatment(ramp: list[int], count: int) -
 @given(scope=scopes, count=st.integers(1, 20))
 def test_an_exact_share_takes_nobody_out_of_a_rounded_one(scope: int, count: int) -> None:
     flag = ServedFlag("k", scope, variants(count), None, 1)
-    rounded, exact = bounds(flagd._rounded_split(flag)), ranges_of(flag)
+    rounded, exact = bounds(flagd_format._rounded_split(flag)), ranges_of(flag)
     for name, (low, high) in rounded.items():
         assert exact[name][0] == low
         assert exact[name][1] >= high
 
 
 def weights_of(flag: ServedFlag) -> list[tuple[str, int]]:
-    _, rule, otherwise = flagd.to_definition(flag)["targeting"]["if"]
+    _, rule, otherwise = flagd_format.to_definition(flag)["targeting"]["if"]
     assert otherwise == CONTROL
     return [(name, weight) for name, weight in rule["fractional"][1:]]
 

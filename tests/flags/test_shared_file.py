@@ -18,7 +18,7 @@ import pytest
 
 from belay.clock import write_atomically
 from belay.domain.proposal import Variant
-from belay.flags import flagd
+from belay.flags import flagd, flagd_format
 from belay.flags.flagd import FlagdFile
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 
@@ -125,7 +125,7 @@ def _device(path: Path) -> None:
 
 
 def _deep(path: Path) -> None:
-    levels = flagd._DEEPEST + 50
+    levels = flagd_format._DEEPEST + 50
     path.write_text('{"flags": {"theirs": ' + "[" * levels + "]" * levels + "}}")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from belay.flags.dry_run import DryRun
+from belay.flags.factory import open_target
 from belay.flags.flagd import FlagdFile
-from belay.flags.target import FlagTarget, ServedFlag, StaleEpoch, open_target
+from belay.flags.target import FlagTarget, ServedFlag, StaleEpoch
 
 MakeFlag = Callable[..., ServedFlag]
 

@@ -15,8 +15,9 @@ from tests.support.story import a_story
 
 from belay.domain.events import EVENTS
 from belay.ledger.chain import GENESIS, hash_of
+from belay.ledger.faults import Fault
 from belay.ledger.store import Ledger
-from belay.ledger.verify import Fault, verify
+from belay.ledger.verify import verify
 
 TRIGGERS = ("entries_no_update", "entries_no_delete", "evidence_no_update", "evidence_no_delete")
 COLUMNS = ("at", "kind", "actor", "capability", "optimization", "key", "body", "prev", "hash")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from belay.domain.proposal import Variant
@@ -154,38 +152,3 @@ def refuse_stale(served: ServedFlag | None, wanted: ServedFlag) -> bool:
         f"{wanted.key}: epoch {served.epoch} with scope {served.scope} is served; "
         f"epoch {wanted.epoch} with scope {wanted.scope} comes too late"
     )
-
-
-def open_target(setting: str) -> FlagTarget:
-    """Return the flag system that ``setting`` names: ``flagd:PATH``, ``dry-run`` or one of your own.
-
-    ``python:MODULE:FUNCTION:ARGUMENT`` calls a function that returns a ``FlagTarget``.
-
-    Raises
-    ------
-    ValueError
-        When it names none.
-    """
-    kind, _, where = setting.partition(":")
-    if kind == "flagd" and where:
-        from belay.flags.flagd import FlagdFile
-
-        return FlagdFile(Path(where))
-    if kind == "dry-run":
-        from belay.flags.dry_run import DryRun
-
-        return DryRun()
-    if kind == "python" and where:
-        return _own(setting, *where.split(":", 2))
-    raise ValueError(f"BELAY_FLAGS={setting!r} names no flag system; use flagd:PATH or dry-run")
-
-
-def _own(setting: str, module: str, function: str = "", argument: str = "") -> FlagTarget:
-    try:
-        made: FlagTarget = getattr(importlib.import_module(module), function)(argument)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"BELAY_FLAGS={setting!r}: {error}; it has to be python:MODULE:FUNCTION:ARGUMENT, importable "
-            "wherever Belay runs"
-        ) from error
-    return made

@@ -18,7 +18,7 @@ from belay.files import read_regular
 from belay.flags.target import FlagsUnavailable
 
 if TYPE_CHECKING:
-    from belay.ledger.verify import Verification
+    from belay.ledger.faults import Verification
     from belay.services import Services
 
 FILE = "anchor.json"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from belay.flags.target import FlagsUnavailable
 from belay.guard import anchors
-from belay.ledger.verify import Verification, derived, verify
+from belay.ledger.faults import Verification
+from belay.ledger.verify import derived, verify
 
 if TYPE_CHECKING:
     from belay.services import Services

@@ -37,8 +37,8 @@ def opened(url: str, *, patience: float, create: bool) -> sa.Engine:
 
 
 def _migrate(engine: sa.Engine) -> None:
+    from belay.ledger.faults import fault_of
     from belay.ledger.migrations import upgrade
-    from belay.ledger.verify import fault_of
 
     try:
         upgrade(engine)

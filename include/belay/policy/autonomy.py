@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
 
 from belay.domain.autonomy import AutonomyRule, Criteria, DemotionRule
 from belay.domain.stages import Stage
@@ -12,13 +11,7 @@ from belay.policy.document import Document
 from belay.policy.errors import PolicyError
 from belay.policy.files import AutonomyFile, CapabilityFile, CriteriaFile, DemotionFile
 
-if TYPE_CHECKING:
-    from belay.policy.rules import Checked
-
 CriteriaByStage = Mapping[Stage, Criteria]
-
-_MORE_IS_STRICTER = frozenset({"days", "completed", "judged", "agreement", "data_quality"})
-"""Criteria that ask for at least something; the others ask for at most something."""
 
 
 def read_criteria(
@@ -73,40 +66,6 @@ def autonomy_rule(file: CapabilityFile, ladder: CriteriaByStage | None) -> Auton
         ),
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
-
-
-def lease_errors(c: Checked) -> Iterator[PolicyError]:
-    """A lease of the lowest stage lapses into nothing, and one shorter than its renewal is always due."""
-    autonomy = c.file.autonomy
-    if autonomy is None:
-        return
-    for stage, seconds in (autonomy.leases or {}).items():
-        path = ("autonomy", "leases", stage)
-        if stage.below is None:
-            yield c.document.error(path, ..., f"{stage} cannot lapse: nothing is below it", "remove it")
-        elif autonomy.renew_before is not None and autonomy.renew_before >= seconds:
-            problem = "it is due for renewal from its first day"
-            right = "make it longer than autonomy.renew_before"
-            yield c.document.error(path, ..., problem, right)
-
-
-def criteria_errors(c: Checked) -> Iterator[PolicyError]:
-    """A capability may ask for more than the ladder, never for less."""
-    ladder = AutonomyRule().criteria if c.shared.criteria is None else c.shared.criteria
-    for stage, own in (c.file.promotion or {}).items():
-        if stage.above is None:
-            path = ("promotion", stage)
-            yield c.document.error(path, ..., f"nothing is above {stage}", "remove it")
-            continue
-        least = asdict(ladder.get(stage, Criteria()))
-        for name, value in own.model_dump().items():
-            if value is None or least[name] is None:
-                continue
-            more = name in _MORE_IS_STRICTER
-            if value < least[name] if more else value > least[name]:
-                problem = f"{name} is looser than _ladder.yaml, which asks for {least[name]:g}"
-                right = f"write {least[name]:g} or {'more' if more else 'less'}"
-                yield c.document.error(("promotion", stage, name), value, problem, right)
 
 
 def _criteria(file: CriteriaFile) -> Criteria:

@@ -10,7 +10,7 @@ from belay.domain.calendar import ALWAYS, WEEKDAYS, Calendar, FreezePeriod, Holi
 from belay.policy.checks import missing, validate
 from belay.policy.document import Document
 from belay.policy.errors import Path, PolicyError, did_you_mean
-from belay.policy.files import CalendarFile, CalendarsFile
+from belay.policy.shared_files import CalendarFile, CalendarsFile
 
 CALENDARS = "_calendar.yaml"
 _OPTIONAL = {"hours", "holidays", "freeze_days", "freezes"}

@@ -1,4 +1,4 @@
-"""What the policy files may say, as strict Pydantic models.
+"""What a capability file and `_defaults.yaml` may say, as strict Pydantic models.
 
 Every field may be left out as far as these models go: what is missing after the defaults were filled in
 is reported by ``checks.missing``, so that all errors of a file come at once.
@@ -6,92 +6,31 @@ is reported by ``checks.missing``, so that all errors of a file come at once.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from belay.domain.calendar import WEEKDAYS
-from belay.domain.figures import share_of
-from belay.domain.metrics import Direction, Grain, MetricKind, PrimaryRule
-from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE
-from belay.domain.stages import DecisionClass, Stage
-from belay.policy.durations import seconds_of
-
-NAME = r"^[a-z][a-z0-9_]{0,62}$"
-_TABLE_COLUMN = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$"
-
-
-def _as_word(value: Any) -> Any:
-    """Filters compare words: a bare ``false`` is the word ``false``."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-Name = Annotated[str, Field(pattern=NAME)]
-Words = Annotated[str, Field(min_length=1, max_length=2_000)]
-Word = Annotated[str, Field(min_length=1, max_length=150)]
-FilterValue = Annotated[Word, BeforeValidator(_as_word)]
-Account = Annotated[str, Field(min_length=1, max_length=254, pattern=r"^\S+$")]
-Duration = Annotated[
-    float,
-    BeforeValidator(seconds_of),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[dhms]$", "examples": ["7d", "12h"]}),
-]
-
-
-def _basis_points(value: Any) -> Any:
-    """Scopes are basis points, or percent as a text that says so: ``5 %`` is 500."""
-    share = share_of(value)
-    points = None if share is None else round(share * FULL_SCOPE, 6)
-    return value if points is None else int(points) if points == int(points) else points
-
-
-def _share(value: Any) -> Any:
-    """Effects, margins and rates are shares, or percent as a text that says so: ``5 %`` is 0.05."""
-    share = share_of(value)
-    return value if share is None else share
-
-
-def _said_as_percent(value: Any) -> Any:
-    """Hardly anybody who writes ``5`` means 500 %: then it has to be said as ``500 %``."""
-    share = share_of(value)
-    if share is None and value in range(2, 11) and not isinstance(value, bool):
-        raise PydanticCustomError(
-            "share_above_one", "{share:g} is {percent:g} %", {"share": value, "percent": value * 100}
-        )
-    return value if share is None else share
-
-
-BasisPoints = BeforeValidator(_basis_points)
-Scope = Annotated[int, BasisPoints, Field(ge=1, le=FULL_SCOPE)]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-GroupId = Annotated[str, Field(pattern=r"^S[A-Z0-9]{2,30}$")]
-Margin = Annotated[float, BeforeValidator(_said_as_percent), Field(gt=0, le=10)]
-Rate = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
-Share = Annotated[float, BeforeValidator(_share), Field(gt=0, le=1)]
-WeekdayWord = Annotated[str, Field(pattern=f"^({'|'.join(WEEKDAYS)})$")]
-DayWord = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-HoursWord = Annotated[str, Field(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")]
-
-# Enumerations are read from their words; strict mode would ask for the Python object.
-StageWord = Annotated[Stage, Field(strict=False)]
-ClassWord = Annotated[DecisionClass, Field(strict=False)]
-StepWord = Annotated[StepKind, Field(strict=False)]
-OversightWord = Annotated[Oversight, Field(strict=False)]
-GrainWord = Annotated[Grain, Field(strict=False)]
-KindWord = Annotated[MetricKind, Field(strict=False)]
-DirectionWord = Annotated[Direction, Field(strict=False)]
-RuleWord = Annotated[PrimaryRule, Field(strict=False)]
-
-OversightCells = dict[StageWord, dict[StepWord, OversightWord]]
-
-
-class Strict(BaseModel):
-    """No unknown key, no silent conversion."""
-
-    # A model is built when it is first asked: a task that starts reads one capability.
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+from belay.policy.fields import (
+    TABLE_COLUMN,
+    Account,
+    BasisPoints,
+    ClassWord,
+    Count,
+    Duration,
+    FilterValue,
+    Margin,
+    Name,
+    OversightCells,
+    Rate,
+    RuleWord,
+    Scope,
+    Share,
+    StageWord,
+    Strict,
+    Word,
+    Words,
+)
 
 
 class PrimaryFile(Strict):
@@ -291,10 +230,10 @@ class SupervisionFile(Strict):
 class ShadowFile(Strict):
     """What can tell, without showing it, what a proposal would have done."""
 
-    choice: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+    choice: Annotated[str, Field(pattern=TABLE_COLUMN)] | None = Field(
         None, description="source and column of what the product chose by chance, such as decisions.item"
     )
-    propensity: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
+    propensity: Annotated[str, Field(pattern=TABLE_COLUMN)] | None = Field(
         None, description="column of the probability with which it was chosen, such as decisions.propensity"
     )
     payload: Word | None = Field(
@@ -364,135 +303,4 @@ class CapabilityFile(DefaultsFile):
     )
     shadow: ShadowFile | None = Field(
         None, description="the log of choices made by chance; without one, what was never shown is not known"
-    )
-
-
-class MetricFile(Strict):
-    """One metric of the catalogue."""
-
-    title: Word | None = Field(None, description="its name for people")
-    kind: KindWord | None = Field(None, description="proportion, mean, ratio or rare_count")
-    unit: Word | None = Field(None, description="unit shown beside every figure, such as EUR")
-    direction: DirectionWord | None = Field(
-        None, description="which way is good: increase or decrease; a margin means nothing without it"
-    )
-    value: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
-        None, description="source and column that is summed per unit, such as outcomes.converted"
-    )
-    denominator: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
-        None, description="source and column of a ratio's denominator, such as outcomes.page_views"
-    )
-    cap: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="winsorising cap per unit, in the metric's unit"
-    )
-    covariate: Annotated[str, Field(pattern=_TABLE_COLUMN)] | None = Field(
-        None, description="pre-exposure column of units for CUPED, such as units.pre_revenue"
-    )
-    outcome_days: Annotated[float, Field(gt=0, le=366)] | None = Field(
-        None, description="days after a unit's first exposure in which outcomes count"
-    )
-    grain: GrainWord | None = Field(
-        None, description="day, when the times of its outcomes are whole days; else time"
-    )
-
-
-class SourceFile(Strict):
-    """One table of the warehouse."""
-
-    columns: Annotated[list[Word], Field(min_length=1)] | None = Field(
-        None, description="columns that metrics, segments and filters may name"
-    )
-
-
-class CatalogueFile(Strict):
-    """``_metrics.yaml``."""
-
-    sources: dict[Word, SourceFile] | None = Field(None, description="tables and their columns")
-    metrics: dict[Name, MetricFile] | None = Field(None, description="metric id to what it is")
-
-
-class PersonFile(Strict):
-    """One person."""
-
-    name: Word | None = Field(None, description="name for people")
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = Field(
-        None, description="e-mail address"
-    )
-    roles: list[Name] | None = Field(None, description="roles of this file that the person holds")
-    airflow: list[Account] | None = Field(None, description="user names in Airflow; by default the id")
-    slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,30}$")] | None = Field(
-        None, description="Slack member id, such as U0123ABCD"
-    )
-    active: bool | None = Field(None, description="false for somebody who may not answer (any more)")
-
-
-def _owner_alone(value: Any) -> Any:
-    """Read ``copywriter: dana`` as its owner: the agent acts under its own name then."""
-    return {"owner": value} if isinstance(value, str) else value
-
-
-class AgentFile(Strict):
-    """One AI agent."""
-
-    owner: Account | None = Field(None, description="the person who answers for it, by id in people")
-    airflow: list[Account] | None = Field(
-        None, description="user names in Airflow under which it proposes; by default its name"
-    )
-
-
-class PeopleFile(Strict):
-    """``_people.yaml``."""
-
-    roles: dict[Name, Words] | None = Field(None, description="role to what its holders answer for")
-    people: dict[Account, PersonFile] | None = Field(None, description="person's id to who that is")
-    agents: dict[Account, Annotated[AgentFile, BeforeValidator(_owner_alone)]] | None = Field(
-        None,
-        description="agent's name to who answers for it and the accounts it acts under, such as "
-        "{owner: dana, airflow: [copywriter]}; none listed means that no agent may propose",
-    )
-    slack_groups: dict[Name, GroupId] | None = Field(
-        None,
-        description="role to the Slack user group whose members hold it too, such as cx_owner: S0123",
-    )
-
-
-class FreezeFile(Strict):
-    """Days on which nothing widens."""
-
-    first: DayWord | None = Field(None, description="first day, such as 2026-11-26")
-    last: DayWord | None = Field(None, description="last day, included, such as 2026-11-30")
-    reason: Words | None = Field(None, description="why, such as sales days")
-
-
-class CalendarFile(Strict):
-    """One calendar."""
-
-    zone: Word | None = Field(None, description="time zone of the people who answer, such as Europe/Berlin")
-    hours: dict[WeekdayWord, HoursWord] | None = Field(
-        None, description="weekday to working hours, such as monday: 09:00-17:00; left out, round the clock"
-    )
-    holidays: dict[DayWord, Words] | None = Field(
-        None, description="day to its name, such as 2026-12-25: Christmas; nobody's time runs on it"
-    )
-    freeze_days: list[WeekdayWord] | None = Field(
-        None, description="weekdays on which nothing widens, such as [saturday, sunday]"
-    )
-    freezes: list[FreezeFile] | None = Field(None, description="periods in which nothing widens")
-
-
-class CalendarsFile(Strict):
-    """``_calendar.yaml``."""
-
-    calendars: dict[Name, CalendarFile] | None = Field(None, description="name to calendar")
-
-
-class LadderFile(Strict):
-    """``_ladder.yaml``."""
-
-    oversight: OversightCells | None = Field(None, description="stage to the oversight of each kind of step")
-    promotion: dict[StageWord, CriteriaFile] | None = Field(
-        None, description="stage to what its record must show before people are asked for the next one"
-    )
-    blindness: dict[StageWord, Duration] | None = Field(
-        None, description="stage to the data time that the guard may miss data, such as {supervised: 24h}"
     )

@@ -8,9 +8,16 @@ from pathlib import Path as FilePath
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.roster import Roster
+from belay.policy.calendars import CALENDARS, read_calendars
+from belay.policy.catalogue import read_catalogue
+from belay.policy.checks import known_keys, validate
+from belay.policy.document import Document, read_document
 from belay.policy.errors import PolicyError
+from belay.policy.files import DefaultsFile
+from belay.policy.ladder import read_ladder
+from belay.policy.people import read_people
 from belay.policy.resolve import read_capability
-from belay.policy.shared import SHARED, read_shared
+from belay.policy.shared import DEFAULTS, LADDER, METRICS, PEOPLE, SHARED, Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +109,49 @@ def _stray(folder: FilePath) -> list[PolicyError]:
             right = f"shared files are {', '.join(SHARED)}; a capability's name starts with a letter"
             errors.append(PolicyError(path.name, 1, "", "", "there is no such shared file", right))
     return errors
+
+
+def read_shared(folder: FilePath) -> Shared:
+    """Read the shared files of ``folder``. Never raises: what is wrong is in ``errors``."""
+    shared = Shared()
+    for name, read in (
+        (LADDER, read_ladder),
+        (METRICS, read_catalogue),
+        (PEOPLE, read_people),
+        (DEFAULTS, _defaults),
+    ):
+        document = _document(folder, name)
+        if document.readable:
+            shared.errors += document.errors
+            read(shared, document)
+        else:
+            shared.mark_broken(name, document.errors)
+    if (folder / CALENDARS).exists():
+        _calendars(shared, read_document(folder / CALENDARS))
+    return shared
+
+
+def _document(folder: FilePath, name: str) -> Document:
+    if (folder / name).exists():
+        return read_document(folder / name)
+    document = Document(name)
+    right = f"create {name} beside the capabilities; every capability needs it"
+    document.errors.append(PolicyError(name, 1, "", "", "the file is missing", right))
+    return document
+
+
+def _calendars(shared: Shared, document: Document) -> None:
+    if not document.readable:
+        shared.mark_broken(CALENDARS, document.errors)
+        return
+    shared.errors += document.errors
+    shared.calendars, broken = read_calendars(document)
+    for name, errors in broken.items():
+        shared.mark_broken(f"{CALENDARS}:{name}" if name else CALENDARS, errors)
+
+
+def _defaults(shared: Shared, document: Document) -> None:
+    _, errors = validate(DefaultsFile, document, document.value)
+    shared.errors += errors
+    document.value = known_keys(DefaultsFile, document.value)
+    shared.defaults = document

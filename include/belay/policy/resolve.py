@@ -24,11 +24,12 @@ from belay.domain.digest import sha256_of
 from belay.domain.metrics import Grain, Guardrail, Primary, PrimaryRule
 from belay.domain.scope import NO_HOLDBACK, HoldbackRule, Ramp
 from belay.policy.autonomy import autonomy_rule
+from belay.policy.checked import Checked
 from belay.policy.checks import missing, validate
 from belay.policy.document import Document, read_document
 from belay.policy.errors import PolicyError
+from belay.policy.fields import NAME
 from belay.policy.files import (
-    NAME,
     ApprovalFile,
     CapabilityFile,
     DefaultsFile,
@@ -39,7 +40,7 @@ from belay.policy.files import (
     SupervisionFile,
     WindowFile,
 )
-from belay.policy.rules import Checked, capability_errors, ceiling_of
+from belay.policy.rules import capability_errors, ceiling_of
 from belay.policy.shared import DEFAULTS, Shared, merged
 
 _OPTIONAL = {

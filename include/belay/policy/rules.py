@@ -6,18 +6,26 @@ rules that need it stay silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from belay.domain.metrics import Direction, PrimaryRule
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import DecisionClass, Stage
-from belay.policy.autonomy import criteria_errors, lease_errors
-from belay.policy.calendars import CALENDARS
-from belay.policy.document import Document
-from belay.policy.errors import Path, PolicyError, choices, did_you_mean
+from belay.policy.autonomy_rules import criteria_errors, lease_errors
+from belay.policy.catalogue import unresolved
+from belay.policy.checked import Checked, Found
+from belay.policy.errors import Path, PolicyError, did_you_mean
 from belay.policy.files import CapabilityFile
-from belay.policy.shared import LADDER, METRICS, PEOPLE, Shared, looser, unresolved
+from belay.policy.ladder import looser
+from belay.policy.people_rules import (
+    agents_errors,
+    calendar_errors,
+    escalation_errors,
+    owner_errors,
+    quorum_errors,
+    roles_errors,
+)
+from belay.policy.shared import LADDER, METRICS
 
 DUPLICATE_EVENTS = "duplicate_events"
 """A filter that is no column: ``drop`` counts an event id once."""
@@ -31,19 +39,6 @@ _NOT_SEGMENTS = frozenset(
 """Columns of exposures that say who, what and when, and so are no segments."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What the rules look at."""
-
-    file: CapabilityFile
-    document: Document
-    shared: Shared
-    suites: Collection[str] | None
-
-
-Found = Iterator[PolicyError]
-
-
 def capability_errors(checked: Checked) -> list[PolicyError]:
     """Return everything that breaks a rule, rule by rule."""
     return [error for rule in _RULES for error in rule(checked)]
@@ -52,29 +47,6 @@ def capability_errors(checked: Checked) -> list[PolicyError]:
 def ceiling_of(file: CapabilityFile) -> Stage | None:
     """Return the ceiling: the one written, or the decision class's."""
     return file.ceiling or (file.decision_class.ceiling if file.decision_class else None)
-
-
-def _owner(c: Checked) -> Found:
-    if c.file.owner is not None:
-        yield from _person(c, ("owner",), c.file.owner)
-
-
-def _person(c: Checked, path: Path, name: str) -> Found:
-    if whole := c.shared.whole(PEOPLE):
-        yield from whole
-    elif broken := c.shared.one(PEOPLE, name):
-        yield from broken
-    elif (person := c.shared.roster.person(name)) is None:
-        known = [person.id for person in c.shared.roster.people if person.active]
-        yield c.document.error(
-            path, name, f"nobody called {name!r} is in {PEOPLE}", did_you_mean(name, known, "people")
-        )
-    elif not person.active:
-        known = [person.id for person in c.shared.roster.people if person.active]
-        right = f"name an active person: {choices(known)}"
-        yield c.document.error(
-            path, name, f"{name!r} is not active in {PEOPLE}, so nobody is accountable", right
-        )
 
 
 def _stages(c: Checked) -> Found:
@@ -280,104 +252,6 @@ def _shadow(c: Checked) -> Found:
         yield c.document.error(path, propensity, problem, right)
 
 
-def _roles(c: Checked) -> Found:
-    approval, autonomy = c.file.approval, c.file.autonomy
-    named = {}
-    if approval is not None:
-        keys = ("roles", "veto_roles", "escalate_to")
-        named = {("approval", key): getattr(approval, key) for key in keys}
-    if autonomy is not None:
-        named["autonomy", "roles"] = autonomy.roles
-    for (section, key), roles in named.items():
-        for index, role in enumerate(roles or []):
-            yield from _role(c, (section, key, index), role, (roles or [])[:index])
-
-
-def _role(c: Checked, path: Path, role: str, before: list[str]) -> Found:
-    if whole := c.shared.whole(PEOPLE):
-        yield from whole
-    elif role not in c.shared.roles:
-        right = did_you_mean(role, c.shared.roles, "roles")
-        yield c.document.error(path, role, f"role {role!r} is not in {PEOPLE}", right)
-    elif role in before:
-        yield c.document.error(path, role, f"role {role!r} is given twice", "remove one")
-    elif not c.shared.roster.holders(role):
-        right = f"give the role to somebody in {PEOPLE}"
-        yield c.document.error(path, role, f"nobody active holds the role {role!r}", right)
-
-
-def _escalation(c: Checked) -> Found:
-    approval = c.file.approval
-    if approval is None or approval.escalate_after is None:
-        return
-    if approval.escalate_after < 1 and not approval.escalate_to:
-        right = "write escalate_to: and the roles that may answer then, or escalate_after: 1 for never"
-        problem = "silence would escalate to nobody"
-        yield c.document.error(("approval", "escalate_after"), approval.escalate_after, problem, right)
-
-
-def _calendar(c: Checked) -> Found:
-    name = c.file.calendar
-    if name is None or name in c.shared.calendars:
-        return
-    if broken := c.shared.one(CALENDARS, name) or c.shared.whole(CALENDARS):
-        yield from broken
-    else:
-        right = did_you_mean(name, c.shared.calendars, "calendars")
-        yield c.document.error(("calendar",), name, f"calendar {name!r} is not in {CALENDARS}", right)
-
-
-def _agents(c: Checked) -> Found:
-    for index, name in enumerate(c.file.agents or []):
-        path: Path = ("agents", index)
-        if whole := c.shared.whole(PEOPLE):
-            yield from whole
-        elif broken := c.shared.one(PEOPLE, name):
-            yield from broken
-        elif name not in c.shared.roster.agents:
-            right = did_you_mean(name, c.shared.roster.agents, "agents")
-            yield c.document.error(path, name, f"nobody answers for agent {name!r} in {PEOPLE}", right)
-
-
-def _quorum(c: Checked) -> Found:
-    """Votes of the agent's owner never count, and the capability's owner never completes a quorum alone."""
-    approval, autonomy = c.file.approval, c.file.autonomy
-    if approval is not None and approval.roles and approval.quorum:
-        yield from _reachable(c, "approval", approval.roles, approval.quorum)
-    if autonomy is not None and autonomy.roles and autonomy.quorum:
-        yield from _reachable(c, "autonomy", autonomy.roles, autonomy.quorum)
-
-
-def _reachable(c: Checked, section: str, roles: list[str], quorum: int) -> Found:
-    roster = c.shared.roster
-    if not all(roster.holders(role) for role in roles):
-        return
-    allowed = c.file.agents or list(roster.agents)
-    out_of_the_way: dict[str, str] = {"": ""} | {
-        owner: f" without {owner}, who owns the agent {agent}"
-        for agent in allowed
-        if (owner := roster.agents.get(agent))
-    }
-    for owner, why in out_of_the_way.items():
-        free = {role: {p.id for p in roster.holders(role)} - {owner} for role in roles}
-        people = set[str]().union(*free.values())
-        lonely = [role for role, holders in free.items() if not holders]
-        if lonely and owner:
-            problem = f"nobody else holds {', '.join(lonely)}"
-        elif people and len(people) < quorum:
-            problem = f"{quorum} are needed, {len(people)} could answer"
-        elif people == {c.file.owner}:
-            problem = f"only the owner {c.file.owner} could answer, and never alone"
-        else:
-            continue
-        right = f"give {' or '.join(lonely or roles)} to another person in {PEOPLE}"
-        if len(people) < quorum and not lonely:
-            right += f", or write quorum: {max(len(people), 1)}"
-        problem = f"the quorum cannot be reached{why}: {problem}"
-        yield c.document.error((section, "quorum"), quorum, problem, right)
-        return
-
-
 def _oversight(c: Checked) -> Found:
     if whole := c.shared.whole(LADDER):
         yield from whole
@@ -395,7 +269,7 @@ def _suites(c: Checked) -> Found:
 
 
 _RULES: tuple[Callable[[Checked], Found], ...] = (
-    _owner,
+    owner_errors,
     _stages,
     _ramp,
     _hundredfold,
@@ -404,11 +278,11 @@ _RULES: tuple[Callable[[Checked], Found], ...] = (
     _guardrails,
     _columns,
     _shadow,
-    _roles,
-    _escalation,
-    _calendar,
-    _agents,
-    _quorum,
+    roles_errors,
+    escalation_errors,
+    calendar_errors,
+    agents_errors,
+    quorum_errors,
     _oversight,
     _suites,
     lease_errors,

@@ -8,14 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from belay.policy.files import (
-    CalendarsFile,
-    CapabilityFile,
-    CatalogueFile,
-    DefaultsFile,
-    LadderFile,
-    PeopleFile,
-)
+from belay.policy.files import CapabilityFile, DefaultsFile
+from belay.policy.shared_files import CalendarsFile, CatalogueFile, LadderFile, PeopleFile
 
 _REQUIRED: dict[type[BaseModel], tuple[str, ...]] = {
     CapabilityFile: ("title", "owner", "surface", "decision_class", "primary"),
