@@ -33,7 +33,7 @@ def test_show_tells_the_story_with_entry_numbers(belay, services: Services, requ
     assert "review of step 1: pass. no harm shown" in story
     request = belay("show", request_id)
     assert "may checkout-delivery-date go 0 % → 1 %?" in request.output
-    assert "not counted, for segregation of duties: copywriter, dana" in request.output
+    assert "Answers that do not count: of copywriter, Dana Novak: they proposed it" in request.output
     evidence = services.ledger.state().requests[request_id].evidence
     assert evidence is not None
     assert json.loads(belay("show", evidence[:12]).stdout)["kind"] == "review"

@@ -31,7 +31,7 @@ CONVERSION = {
 
 
 def said(*lines):
-    return [f"{line.mark} {line.words}" for line in effect_lines({"metrics": list(lines)})]
+    return [f"{line.mark} {line.title}: {line.figures}" for line in effect_lines({"metrics": list(lines)})]
 
 
 def test_a_metric_is_one_line_with_the_sign_that_people_know():

@@ -11,9 +11,11 @@ from tests.support.builders import ANNA, APPROVER, NORA, VETO, Rehearsal, a_poli
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import ApprovalRule
+from belay.domain.roster import Person, Roster
 from belay.domain.rules.requests import tally_of
 from belay.domain.stages import Stage
-from belay.present.progress import progress
+from belay.present.card import build_card
+from belay.present.markdown import progress as paragraph
 
 RISK = "risk_owner"
 TWO = ApprovalRule(
@@ -28,18 +30,25 @@ def asked(**changes):
 
 
 NAMES = {"anna": "Anna Berg", "nora": "Nora Lindqvist", "pat": "Pat Doyle"}
+ROSTER = Roster(tuple(Person(name, NAMES[name], "", frozenset()) for name in NAMES))
+NOBODY = "Can answer: nobody: ask whoever keeps \\_people.yaml."
+
+
+def progress(r):
+    card = build_card(r.state, r.request(), review=None, roster=ROSTER, ledger_head=(1, "0"), now=r.now)
+    return paragraph(card)
 
 
 def test_it_says_what_is_missing_and_who_has_answered():
     r = asked()
     needs = f"0 of 2 approvals; needs a {APPROVER} and a {RISK}"
-    assert progress(r.request()) == f"Answers so far: {needs}."
+    assert progress(r) == f"Answers so far: {needs}. {NOBODY}"
     r.do(r.vote(), ANNA)  # answers for the agent
     r.do(r.vote(), NORA)
-    assert progress(r.request(), NAMES) == (
+    assert progress(r) == (
         f"Answers so far: 1 of 2 approvals; needs a {RISK}. "
-        f"Anna Berg approved ({APPROVER}; does not count: proposed it, or answers for its agent); "
-        f"Nora Lindqvist approved ({APPROVER})."
+        f"Anna Berg approved \\({APPROVER}; does not count: proposed it, or is accountable for its agent\\) "
+        f"via cli: “seen”. Nora Lindqvist approved \\({APPROVER}\\) via cli: “seen”. {NOBODY}"
     )
 
 
@@ -50,16 +59,17 @@ def test_a_vote_for_somebody_names_both_and_an_escalation_says_who_may_answer():
     r.do(lent, human("pat"))
     r.tick(5400)
     r.do(c.SettleRequest(r.request().id))
-    assert progress(r.request(), NAMES) == (
-        f"Answers so far: 1 of 2 approvals; needs a {RISK}. Who holds director may answer now too. "
-        f"Pat Doyle for Nora Lindqvist approved ({APPROVER})."
+    assert progress(r) == (
+        f"Answers so far: 1 of 2 approvals; needs a {RISK}. "
+        f"Pat Doyle for Nora Lindqvist approved \\({APPROVER}\\) via cli: “seen”. "
+        f"Escalated: director may answer now too. {NOBODY}"
     )
 
 
 def test_a_notice_takes_nobody():
     r = Rehearsal(a_policy()).proposed()
     r.asked()
-    assert progress(r.request()) == "Answers so far: nobody has to answer; a veto stops it."
+    assert progress(r).startswith("Answers so far: nobody has to answer; a veto stops it. Can stop it: ")
 
 
 @pytest.mark.parametrize(

@@ -76,20 +76,22 @@ def test_the_board_says_what_is_missing_and_how_long_there_is(browse: Browse, as
     page = browse().get("/").text
     assert "Say when the parcel will arrive" in page
     assert "0 of 1 approvals; needs a cx_owner" in page
-    assert "If nobody answers in 24 hours" in page or "If nobody answers in 1 day" in page
-    assert "Votes of copywriter, Dana Novak do not count" in page
+    assert f"If nobody answers by {request.expires_at:%Y-%m-%d %H:%M} UTC:" in page
+    assert "Open for another 24 hours" in page or "Open for another 1 day" in page
+    assert "Answers that do not count:</strong> of copywriter, Dana Novak: they proposed it" in page
     assert f'id="{request.id}"' in page
-    assert "label:</span> “Order now” → <strong>“yours on Thursday”</strong>" in page
-    assert "The agent copywriter proposes (Dana Novak is accountable)" in page
-    assert "If approved: 1 % of people see it." in page
-    assert "Can answer: Nora Lindqvist (cx_owner), Priya Raman (cx_owner)." in page
+    assert "What customers would see:</strong> label: “Order now” → “yours on Thursday”" in page
+    assert "The agent copywriter proposes (Dana Novak is accountable):" in page
+    assert "If approved:</strong> 1 % of people see it." in page
+    assert "Can answer:</strong> Nora Lindqvist (cx_owner), Priya Raman (cx_owner)." in page
     assert f"&#34;digest&#34;: &#34;{request.digest}&#34;" in page
 
 
 def test_a_notice_says_when_it_goes_ahead(browse: Browse, asked: Asked) -> None:
     asked(tags=[])
     page = browse().get("/").text
-    assert re.search(r"It goes ahead in <strong>(3|4) hours</strong>", page)
+    assert re.search(r"If nobody says no by [-0-9: ]+ UTC:</strong> it goes ahead", page)
+    assert re.search(r"Open for another (3|4) hours", page)
     assert ">Approve<" not in page
 
 

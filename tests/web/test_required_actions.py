@@ -157,7 +157,7 @@ def test_airflow_hears_of_it_when_the_task_can_be_woken(recorded, monkeypatch):
     request = SimpleNamespace(status=RequestStatus.OPEN)
     monkeypatch.setattr(required_actions, "record_answer", lambda *answer: recorded.append(answer) or request)
     monkeypatch.setattr(required_actions, "until_settled", settles)
-    monkeypatch.setattr(required_actions, "progress", lambda request, names: "Answers so far: a risk_owner.")
+    monkeypatch.setattr(required_actions, "_progress", lambda request: "Answers so far: a risk_owner.")
     monkeypatch.setattr(required_actions, "show_progress", lambda *shown: order.append(shown))
     _, _, bodies = send(ANSWER)
     task = ("rollout__checkout_wording", "opt__step1", "approval")

@@ -71,7 +71,7 @@ def _optimization(ledger: Ledger, state: State, name: str, *, json: bool) -> Non
 
 def _request(belay: Services, state: State, request: RequestState, *, json: bool) -> None:
     from belay.domain.rules.requests import missing_for_quorum
-    from belay.present.card import card_lines
+    from belay.present.layout import facts
     from belay.present.reading import read_card
 
     ledger, missing = belay.ledger, list(missing_for_quorum(request, request.votes))
@@ -87,17 +87,8 @@ def _request(belay: Services, state: State, request: RequestState, *, json: bool
     about = state.capabilities[request.capability].title
     title = about if request.promotes else state.optimizations[request.optimization].proposal.title
     say(f"“{title}” · {request.oversight} · {request.status}")
-    for rule in request.rules:
-        say(f"  rule {rule}")
-    say(f"asked of {', '.join(request.roles)}, quorum {request.quorum}, until {when(request.expires_at)} UTC")
-    say(f"not counted, for segregation of duties: {', '.join(request.conflicted)}")
-    for line in card_lines(read_card(ledger, state, request, roster=belay.roster(), now=belay.now())):
-        say(line)
-    if request.evidence:
-        document = ledger.get_evidence(request.evidence)
-        say(f"the review says: {document.get('sentence', '–')} (belay show {request.evidence[:12]})")
-    if missing:
-        say(f"so far: {'; '.join(missing)}")
+    for fact in facts(read_card(ledger, state, request, roster=belay.roster(), now=belay.now())):
+        say(f"{fact.label}: {fact.text}")
     say()
     _tell(history)
 

@@ -135,14 +135,11 @@ class SlackApprovalSensor(BaseSensorOperator):
             raise AirflowException(f"the question has changed: {request.id} is asked on a fresh page")
 
     def _body(self, context: Context, request: RequestState, card: Card) -> str:
-        from belay.present.card import names_of
         from belay.present.markdown import paragraphs
-        from belay.present.progress import progress
 
         lines = [
             *paragraphs(card),
             f"**[Open the review]({run_page(run_of(context))})**",
-            progress(request, names_of(services().roster())),
             f"Request `{request.id}`. An answer needs a reason.",
         ]
         return "\n\n".join(line for line in lines if line)

@@ -1,7 +1,7 @@
 """The card: everything a person needs to answer a request in a minute, whatever shows it to them.
 
-Slack, the board, Airflow's Required Actions and the command line lay out the same card, so nobody is bound
-by something that somebody else did not see. Its words are made here, once.
+Slack, the board, Airflow's Required Actions and the command line lay out the same card (`present.layout`), so
+nobody is bound by something that somebody else did not see.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from belay.domain.actors import ActorKind
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
+from belay.domain.rules.requests import tally_of
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
 from belay.present.aftermath import Aftermath, aftermath
-from belay.present.change import VariantChange, change_lines, change_of
+from belay.present.change import VariantChange, change_of
 from belay.present.consequences import Consequences, consequences, people_words
 from belay.present.effects import EffectLine, effect_lines, thoughts
-from belay.present.progress import tally_words
 
 
 @dataclass(frozen=True, slots=True)
 class VoteLine:
-    """One answer: who (and for whom), what, why, when, and whether it counts."""
+    """One answer: who (and for whom), by which roles, what, why, when, and whether it counts."""
 
     voter: str
     on_behalf_of: str
@@ -35,6 +35,7 @@ class VoteLine:
     via: str
     at: datetime
     counted: bool
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Card:
     votes: tuple[VoteLine, ...]
     tally: str
     deciders: tuple[Decider, ...]
+    conflicted: tuple[str, ...]
     groups: tuple[str, ...]
     reminded: bool
     escalated_to: tuple[str, ...]
@@ -172,11 +174,13 @@ def build_card(
                 via=vote.via,
                 at=vote.at,
                 counted=vote.counted,
+                roles=vote.roles,
             )
             for vote in request.votes
         ),
         tally=tally_words(request, names),
         deciders=_deciders(state, request, roster, now),
+        conflicted=tuple(names.get(person, person) for person in request.conflicted),
         groups=tuple(
             roster.slack_groups[role] for role in request.answering_roles if role in roster.slack_groups
         ),
@@ -190,19 +194,6 @@ def build_card(
     )
 
 
-def card_lines(card: Card) -> list[str]:
-    """Return what a person decides on as lines of plain text: change, figures, what comes of an answer."""
-    words = card.agents_words
-    lines = [f"What customers would see: {line}" for line in change_lines(card.change)]
-    if words is not None:
-        lines.append(f"{words.proposed_by} proposes: “{' '.join(words.title.split())}”")
-    lines.append(f"{card.before} → {card.after}: {card.people}")
-    lines += [f"{line.mark} {line.words}" for line in card.effects] or [card.sentence]
-    lines += [f"Think about: {thought}." for thought in card.thoughts]
-    lines += [f"{what}: {then}." for what, then in card.consequences.lines(card.expires_at)]
-    return lines
-
-
 def names_of(roster: Roster) -> dict[str, str]:
     """Return people's full names by their ids."""
     return {person.id: person.name for person in roster.people}
@@ -212,6 +203,16 @@ def agent_name(proposed_by: str) -> str:
     """Return who proposed as people say it: ``agent:copywriter`` is ``the agent copywriter``."""
     kind, _, name = proposed_by.partition(":")
     return f"The agent {name}" if kind == ActorKind.AGENT and name else name or proposed_by
+
+
+def tally_words(request: RequestState, names: Mapping[str, str] | None = None) -> str:
+    """Return how far the approvals go: ``0 of 2 approvals; needs a cx_owner and a risk_owner``.
+
+    Empty where nobody has to approve (a notice), and when it is complete.
+    """
+    if request.oversight is not Oversight.APPROVE:
+        return ""
+    return "; ".join(tally_of(request, request.votes).words(names))
 
 
 def _words(optimization: OptimizationState | None, names: Mapping[str, str]) -> Words | None:

@@ -50,7 +50,7 @@ def change_lines(changes: tuple[VariantChange, ...], longest: int = 200) -> list
         whose = f"{change.variant}: " if change.variant else ""
         for one in change.differences:
             field = f"{one.field}: " if one.field else ""
-            lines.append(f"{whose}{field}{_cut(one.before, longest)} → {_cut(one.after, longest)}")
+            lines.append(f"{whose}{field}{cut(one.before, longest)} → {cut(one.after, longest)}")
         if not change.differences:
             lines.append(f"{whose}nothing changes")
     return lines
@@ -103,5 +103,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
+    """Return ``text``, with an ellipsis for what is over ``longest`` characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -24,11 +24,15 @@ class Consequences:
     reject: str
     veto: str
 
+    @property
+    def silent(self) -> str:
+        """How silence is called."""
+        return "If nobody answers" if self.approve else "If nobody says no"
+
     def lines(self, until: datetime) -> list[tuple[str, str]]:
         """Return pairs of what happens first and what follows."""
         pairs = [("If approved", self.approve)] if self.approve else []
-        silent = "If nobody answers" if self.approve else "If nobody says no"
-        return [*pairs, (f"{silent} by {until:%Y-%m-%d %H:%M} UTC", self.silence)]
+        return [*pairs, (f"{self.silent} by {until:%Y-%m-%d %H:%M} UTC", self.silence)]
 
     def of(self, verb: str) -> str:
         """Return what ``approve``, ``reject`` or ``veto`` leads to."""

@@ -46,14 +46,14 @@ class EffectLine:
         return MARKS.get(self.finding, MARKS["unknown"])
 
     @property
-    def words(self) -> str:
-        """All of it as one line: ``Conversion: most likely +8.0 %, at worst +2.0 %, allowed −20 %``."""
+    def figures(self) -> str:
+        """What is known of it: ``most likely +8.0 %, at worst +2.0 %, allowed −20 %``."""
         if not self.likely:
-            return f"{self.title}: {self.effect}"
+            return self.effect
         said = [f"most likely {self.likely}", f"at worst {self.worst}"]
         if self.allowed:
             said.append(f"allowed {self.allowed}")
-        return f"{self.title}: {', '.join(said)}"
+        return ", ".join(said)
 
 
 def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:

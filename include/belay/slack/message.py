@@ -41,9 +41,10 @@ from belay.present.aftermath import words as in_words
 from belay.present.card import Card, Words, agent_name
 from belay.present.change import change_of
 from belay.present.effects import EffectLine, effect_lines, thoughts
+from belay.present.layout import outcome_words
 from belay.slack.change import change_block
 from belay.slack.text import harmless, mrkdwn
-from belay.slack.thread import outcome_words, vote_line
+from belay.slack.thread import vote_line
 
 APPROVE, REJECT, VETO, OPEN = "belay_approve", "belay_reject", "belay_veto", "belay_open"
 
@@ -168,7 +169,7 @@ def _findings(effects: Sequence[EffectLine], thought: Sequence[str]) -> list[Blo
     """Return one line a metric, and what needs thought. Lines wrap on a phone; nothing is a table."""
     elements: list[RichTextElement] = []
     for line in effects[:_METRICS]:
-        title, said = harmless(line.title, 60), harmless(line.words.partition(": ")[2] or line.effect, 300)
+        title, said = harmless(line.title, 60), harmless(line.figures, 300)
         elements.append(
             RichTextSectionElement(
                 elements=[_text(f"{line.mark} "), _text(title, bold=True), _text(f": {_unbroken(said)}")]
@@ -190,8 +191,8 @@ def _consequences(card: Card, left: str) -> SectionBlock:
     """Say what comes of a yes, and what comes of silence, with its time in each reader's own zone."""
     soon = f" (in {left})" if left else ""
     lines = [f"*If approved:* {mrkdwn(card.consequences.approve, 500)}."] if card.consequences.approve else []
-    silent = "If nobody answers" if card.consequences.approve else "If nobody says no"
-    lines.append(f"*{silent}* by {_moment(card.expires_at)}{soon}: {mrkdwn(card.consequences.silence, 500)}.")
+    silent, then = card.consequences.silent, mrkdwn(card.consequences.silence, 500)
+    lines.append(f"*{silent}* by {_moment(card.expires_at)}{soon}: {then}.")
     return SectionBlock(text=MarkdownTextObject(text="\n".join(lines)))
 
 
@@ -206,6 +207,8 @@ def _answers(card: Card) -> list[Block]:
     lines = [f"• {vote_line(vote, 300)}" for vote in shown]
     if len(card.votes) > len(shown):
         lines.insert(0, f"{len(card.votes) - len(shown)} earlier answers are in the thread.")
+    if card.escalated_to:
+        lines.append(f"⏫ {mrkdwn(' or '.join(card.escalated_to), 300)} may answer now too.")
     if lines:
         blocks.append(SectionBlock(text=MarkdownTextObject(text="\n".join(lines))))
     return blocks

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from belay.domain.events import Choice
-from belay.domain.oversight import Oversight
 from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
 from belay.present.aftermath import Standing
 from belay.present.card import Card, VoteLine
+from belay.present.layout import details, outcome_words
 from belay.slack.text import Mrkdwn, compose, mrkdwn
 
 
@@ -28,7 +28,7 @@ def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
     It begins with the details: the agent's whole reason, every interval, why people are asked, and the digest
     that an answer is bound to.
     """
-    yield Line("details", _details(card))
+    yield Line("details", details_text(card))
     for number, vote in enumerate(card.votes, 1):
         yield Line(f"vote-{number}", vote_line(vote))
     missing = mrkdwn(card.tally or "nothing is missing", 500)
@@ -51,34 +51,22 @@ def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
             yield Line("narrowed", compose("⚠️ *Shown to fewer people.* {why}", why=why))
 
 
-def outcome_words(card: Card) -> str:
-    """Return how a request ended, in a plain sentence with people's full names."""
-    if card.status is RequestStatus.GRANTED:
-        counted = [vote for vote in card.votes if vote.counted and vote.choice is Choice.APPROVE]
-        who = [f"{v.voter} for {v.on_behalf_of}" if v.on_behalf_of else v.voter for v in counted]
-        if card.oversight is Oversight.NOTICE:
-            return "Nobody said no in time, so it went ahead."
-        return f"Approved by {' and '.join(who)}." if who else "The approvals are complete."
-    if card.status is RequestStatus.EXPIRED:
-        return "Not enough people answered in time, and silence means no."
-    said = card.outcome.strip()
-    return f"{said[:1].upper()}{said[1:].rstrip('.')}." if said else "The ledger gives no reason."
-
-
-def _details(card: Card) -> Mrkdwn:
+def details_text(card: Card) -> Mrkdwn:
     """Return everything that a decision can rest on and a phone has no room for."""
-    parts = [compose("*The review:* {sentence}", sentence=mrkdwn(card.sentence, 900))]
+    parts = list[Mrkdwn]()
     if card.agents_words is not None:
         why = mrkdwn(card.agents_words.hypothesis, 900)
-        parts.insert(0, compose("*The agent's reason:* {why}", why=why))
+        parts.append(compose("*The agent's reason:* {why}", why=why))
     for line in card.effects[:12]:
         allowed = f", allowed {line.allowed}" if line.allowed else ""
         title, effect = mrkdwn(line.title, 80), mrkdwn(f"{line.effect}{allowed}", 300)
         parts.append(compose(f"• {line.mark} {{title}}: {{effect}}", title=title, effect=effect))
-    if card.rules:
-        parts.append(compose("*Why people are asked:* {rules}", rules=mrkdwn("; ".join(card.rules), 600)))
-    bound = f"Request {card.request} · digest {card.digest[:12]} · ledger {card.ledger_head}"
-    return Mrkdwn("\n".join([*parts, mrkdwn(bound, 300)]))
+    if not card.effects:
+        parts.append(compose("*The review:* {sentence}", sentence=mrkdwn(card.sentence, 900)))
+    for fact in details(card):
+        label, text = mrkdwn(fact.label, 200), mrkdwn(fact.text, 900)
+        parts.append(compose("*{label}:* {text}", label=label, text=text))
+    return Mrkdwn("\n".join(parts))
 
 
 _ENDED = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
 from belay.oversight.active_policy import policies_in_force
 from belay.oversight.alarms import alarms
+from belay.present.layout import facts
 from belay.present.reading import read_card
 from belay.web.standing import standing
 from belay.web.story import who
@@ -73,7 +73,7 @@ def board(belay: Services, page: int = 1, capability: str = "") -> dict[str, Any
             _capability(state, policies, in_force.get(name), name, names, now) | _changes(state, name, turned)
             for name in here
         ],
-        "requests": [_request(belay, r, state, names) for r in waiting_for[_on(page)]],
+        "requests": [_request(belay, r, state) for r in waiting_for[_on(page)]],
         "waiting": len(waiting_for),
         "freezes": [
             {"target": f.target, "reason": f.reason, "by": f.by, "since": f.since.isoformat()}
@@ -242,9 +242,7 @@ def _optimization(state: State, known: OptimizationState) -> dict[str, Any]:
     }
 
 
-def _request(
-    belay: Services, request: RequestState, state: State, names: Mapping[str, str]
-) -> dict[str, Any]:
+def _request(belay: Services, request: RequestState, state: State) -> dict[str, Any]:
     left = max(request.expires_at - belay.now(), timedelta(0))
     card = read_card(belay.ledger, state, request, roster=belay.roster(), now=belay.now())
     missing = list(missing_for_quorum(request, request.votes))
@@ -268,28 +266,7 @@ def _request(
         "roles": list(request.roles),
         "veto_roles": list(capability.veto_roles) if capability else [],
         "missing": [] if notice else missing,
-        "change": [asdict(change) for change in card.change],
-        "proposed_by": card.agents_words.proposed_by if card.agents_words else "",
-        "agent_owner": card.agents_words.agent_owner if card.agents_words else "",
-        "people": card.people,
-        "effects": [
-            {"mark": line.mark, "finding": line.finding, "words": line.words} for line in card.effects
-        ],
-        "sentence": card.sentence,
-        "thoughts": list(card.thoughts),
-        "consequences": asdict(card.consequences),
-        "deciders": [f"{one.name} ({one.right})" for one in card.deciders],
-        "rules": list(request.rules),
-        "conflicted": [names.get(person, person) for person in request.conflicted],
-        "votes": [
-            {
-                "voter": names.get(v.voter, v.voter),
-                "choice": v.choice.value,
-                "reason": v.reason,
-                "counted": v.counted,
-            }
-            for v in request.votes
-        ],
+        "facts": [fact._asdict() for fact in facts(card)],
         "expires_at": request.expires_at.isoformat(),
         "seconds_left": left.total_seconds(),
         "left": in_words(left),

@@ -164,11 +164,8 @@ def show_evidence(sha256: str, belay: BelayDep, request: Request) -> Response:
 
 def problem(status: int, detail: str, *, home: str, login: str) -> str:
     """Return the page that says why something is not shown."""
-    return (
-        _environment()
-        .get_template("problem.html")
-        .render(status=status, detail=detail, home=home, login=login)
-    )
+    values = {"status": status, "detail": detail, "home": home, "login": login}
+    return templates().get_template("problem.html").render(values)
 
 
 def _optimization(name: str, belay: BelayDep) -> OptimizationState:
@@ -198,11 +195,12 @@ def _last_look(known: OptimizationState, step: int, belay: BelayDep) -> Pictures
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_environment().get_template(template).render(**values))
+    return HTMLResponse(templates().get_template(template).render(**values))
 
 
 @cache
-def _environment() -> Environment:
+def templates() -> Environment:
+    """Return the pages' templates, with their filters."""
     made = Environment(
         loader=PackageLoader("belay.web", "templates"), autoescape=select_autoescape(default=True)
     )

@@ -26,8 +26,8 @@ from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
 from belay.ledger.store import LedgerError
-from belay.present.card import names_of
-from belay.present.progress import progress
+from belay.present.markdown import progress
+from belay.present.reading import read_card
 from belay.web.waiting import show_progress, until_settled
 from belay.web.wiring import services
 
@@ -134,7 +134,7 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
         request = await asyncio.to_thread(record_answer, services(), Run(dag, run), user, *answer)
     try:
         if request is not None and request.status is RequestStatus.OPEN:
-            await asyncio.to_thread(show_progress, *task, progress(request, names_of(services().roster())))
+            await asyncio.to_thread(lambda: show_progress(*task, _progress(request)))
         if not await until_settled(*task):
             _log.warning("run %s of %s is woken while it may still be parking", run, dag)
     except SQLAlchemyError as error:
@@ -144,6 +144,13 @@ async def _take(task: tuple[str, str, str], user: AirflowUser, answer: Answer) -
 
 def _request_of(run: Run) -> RequestState | None:
     return request_of_run(services().ledger.state(), run)
+
+
+def _progress(request: RequestState) -> str:
+    """Return where the request stands now, as its page says it."""
+    belay = services()
+    state = belay.ledger.state()
+    return progress(read_card(belay.ledger, state, request, roster=belay.roster(), now=belay.now()))
 
 
 async def _read(receive: Receive) -> bytes:

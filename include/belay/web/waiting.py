@@ -12,7 +12,7 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 
-from belay.present.progress import SO_FAR
+from belay.present.markdown import SO_FAR
 
 SETTLES = timedelta(seconds=3)
 """How long a task must have been parked. On an idle machine a second was always enough."""
