@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.cells import ALL, Cells, MetricCells, Segment
 from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role, spend
 from belay.cells.reading import Reading
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
@@ -80,7 +80,7 @@ def plan_of(days: int, rule: PrimaryRule) -> MeasurementPlan:
         optimization="any",
         surface="any",
         arms=("control", "b"),
-        phases=(Phase(0, START, None, 5_000, {"control": 0.5, "b": 0.5}),),
+        phase=Phase(0, START, 5_000, {"control": 0.5, "b": 0.5}),
         metrics=(PlannedMetric(metric, Role.PRIMARY, margin, rule),),
         segments=(),
         filters={},
@@ -125,11 +125,9 @@ def cells_of(windows: Windows, run: int, look: int) -> Cells:
     metric = MetricCells(
         level[None, :, ::-1, None], within.sum(axis=1)[None, :, ::-1, None, None], n[None], rows=1
     )
-    strata = tuple(Stratum((START + timedelta(days=d)).date(), 0) for d in range(day + 1))
+    dates = tuple((START + timedelta(days=d)).date() for d in range(day + 1))
     until = START + timedelta(days=(look + 1) / A_DAY)
-    return Cells(
-        until, windows.plan.arms, strata, (Segment(ALL, ALL),), n[None], {"value": metric}, Reading()
-    )
+    return Cells(until, windows.plan.arms, dates, (Segment(ALL, ALL),), n[None], {"value": metric}, Reading())
 
 
 def suspects(windows: Windows) -> tuple[Bools, Bools]:

@@ -4,7 +4,7 @@
     python benchmarks/look_cost.py --large        # and 100 million, Belay only
 
 Half of the events are exposures, half outcomes, ten a unit, in no order. Belay's look answers more than
-the others are asked for: it splits by exposure day, phase and two segments, leaves out bots and late
+the others are asked for: it splits by exposure day and two segments, leaves out bots and late
 events, counts outcomes only after a unit's first exposure, and audits what it left out. pandas computes
 the same per-unit values and sums by day, arm and segment; tea-tasting the same per-unit values and
 means, ratio and CUPED by arm. Each runs in a process of its own; memory is that process's peak.
@@ -99,7 +99,7 @@ def plan() -> MeasurementPlan:
         optimization="calm-button",
         surface="checkout",
         arms=("control", "b"),
-        phases=(Phase(0, START, None, 500, {"control": 0.95, "b": 0.05}),),
+        phase=Phase(0, START, 500, {"control": 0.95, "b": 0.05}),
         metrics=tuple(
             PlannedMetric(m, Role.GUARDRAIL if i else Role.PRIMARY, 0.02, PrimaryRule.NON_INFERIOR)
             for i, m in enumerate(metrics)

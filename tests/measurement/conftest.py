@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from belay.cells.cells import Cells, MetricCells, Reading, Segment, Stratum
+from belay.cells.cells import Cells, MetricCells, Reading, Segment
 from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.domain.metrics import Direction, Metric, MetricKind, PrimaryRule
 from belay.warehouse.connection import open_warehouse
@@ -57,13 +57,13 @@ def make_plan() -> Callable[..., MeasurementPlan]:
 
     def build(**changes: Any) -> MeasurementPlan:
         guard = Role.GUARDRAIL, 0.05, PrimaryRule.NON_INFERIOR
-        phases = changes.pop("phases", (Phase(0, START, None, 5000, {"control": 0.5, "b": 0.5}),))
+        phase = changes.pop("phase", Phase(0, START, 5000, {"control": 0.5, "b": 0.5}))
         settings: dict[str, Any] = {
             "capability": "checkout_wording",
             "optimization": "calm-button",
             "surface": "checkout",
             "arms": ("control", "b"),
-            "phases": phases,
+            "phase": phase,
             "metrics": (
                 PlannedMetric(CONVERSION, Role.PRIMARY, 0.0, PrimaryRule.SUPERIOR, 0.1),
                 PlannedMetric(REVENUE, *guard),
@@ -168,7 +168,8 @@ def draw_cells(
 ) -> Cells:
     """Draw ``units`` a day split as the phase asks; ``only`` limits the effect to one device."""
     rng, effects = np.random.default_rng(seed), lift or {}
-    shares = [plan.phases[0].shares[arm] for arm in plan.arms]
+    assert plan.phase is not None
+    shares = [plan.phase.shares[arm] for arm in plan.arms]
     arm = rng.choice(len(plan.arms), (days, units), p=shares)
     phone = rng.random((days, units)) < 0.7
     reach = (arm > 0) & (phone if only == "phone" else ~phone if only == "desktop" else True)
@@ -206,9 +207,9 @@ def draw_cells(
             covariate=planned.metric.covariate is not None,
             rows=10,
         )
-    strata = tuple(Stratum((START + timedelta(days=d)).date(), 0) for d in range(days))
+    dates = tuple((START + timedelta(days=d)).date() for d in range(days))
     reading = Reading(rows=units * days, units=units * days)
-    return Cells(until or NOW, plan.arms, strata, segments, n, metrics, reading)
+    return Cells(until or NOW, plan.arms, dates, segments, n, metrics, reading)
 
 
 @pytest.fixture

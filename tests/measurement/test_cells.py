@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tests.measurement.conftest import NOW, START, Tables
 
 from belay.cells.cells import Cells, Segment
-from belay.cells.plan import MeasurementPlan, Phase, naive_utc
+from belay.cells.plan import MeasurementPlan, Phase
 from belay.domain.metrics import MetricKind
 from belay.warehouse.look import read_cells
 
@@ -32,24 +32,21 @@ def read(request: pytest.FixtureRequest, load: Callable[..., Engine]) -> Callabl
 
 
 def by_hand(tables: Tables, plan: MeasurementPlan, until: Any = NOW) -> pd.DataFrame:
-    """One row a unit: phase, day, arm, segments, and every value, computed row by row in plain pandas."""
+    """One row a unit: day, arm, segments, and every value, computed row by row in plain pandas."""
     exposures, outcomes = tables["exposures"], tables["outcomes"]
     ok = exposures[
         (~exposures.is_bot) & (exposures.event_time >= plan.start) & (exposures.event_time < until)
     ]
     ok = ok[(ok.ingested_at <= until) & ok.variant.isin(plan.arms)]
-    starts = [naive_utc(phase.start) for phase in plan.phases]
     rows = []
     for unit, seen in ok.sort_values("event_time").groupby("unit_id"):
         first = seen.iloc[0]
-        phase = sum(first.event_time >= start for start in starts) - 1
-        end = starts[phase + 1] if phase + 1 < len(starts) else until
-        if seen[seen.event_time < end].variant.nunique() > 1:
+        if seen.variant.nunique() > 1:
             continue
         since = first.event_time.floor("ms")
         mine = outcomes[(outcomes.unit_id == unit) & (outcomes.event_time.dt.floor("ms") >= since)]
-        mine = mine[(mine.event_time.dt.floor("ms") < end) & (mine.ingested_at <= until)]
-        row = {"phase": phase, "day": since.date(), "arm": first.variant, "device": first.device}
+        mine = mine[(mine.event_time.dt.floor("ms") < until) & (mine.ingested_at <= until)]
+        row = {"day": since.date(), "arm": first.variant, "device": first.device}
         row["country"] = first.country if isinstance(first.country, str) else "(missing)"
         for planned in plan.metrics:
             metric, counted = planned.metric, mine
@@ -72,8 +69,8 @@ def assert_same(cells: Cells, plan: MeasurementPlan, expected: pd.DataFrame) -> 
     assert int(cells.units[0].sum()) == len(expected)
     for g, segment in enumerate(cells.segments):
         inside = expected if segment.is_all else expected[expected[segment.column] == segment.value]
-        for h, stratum in enumerate(cells.strata):
-            here = inside[(inside.day == stratum.day) & (inside.phase == stratum.phase)]
+        for h, day in enumerate(cells.days):
+            here = inside[inside.day == day]
             for a, arm in enumerate(cells.arms):
                 units = here[here.arm == arm]
                 assert cells.units[g, h, a] == len(units)
@@ -100,23 +97,17 @@ def test_a_look_is_what_counting_by_hand_gives(
     assert Segment("country", "(missing)") in cells.segments
 
 
-def test_phases_outcome_windows_and_crossing_units(
+def test_a_step_is_read_from_its_own_period_on_for_as_long_as_a_metric_says(
     read: Callable[..., Cells], make_world: Callable[..., Tables], make_plan: Callable[..., MeasurementPlan]
 ) -> None:
     tables = make_world(seed=3, units=400, share=0.2, widen=True)
-    plan = make_plan(
-        phases=(
-            Phase(0, START, WIDENED, 2000, {"control": 0.8, "b": 0.2}),
-            Phase(1, WIDENED, None, 4000, {"control": 0.6, "b": 0.4}),
-        )
-    )
+    plan = make_plan(phase=Phase(1, WIDENED, 4000, {"control": 0.6, "b": 0.4}))
     short = tuple(replace(p, metric=replace(p.metric, outcome_days=1.0)) for p in plan.metrics)
     plan = replace(plan, metrics=short)
     cells = read(tables, plan)
     assert_same(cells, plan, by_hand(tables, plan))
-    assert cells.reading.crossed > 0
-    assert cells.reading.two_arms == 0
-    assert {stratum.phase for stratum in cells.strata} == {0, 1}
+    assert cells.reading.outside > 0  # of the step before
+    assert cells.reading.two_arms == 0  # though units moved from control into treatment
 
 
 def test_what_is_left_out_is_counted(
@@ -178,8 +169,8 @@ def test_large_offsets_do_not_cancel(
     expected = by_hand(tables, plan)
     cells = read(tables, plan)
     values = cells.metrics["revenue"]
-    for h, stratum in enumerate(cells.strata):
-        here = expected[(expected.day == stratum.day) & (expected.arm == "b")]["revenue.x"]
+    for h, day in enumerate(cells.days):
+        here = expected[(expected.day == day) & (expected.arm == "b")]["revenue.x"]
         if len(here) > 1:
             variance = values.scatter[0, h, 1, 1, 1] / (len(here) - 1)
             assert variance == pytest.approx(here.var(), rel=1e-6)

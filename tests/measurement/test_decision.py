@@ -99,7 +99,7 @@ def test_of_two_treatments_the_better_one_is_named(make_plan: Plans, make_cells:
     plan = make_plan(
         arms=("control", "b", "c"),
         segments=(),
-        phases=(Phase(0, START, None, 6667, thirds),),
+        phase=Phase(0, START, 6667, thirds),
         primary_alpha=0.025,
     )
     cells = make_cells(plan, GOOD, units=6000)
@@ -121,7 +121,7 @@ def test_too_little_data_is_unknown_in_words(make_plan: Plans, make_cells: Draw)
 
 
 def test_a_split_that_is_off_at_the_end_is_unknown(make_plan: Plans, make_cells: Draw) -> None:
-    given = make_plan(segments=(), phases=(Phase(0, START, None, 5000, {"control": 0.48, "b": 0.52}),))
+    given = make_plan(segments=(), phase=Phase(0, START, 5000, {"control": 0.48, "b": 0.52}))
     plan = make_plan(segments=())
     found = decide_effects(make_cells(given, GOOD, units=4000), plan)
     assert found.finding is Finding.UNKNOWN

@@ -50,7 +50,7 @@ def plans(make_plan: Callable[..., MeasurementPlan], count: int) -> list[Measure
                 optimization="opt-1",
                 surface="surface-1",
                 arms=("control", "b", "c"),
-                phases=(Phase(0, start, None, 5000, shares),),
+                phase=Phase(0, start, 5000, shares),
                 metrics=(
                     PlannedMetric(TICKETS, Role.PRIMARY, 0.0, PrimaryRule.SUPERIOR, 0.1),
                     plan.metrics[0],
@@ -61,9 +61,9 @@ def plans(make_plan: Callable[..., MeasurementPlan], count: int) -> list[Measure
 
 
 def same(one: Cells, other: Cells) -> None:
-    assert (one.problem, one.strata, one.segments, one.arms) == (
+    assert (one.problem, one.days, one.segments, one.arms) == (
         other.problem,
-        other.strata,
+        other.days,
         other.segments,
         other.arms,
     )

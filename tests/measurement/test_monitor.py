@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from tests.measurement.conftest import NOW, START
 
@@ -97,7 +96,7 @@ def test_a_hopeless_change_is_decided(make_plan: Plans, make_cells: Draw) -> Non
 
 def test_a_treatment_that_stops_everything_is_not_silenced(make_plan: Plans, make_cells: Draw) -> None:
     plan = make_plan(
-        segments=(), phases=(Phase(0, START, None, 100, {"control": 0.99, "b": 0.01}),), planned_units=60_000
+        segments=(), phase=Phase(0, START, 100, {"control": 0.99, "b": 0.01}), planned_units=60_000
     )
     cells = make_cells(plan, {"conversion": -1.0}, units=10_000)
     watched = monitor(cells, plan)
@@ -114,40 +113,12 @@ def test_too_few_events_say_so(make_plan: Plans, make_cells: Draw) -> None:
 
 def test_a_broken_split_makes_everything_unknown(make_plan: Plans, make_cells: Draw) -> None:
     asked = make_plan(segments=())
-    given = make_plan(segments=(), phases=(Phase(0, START, None, 5000, {"control": 0.45, "b": 0.55}),))
+    given = make_plan(segments=(), phase=Phase(0, START, 5000, {"control": 0.45, "b": 0.55}))
     lift = {"conversion": 0.3, "revenue": 0.3, "tickets": -0.5, "errors": -0.3}
     watched = monitor(make_cells(given, lift, units=8000), asked)
     assert watched.split.alarm
     assert (watched.finding, watched.decided) == (Finding.UNKNOWN, "")
-    assert watched.sentence.startswith("Split: not the one asked for in phase 1 (")
-
-
-def test_each_phase_has_its_own_split(make_plan: Plans, make_cells: Draw) -> None:
-    phases = (
-        Phase(0, START, START + timedelta(days=3), 500, {"control": 0.95, "b": 0.05}),
-        Phase(1, START + timedelta(days=3), None, 5000, {"control": 0.5, "b": 0.5}),
-    )
-    plan = make_plan(segments=(), phases=phases)
-    first = make_cells(make_plan(segments=(), phases=phases[:1]), days=3)
-    second = make_cells(make_plan(segments=(), phases=phases[1:]), days=3, seed=2)
-    strata = (*first.strata, *(replace(stratum, phase=1) for stratum in second.strata))
-    both = replace(first, strata=strata, units=np.concatenate([first.units, second.units], axis=1))
-    both = replace(
-        both,
-        metrics={
-            name: replace(
-                values,
-                mean=np.concatenate([values.mean, second.metrics[name].mean], axis=1),
-                scatter=np.concatenate([values.scatter, second.metrics[name].scatter], axis=1),
-                events=np.concatenate([values.events, second.metrics[name].events], axis=1),
-            )
-            for name, values in first.metrics.items()
-        },
-    )
-    watched = monitor(both, plan)
-    assert [split.phase for split in watched.split.phases] == [0, 1]
-    assert watched.split.finding is Finding.HARMLESS
-    assert watched.split.sentence.startswith("Split: as asked")
+    assert watched.sentence.startswith("Split: not the one asked for (")
 
 
 def test_findings_combine_to_the_worst_and_never_to_harmless_by_default() -> None:

@@ -64,8 +64,8 @@ def test_a_value_missing_in_one_small_arm_is_unknown_to_window_and_guard(
 ) -> None:
     tables, treated = shop(units=30_000, share=0.0095)
     tables["outcomes"].loc[treated, "support_tickets"] = None  # less than 1 % of all rows
-    phase = Phase(0, START, None, 95, {"control": 0.9905, "b": 0.0095})
-    plan = make_plan(metrics=one(TICKETS), phases=(phase,), segments=())
+    phase = Phase(0, START, 95, {"control": 0.9905, "b": 0.0095})
+    plan = make_plan(metrics=one(TICKETS), phase=phase, segments=())
     for cells, effect in measured(load(tables), plan):
         assert effect.finding is Finding.UNKNOWN
         assert "100 % of its values are missing or no finite numbers in b" in effect.sentence
@@ -131,12 +131,10 @@ def test_a_covariate_absent_for_most_is_not_used_and_for_some_takes_their_mean(
 def test_the_test_of_absence_holds_its_level_and_finds_a_tenth() -> None:
     rng, wrong, found = np.random.default_rng(3), 0, 0
     for _ in range(2000):
-        units = rng.multinomial(4000, [0.9, 0.1])[None, :].astype(float)
+        units = rng.multinomial(4000, [0.9, 0.1]).astype(float)
         for share, truth in ((0.3, False), (0.4, True)):
-            lacking = np.array(
-                [[rng.binomial(units[0, 0], 0.3), rng.binomial(units[0, 1], share)]], dtype=float
-            )
-            says = why_unadjusted(Lack(units, lacking, units[0], lacking[0]), ("control", "b")) is not None
+            lacking = np.array([rng.binomial(units[0], 0.3), rng.binomial(units[1], share)], dtype=float)
+            says = why_unadjusted(Lack(units, lacking, units, lacking), ("control", "b")) is not None
             wrong, found = wrong + (says and not truth), found + (says and truth)
     assert wrong <= 2
     assert found >= 400

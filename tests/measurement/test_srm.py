@@ -71,7 +71,7 @@ def test_false_alarms_keep_their_level():
 @pytest.mark.parametrize("treated", range(16))
 def test_the_window_tests_a_split_as_the_data_gate_does(make_plan, make_cells, treated):
     shares = {"control": 0.99, "b": 0.01}
-    plan = make_plan(segments=(), phases=(Phase(0, START, None, 100, shares),))
+    plan = make_plan(segments=(), phase=Phase(0, START, 100, shares))
     cells = make_cells(plan, days=1)
     cells = replace(cells, units=np.array([[[99.0, float(treated)]]]))
     at_the_gate = srm_test({"control": 99, "b": treated}, shares)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, TICKETS, metric
 
-from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.cells import ALL, Cells, MetricCells, Segment
 from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.cells.reading import Reading
 from belay.domain.metrics import Direction, MetricKind, PrimaryRule
@@ -40,7 +40,7 @@ def planned(rule: PrimaryRule = PrimaryRule.SUPERIOR) -> MeasurementPlan:
         optimization="calm-button",
         surface="checkout",
         arms=("control", "b"),
-        phases=(Phase(0, START, None, 5000, {"control": 0.5, "b": 0.5}),),
+        phase=Phase(0, START, 5000, {"control": 0.5, "b": 0.5}),
         metrics=(
             PlannedMetric(CONVERSION, Role.PRIMARY, 0.0, rule, 0.1),
             PlannedMetric(REVENUE, *guard),
@@ -95,7 +95,7 @@ def cells_of(seed: int, days: int, n: Floats, lift: float, kinds: list[str]) -> 
             covariate=one.metric.covariate is not None,
             rows=10,
         )
-    strata = tuple(Stratum((START + timedelta(days=d)).date(), 0) for d in range(days))
+    strata = tuple((START + timedelta(days=d)).date() for d in range(days))
     segments = (Segment(ALL, ALL), Segment("device", "phone"))
     return Cells(NOW, plan.arms, strata, segments, np.stack([n, n]), metrics, Reading())
 

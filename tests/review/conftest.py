@@ -61,7 +61,7 @@ def reviewed(policy: CapabilityPolicy) -> Callable[..., Review]:
         proposal = parse_proposal(document or proposal_document(*variants))
         arms = [variant.key for variant in proposal.variants]
         shares = {"control": 0.75} | {arm: 0.25 / len(arms) for arm in arms}
-        plan = plan_for(rule, proposal, [Phase(0, START, None, 2500, shares)], window=timedelta(days=6))
+        plan = plan_for(rule, proposal, Phase(0, START, 2500, shares), window=timedelta(days=6))
         cells = edit(draw_cells(plan, lift, **{"units": 4000, **drawn}))
         return judge(
             plan=plan,

@@ -16,7 +16,7 @@ def the_plan() -> MeasurementPlan:
         optimization="calm-button",
         surface="checkout",
         arms=("control", "b"),
-        phases=(Phase(0, START, None, 5000, {"control": 0.5, "b": 0.5}),),
+        phase=Phase(0, START, 5000, {"control": 0.5, "b": 0.5}),
         metrics=(
             PlannedMetric(CONVERSION, Role.PRIMARY, 0.0, PrimaryRule.SUPERIOR, 0.1),
             PlannedMetric(REVENUE, *guard),

@@ -108,14 +108,13 @@ def read(
     phase = Phase(
         index=len(known.phases) - 1,
         start=since.replace(tzinfo=None),
-        end=None,
         scope=known.scope,
         shares=shares(known, known.scope),
     )
     plan = plan_for(
         policy,
         known.proposal,
-        [phase],
+        phase,
         window=window,
         planned_units=planned_units,
         primary_alpha=known.step.level if known.step else None,

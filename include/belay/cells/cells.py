@@ -21,14 +21,6 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Stratum:
-    """One exposure day in one phase: units in it saw the same split in the same time."""
-
-    day: date
-    phase: int
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """One value of one declared segment column; ``all`` of ``all`` is everybody."""
 
@@ -51,11 +43,11 @@ class MetricCells:
     Attributes
     ----------
     mean : ndarray
-        Means, shape (segment, stratum, arm, value).
+        Means, shape (segment, day, arm, value).
     scatter : ndarray
-        Sums of products of deviations from the cell's mean, shape (segment, stratum, arm, value, value).
+        Sums of products of deviations from the cell's mean, shape (segment, day, arm, value, value).
     events : ndarray
-        Units whose y is not zero, shape (segment, stratum, arm).
+        Units whose y is not zero, shape (segment, day, arm).
     ratio, covariate : bool
         Whether there is a d, an x.
     rows, missing, broken : int
@@ -90,14 +82,14 @@ class MetricCells:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One look: counts and moments by segment × (exposure day × phase) × arm × metric.
+    """One look: counts and moments by segment × exposure day × arm × metric.
 
     ``problem`` says in words why there is nothing to measure, and is None when there is.
     """
 
     until: datetime
     arms: tuple[str, ...]
-    strata: tuple[Stratum, ...]
+    days: tuple[date, ...]
     segments: tuple[Segment, ...]
     units: Floats
     metrics: Mapping[str, MetricCells]
@@ -121,11 +113,10 @@ class Cells:
         return min((self.totals[arm] for arm in self.arms[1:]), default=0)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the look as plain data: every stratum of all units, and each segment over all strata."""
+        """Return the look as plain data: every day of all units, and each segment over all strata."""
         rows = [
             {
-                "day": stratum.day.isoformat(),
-                "phase": stratum.phase,
+                "day": day.isoformat(),
                 "arm": arm,
                 "units": int(self.units[0, h, a]),
                 "metrics": {
@@ -137,7 +128,7 @@ class Cells:
                     for name, m in self.metrics.items()
                 },
             }
-            for h, stratum in enumerate(self.strata)
+            for h, day in enumerate(self.days)
             for a, arm in enumerate(self.arms)
         ]
         segments = [

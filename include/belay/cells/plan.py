@@ -1,7 +1,7 @@
 """What will be measured, fixed before the data is seen.
 
-The plan is the pre-registration: metrics, margins, error rates, phases and the planned end. Two looks
-with the same plan and the same data give the same findings.
+The plan is the pre-registration: metrics, margins, error rates, the period of constant scope and the planned
+end. Two looks with the same plan and the same data give the same findings.
 """
 
 from __future__ import annotations
@@ -62,11 +62,9 @@ class Phase:
     Attributes
     ----------
     index : int
-        Position in the list of phases, from 0.
+        Which of the optimization's periods it is, from 0.
     start : datetime
-        First moment of the phase.
-    end : datetime | None
-        First moment after it; None while it lasts.
+        Its first moment; it lasts until the look.
     scope : int
         Units exposed to a treatment, in basis points.
     shares : Mapping[str, float]
@@ -76,12 +74,11 @@ class Phase:
     Raises
     ------
     ValueError
-        When the shares are not shares, or the phase ends before it starts.
+        When the shares are not shares.
     """
 
     index: int
     start: datetime
-    end: datetime | None
     scope: int
     shares: Mapping[str, float]
 
@@ -90,8 +87,6 @@ class Phase:
             sum(self.shares.values()), 1.0, abs_tol=1e-6
         ):
             raise ValueError(f"phase {self.index}: the arms' shares must sum to 1: {dict(self.shares)}")
-        if self.end is not None and naive_utc(self.end) < naive_utc(self.start):
-            raise ValueError(f"phase {self.index}: it ends ({self.end}) before it starts ({self.start})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +143,9 @@ class MeasurementPlan:
         What is measured, and where.
     arms : tuple[str, ...]
         ``control`` first, then every treatment.
-    phases : tuple[Phase, ...]
-        Periods of constant scope, in order of time. A unit belongs to the phase of its first exposure,
-        and its outcomes count until that phase ends: a unit that a later widening moves from control to
-        treatment is not counted on both sides.
+    phase : Phase | None
+        The period of constant scope that is judged; None while nothing is exposed. One step is judged on one
+        period: a unit that a later widening moves from control to treatment is not counted on both sides.
     metrics : tuple[PlannedMetric, ...]
         The primary first.
     segments : tuple[str, ...]
@@ -166,7 +160,7 @@ class MeasurementPlan:
     minimum_units : int
         Units in the smallest treatment arm before a decision.
     minimum_end, planned_end : datetime | None
-        When the current phase has its minimum and its pre-registered duration (data time).
+        When the phase has its minimum and its pre-registered duration (data time).
     looks : int
         Planned looks until the planned end.
     planned_units : int | None
@@ -184,7 +178,7 @@ class MeasurementPlan:
     optimization: str
     surface: str
     arms: tuple[str, ...]
-    phases: tuple[Phase, ...]
+    phase: Phase | None
     metrics: tuple[PlannedMetric, ...]
     segments: tuple[str, ...]
     filters: Mapping[str, str]
@@ -213,7 +207,7 @@ class MeasurementPlan:
     @property
     def start(self) -> datetime | None:
         """First moment whose exposures count."""
-        return naive_utc(self.phases[0].start) if self.phases else None
+        return naive_utc(self.phase.start) if self.phase else None
 
     def decision_alpha(self, planned: PlannedMetric, *, anytime: bool) -> float:
         """Return the one-sided level of the interval that decides about ``planned``."""
@@ -237,13 +231,13 @@ class MeasurementPlan:
     @property
     def grace(self) -> timedelta:
         """How long after the planned end a look still counts as the planned one: a look interval, or 5 %."""
-        if not self.phases or self.planned_end is None:
+        if self.start is None or self.planned_end is None:
             return timedelta(0)
-        return (self.planned_end - naive_utc(self.phases[-1].start)) / min(max(self.looks, 1), 20)
+        return (self.planned_end - self.start) / min(max(self.looks, 1), 20)
 
     def planned_information(self, arm: str) -> float:
         """Return the planned information of ``arm`` against control: units, on an even split's scale."""
-        shares = self.phases[-1].shares if self.phases else {}
+        shares: Mapping[str, float] = self.phase.shares if self.phase else {}
         treated, control = shares.get(arm, 0.0), shares.get(CONTROL, 0.0)
         if treated <= 0 or control <= 0:
             return float(max(4 * self.minimum_units, 1))
@@ -258,7 +252,7 @@ class MeasurementPlan:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One optimization to be read: its plan, whose only phase is the scope it has now, and until when."""
+    """One optimization to be read: its plan, at the scope it has now, and until when."""
 
     plan: MeasurementPlan
     until: datetime

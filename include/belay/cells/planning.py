@@ -43,7 +43,7 @@ def holdout_plan(
         optimization=policy.id,
         surface=policy.surface,
         arms=(CONTROL, EXPOSED),
-        phases=(Phase(0, since, None, 10_000, shares),),
+        phase=Phase(0, since, 10_000, shares),
         metrics=(overall,),
         segments=(),
         filters=dict(policy.exposure_filters),
@@ -63,7 +63,7 @@ def holdout_plan(
 def plan_for(
     policy: CapabilityPolicy,
     proposal: Proposal,
-    phases: Sequence[Phase],
+    phase: Phase | None,
     *,
     window: timedelta | None = None,
     planned_units: int | None = None,
@@ -78,11 +78,10 @@ def plan_for(
         The capability's policy in force.
     proposal
         What is measured.
-    phases
-        Periods of constant scope so far, oldest first; the last one is the step under way. Pass only
-        the last one to judge a step on its own.
+    phase
+        The period of constant scope under way; None while nothing is exposed.
     window
-        Planned duration of the last phase, as admission fixed it; the policy's maximum when None.
+        Planned duration of the phase, as admission fixed it; the policy's maximum when None.
     planned_units
         Units expected by the planned end, all arms together (see ``power``); tunes the monitor, and
         does not touch its error rate.
@@ -91,8 +90,7 @@ def plan_for(
     earlier
         By metric, how much daily effects scattered in earlier optimizations of the surface.
     """
-    ordered = tuple(sorted(phases, key=lambda phase: naive_utc(phase.start)))
-    start = naive_utc(ordered[-1].start) if ordered else None
+    start = naive_utc(phase.start) if phase else None
     rule = policy.window
     planned = window if window is not None else timedelta(seconds=rule.maximum_seconds)
     metrics = (
@@ -115,7 +113,7 @@ def plan_for(
         optimization=proposal.optimization,
         surface=policy.surface,
         arms=(CONTROL, *treatments),
-        phases=ordered,
+        phase=phase,
         metrics=metrics,
         segments=policy.segments,
         filters=dict(policy.exposure_filters),

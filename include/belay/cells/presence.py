@@ -1,4 +1,4 @@
-"""What is missing of a metric, by arm and phase: may its value be compared, and its covariate be used?
+"""What is missing of a metric, by arm: may its value be compared, and its covariate be used?
 
 A value that is absent is not zero. As long as few are missing, and as many in each arm, the figures stand
 (and above 1 % nothing is shown harmless). Where an arm lacks more than its share they say nothing: absence
@@ -23,7 +23,7 @@ from belay.domain.metrics import Grain
 Floats = NDArray[np.float64]
 
 LEVEL = 0.0001
-"""Error rate at one look of calling two arms different, over their phases together."""
+"""Error rate at one look of calling two arms different."""
 MOST_UNUSABLE = 0.01
 """Share of an arm's values above which, missing or broken, nothing is shown harmless or sized."""
 MOST_MISSING = 0.5
@@ -36,7 +36,7 @@ LEAST = 25
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """How many units lack something, of how many that could have it: shape (phase, arm), control first.
+    """How many units lack something, of how many that could have it: by arm, control first.
 
     ``rows`` and ``void`` are outcome events of each arm, all of them and those that lack it.
     """
@@ -51,20 +51,16 @@ class Lack:
         return float(self.void[arm] / self.rows[arm]) if self.rows[arm] else 0.0
 
     def differs(self, arm: int) -> bool:
-        """Return whether treatment ``arm`` lacks it more, or less, often than control in some phase.
+        """Return whether treatment ``arm`` lacks it more, or less, often than control.
 
         An exact binomial test of how those that lack it (or those that do not, if they are fewer) divide,
-        two-sided, with Bonferroni's correction over phases. Conservative: they are drawn without return.
+        two-sided. Conservative: they are drawn without return.
         """
-        level = LEVEL / max(len(self.units), 1)
-        return any(
-            _divides(lacking[[0, arm]], units[[0, arm]]) < level
-            for lacking, units in zip(self.lacking, self.units, strict=True)
-        )
+        return _divides(self.lacking[[0, arm]], self.units[[0, arm]]) < LEVEL
 
     def exceeds(self, arm: int, limit: float) -> bool:
         """Return whether more than ``limit`` of an arm's events, of enough of its units, lack it."""
-        return self.share(arm) > limit and float(self.lacking[:, arm].sum()) >= LEAST
+        return self.share(arm) > limit and float(self.lacking[arm]) >= LEAST
 
 
 def _divides(lacking: Floats, units: Floats) -> float:
@@ -117,10 +113,10 @@ def why_spoilt(lacks: Sequence[Lack], early: Lack | None, arm: int, names: Seque
 
 def why_unadjusted(lack: Lack, names: Sequence[str]) -> str | None:
     """Return why a covariate is not used: absent for too many units of an arm, or not for as many in each."""
-    shares = lack.lacking.sum(axis=0) / np.maximum(lack.units.sum(axis=0), 1.0)
+    shares = lack.lacking / np.maximum(lack.units, 1.0)
     worst = int(shares.argmax())
     said = f"is absent for {_percent(shares[worst])} of the units in {names[worst]}"
-    if shares[worst] > MOST_MISSING and lack.lacking[:, worst].sum() >= LEAST:
+    if shares[worst] > MOST_MISSING and lack.lacking[worst] >= LEAST:
         return said
     for arm in range(1, len(names)):
         if lack.differs(arm):
@@ -130,29 +126,28 @@ def why_unadjusted(lack: Lack, names: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The counts of a look's rows, added up by phase and arm."""
+    """The counts of a look's rows, added up by arm."""
 
     rows: Sequence[Mapping[Any, Any]]
-    place: NDArray[np.intp]
-    phases: int
+    arm: NDArray[np.intp]
     arms: int
 
     def add(self, name: str) -> Floats:
-        """Return the sum of a column of the rows, shape (phase, arm)."""
+        """Return the sum of a column of the rows, by arm."""
         column = np.array([float(row[name] or 0) for row in self.rows])
-        found = np.bincount(self.place, weights=column, minlength=self.phases * self.arms)
-        return found.astype(np.float64).reshape(self.phases, self.arms)
+        found = np.bincount(self.arm, weights=column, minlength=self.arms)
+        return found.astype(np.float64)
 
     def lack(self, value: str) -> Lack | None:
         """Return who lacks a value; None where nobody does."""
         if f"ua_{value}" not in self.rows[0]:
             return None
         units, lacking, read, void = (self.add(f"{kind}_{value}") for kind in ("ua", "um", "sa", "sm"))
-        return Lack(units, lacking, read.sum(axis=0), void.sum(axis=0))
+        return Lack(units, lacking, read, void)
 
     def early(self, source: str) -> Lack:
         """Return whose outcomes lie before the first exposure."""
-        before, after = self.add(f"sb_{source}").sum(axis=0), self.add(f"sr_{source}").sum(axis=0)
+        before, after = self.add(f"sb_{source}"), self.add(f"sr_{source}")
         return Lack(self.add("n"), self.add(f"ub_{source}"), before + after, before)
 
 
@@ -175,7 +170,7 @@ def unadjusted_of(
         return None
     units = counted.add("n")
     lacking = units - counted.add(f"h_{values[-1].name}")
-    why = why_unadjusted(Lack(units, lacking, units.sum(axis=0), lacking.sum(axis=0)), arms)
+    why = why_unadjusted(Lack(units, lacking, units, lacking), arms)
     return f"{planned.metric.title} is not adjusted: {planned.metric.covariate} {why}" if why else None
 
 

@@ -29,13 +29,11 @@ class Reading:
     units : int
         Units measured.
     two_arms : int
-        Units seen in two arms of one phase: left out.
+        Units seen in two arms: left out.
     early_outcomes : int
         Outcomes of measured units from before their first exposure: no change can have caused them.
     unadjusted : tuple[str, ...]
         Metrics that are not adjusted by their covariate, and why, in words.
-    crossed : int
-        Units that a later change of scope moved to another arm: measured until then.
     strangers : tuple[str, ...]
         Sentences about tables of outcomes whose units never meet the exposed ones.
     """
@@ -51,7 +49,6 @@ class Reading:
     duplicate_outcomes: int | None = None
     units: int = 0
     two_arms: int = 0
-    crossed: int = 0
     strangers: tuple[str, ...] = ()
     early_outcomes: int = 0
     unadjusted: tuple[str, ...] = ()
@@ -61,11 +58,10 @@ class Reading:
         """What people should know about the reading, in words; empty when nothing was left out."""
         said = [f"{n:,} exposures left out by the filter {name}" for name, n in self.filtered.items() if n]
         for n, words in (
-            (self.two_arms, "units left out: seen in two arms of one phase"),
-            (self.crossed, "units measured only until a change of scope moved them to another arm"),
+            (self.two_arms, "units left out: seen in two arms"),
             (self.late_exposures, "exposures left out: they arrived after the look"),
             (self.late_outcomes, "outcomes left out: they arrived after the look"),
-            (self.outside, "exposures left out: before the first phase or after the look"),
+            (self.outside, "exposures left out: before the phase or after the look"),
             (self.clock_ahead, "exposures claim to be later than their arrival: a clock is wrong"),
             (self.unknown_variants, "exposures left out: of a variant that was not proposed"),
             (self.without_unit, "exposures left out: without a unit"),

@@ -70,11 +70,11 @@ def _sight(
     since = live_since(known, belay.settings.flag_settle)
     facts: Mapping[str, Any] = (admission or {}).get("plan", {})
     window = timedelta(seconds=facts.get("window_seconds", _length(known, policy)))
-    phase = Phase(one.phase, since.replace(tzinfo=None), None, known.scope, shares(known, known.scope))
+    phase = Phase(one.phase, since.replace(tzinfo=None), known.scope, shares(known, known.scope))
     plan = plan_for(
         policy,
         known.proposal,
-        [phase],
+        phase,
         window=window,
         planned_units=facts.get("planned_units"),
         primary_alpha=known.step.level if known.step else None,

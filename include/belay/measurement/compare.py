@@ -98,12 +98,9 @@ class Comparison:
     found: Contrast
     units: tuple[float, float]
     events: tuple[float, float]
-    phase_events: Floats
-    phase_units: Floats
-    phase_shares: Floats
+    share: float
     unusable: float
     parts: Pieces
-    days: NDArray[np.int64]
     counted: tuple[Floats, Floats]
     spoilt: str | None = None
 
@@ -113,11 +110,7 @@ class Comparison:
         metric = self.planned.metric
         ratio, covariate = metric.kind is MetricKind.RATIO, metric.covariate is not None
         line = linear(self.sums, ratio=ratio, covariate=covariate)
-        days = np.unique(self.days)
-        # A day in two phases is one draw.
-        same = days.size < self.days.size
-        parts = self.parts.grouped([np.flatnonzero(self.days == day) for day in days]) if same else self.parts
-        return dispersion_of(parts, line, self.found, self.plan.earlier.get(metric.id))
+        return dispersion_of(self.parts, line, self.found, self.plan.earlier.get(metric.id))
 
     @property
     def raw(self) -> tuple[float, float]:
@@ -222,10 +215,9 @@ class Comparison:
         if self.spoilt or (self.why_no_evidence is not None and not (self.rare and sum(self.events) > 0)):
             return 0.0
         if self.rare:
-            used = (self.phase_shares > 0) & (self.phase_shares < 1)
-            shares, seen = self.phase_shares[used], self.phase_events[used]
-            logs = log_e_counts(seen[:, 0], seen[:, 1], shares, more=not self.increase_is_good)
-            return float(logs.sum())
+            if not 0 < self.share < 1:
+                return 0.0
+            return float(log_e_counts(*self.events, self.share, more=not self.increase_is_good))
         expected = np.asarray(self.expected_events)
         rho2, good = self.rho2(alpha), self.increase_is_good
         return float(log_e_harm(self.found, expected, increase_is_good=good, rho2=rho2))
@@ -305,18 +297,16 @@ class Comparison:
         return (difference - error) / self.control, high
 
     def _rate_bounds(self, alpha: float, *, anytime: bool, planned: bool) -> tuple[float, float]:
-        used = (self.phase_units[:, 0] > 0) & (self.phase_units[:, 1] > 0)
-        seen, units = self.phase_events[used], self.phase_units[used]
-        odds = units[:, 0] / units[:, 1]
-        if planned:
-            used = (self.phase_shares > 0) & (self.phase_shares < 1)
-            seen, odds = self.phase_events[used], self.phase_shares[used] / (1.0 - self.phase_shares[used])
+        known = 0 < self.share < 1 if planned else min(self.units) > 0
+        if not known:
+            return 0.0, math.inf
+        odds = self.share / (1.0 - self.share) if planned else self.units[0] / self.units[1]
         if not anytime:
-            return rate_ratio_bounds(seen[:, 0], seen[:, 1], odds, alpha)
+            return rate_ratio_bounds(*self.events, odds, alpha)
 
         def excess(log_rate: float, *, more: bool) -> float:
             share = odds * math.exp(log_rate) / (1.0 + odds * math.exp(log_rate))
-            return float(log_e_counts(seen[:, 0], seen[:, 1], share, more=more).sum()) + math.log(alpha)
+            return float(log_e_counts(*self.events, share, more=more)) + math.log(alpha)
 
         low = _crossing(lambda rate: excess(rate, more=True), rising=False)
         high = _crossing(lambda rate: excess(rate, more=False), rising=True)
@@ -376,9 +366,8 @@ def compare(
     strata = pieces(n, mean, scatter)
     sums = strata.total()
     name = plan.arms[arm]
-    phases = range(len(plan.phases))
-    member = np.array([stratum.phase for stratum in cells.strata])
-    shares = [(phase.shares.get(name, 0.0), phase.shares.get(CONTROL, 0.0)) for phase in plan.phases]
+    shares = plan.phase.shares if plan.phase else {}
+    treated, control = shares.get(name, 0.0), shares.get(CONTROL, 0.0)
     totals = n.sum(axis=0)
     return Comparison(
         plan,
@@ -388,12 +377,9 @@ def compare(
         contrast(sums, ratio=metric.ratio, covariate=metric.covariate),
         (float(totals[0]), float(totals[1])),
         (float(events[:, 0].sum()), float(events[:, 1].sum())),
-        np.array([events[member == p].sum(axis=0) for p in phases]),
-        np.array([n[member == p].sum(axis=0) for p in phases]),
-        np.array([t / (t + c) if t + c > 0 else 0.0 for t, c in shares]),
+        treated / (treated + control) if treated + control > 0 else 0.0,
         metric.unusable_in(arm),
         strata,
-        np.array([stratum.day.toordinal() for stratum in cells.strata], dtype=np.int64),
         (n, mean),
         metric.spoilt_in(arm),
     )

@@ -8,6 +8,7 @@ Stopping for harm does not touch the error rate of the decision at the end.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,19 +26,8 @@ from belay.measurement.srm import LARGE, LARGE_SAMPLE, SMALL, log_e_split, srm_t
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseSplit:
-    """The split of one phase: units per arm, seen and expected."""
-
-    phase: int
-    observed: tuple[float, ...]
-    expected: tuple[float, ...]
-    p: float
-    e_value: float
-
-
-@dataclass(frozen=True, slots=True)
 class SplitFinding:
-    """Whether the split observed is the split asked for, over all phases and all looks.
+    """Whether the split observed is the split asked for, over all looks.
 
     ``finding`` is harmless (the split is as asked) or unknown (it is not, or there is nothing to see):
     a broken split harms the measurement, not the customers.
@@ -48,7 +38,8 @@ class SplitFinding:
     e_value: float
     e_threshold: float
     p: float
-    phases: tuple[PhaseSplit, ...]
+    observed: Mapping[str, int]
+    expected: Mapping[str, float]
 
     @property
     def alarm(self) -> bool:
@@ -261,52 +252,28 @@ def _decided(effects: tuple[Effect, ...], plan: MeasurementPlan) -> str:
 
 
 def split_of(cells: Cells, plan: MeasurementPlan) -> SplitFinding:
-    """Return the sequential sample ratio check: the mean of the phases' e-values against 1/α."""
+    """Return the sequential sample ratio check: its e-value against 1/α."""
     threshold = 1.0 / SRM_ALPHA
-    member = np.array([stratum.phase for stratum in cells.strata], dtype=np.int64)
+    shares = {arm: share for arm, share in plan.phase.shares.items() if share > 0} if plan.phase else {}
+    seen = {arm: units for arm, units in cells.totals.items() if arm in shares}
+    if sum(seen.values()) == 0 or len(seen) < 2:
+        return SplitFinding(Finding.UNKNOWN, "Split: no units to compare.", 1.0, threshold, 1.0, {}, {})
     planned = plan.planned_units or plan.minimum_units
     prior = LARGE if planned >= LARGE_SAMPLE else SMALL
-    phases, logs = [], []
-    statistic_p = 1.0
-    for index, phase in enumerate(plan.phases):
-        seen = cells.units[0][member == index].sum(axis=0) if cells.strata else np.zeros(len(plan.arms))
-        arms = [a for a, arm in enumerate(plan.arms) if phase.shares.get(arm, 0.0) > 0]
-        if seen.sum() == 0 or len(arms) < 2:
-            continue
-        shares = np.array([phase.shares[plan.arms[a]] for a in arms])
-        shares = shares / shares.sum()
-        asked = {plan.arms[a]: phase.shares[plan.arms[a]] for a in arms}
-        test = srm_test({plan.arms[a]: int(seen[a]) for a in arms}, asked)
-        p = 1.0 if test.p is None else test.p  # too few to test: nothing speaks against the split
-        logs.append(float(log_e_split(seen[arms], shares, prior)))
-        phases.append(
-            PhaseSplit(
-                index,
-                tuple(map(float, test.observed.values())),
-                tuple(test.expected.values()),
-                p,
-                math.exp(min(logs[-1], 700.0)),
-            )
-        )
-        statistic_p = min(statistic_p, p)
-    if not phases:
-        return SplitFinding(Finding.UNKNOWN, "Split: no units to compare.", 1.0, threshold, 1.0, ())
-    peak = max(logs)
-    mean = peak + math.log(sum(math.exp(value - peak) for value in logs) / len(logs))
-    e_value = math.exp(min(mean, 700.0))
-    worst = min(phases, key=lambda split: split.p)
+    asked = np.array([shares[arm] for arm in seen])
+    log_e = float(log_e_split(list(seen.values()), asked / asked.sum(), prior))
+    e_value = math.exp(min(log_e, 700.0))
+    test = srm_test(seen, {arm: shares[arm] for arm in seen})
+    p = 1.0 if test.p is None else test.p  # too few to test: nothing speaks against the split
     figures = ", ".join(
-        f"{seen:,.0f} units where {expected:,.0f} were expected"
-        for seen, expected in zip(worst.observed, worst.expected, strict=True)
+        f"{units:,.0f} units where {test.expected[arm]:,.0f} were expected" for arm, units in seen.items()
     )
     if e_value >= threshold:
-        sentence = (
-            f"Split: not the one asked for in phase {worst.phase + 1} ({figures}); no effect can be believed."
-        )
-        return SplitFinding(Finding.UNKNOWN, sentence, e_value, threshold, statistic_p, tuple(phases))
-    return SplitFinding(
-        Finding.HARMLESS, f"Split: as asked ({figures}).", e_value, threshold, statistic_p, tuple(phases)
-    )
+        finding = Finding.UNKNOWN
+        sentence = f"Split: not the one asked for ({figures}); no effect can be believed."
+    else:
+        finding, sentence = Finding.HARMLESS, f"Split: as asked ({figures})."
+    return SplitFinding(finding, sentence, e_value, threshold, p, test.observed, test.expected)
 
 
 def _sentence(

@@ -85,7 +85,7 @@ def _novelty(cells: Cells, plan: MeasurementPlan, arm: int) -> Novelty:
     name, metric = plan.arms[arm], cells.metrics[planned.metric.id]
     n, mean, scatter, _ = pair(cells, planned, arm, 0)
     found = contrast(pieces(n, mean, scatter), ratio=metric.ratio, covariate=metric.covariate)
-    day = np.array([stratum.day.toordinal() for stratum in cells.strata], dtype=np.float64)
+    day = np.array([day.toordinal() for day in cells.days], dtype=np.float64)
     variance = found.null_variance
     used = np.isfinite(variance) & (variance > 0)
     if used.sum() < _MIN_DAYS:
@@ -201,9 +201,6 @@ def over_time(cells: Cells, plan: MeasurementPlan) -> tuple[Point, ...]:
             whole = compare(cells, plan, planned, arm)
             effect, low, high = sequence(whole, pieces(n, mean, scatter).running(), cells, PICTURE_ALPHA)
             seen = n.sum(axis=1).cumsum()
-            last = {
-                stratum.day: h for h, stratum in enumerate(cells.strata)
-            }  # a day in two phases: the later one
             points += [
                 Point(
                     plan.arms[arm],
@@ -214,6 +211,6 @@ def over_time(cells: Cells, plan: MeasurementPlan) -> tuple[Point, ...]:
                     float(low[h]),
                     float(high[h]),
                 )
-                for day, h in last.items()
+                for h, day in enumerate(cells.days)
             ]
     return tuple(points)

@@ -1,6 +1,6 @@
 """Stratified comparison of a treatment with control, from moments.
 
-Comparing within a stratum (exposure day × phase) and averaging over strata is what keeps a ramp from
+Comparing within a stratum (an exposure day) and averaging over strata is what keeps a ramp from
 lying: when the split and the base rate move together, pooled averages differ without any effect.
 
 Every array may carry leading axes (segments, or simulated streams); the axis of strata is the last one

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import RowMapping
 
-from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum, no_cells
+from belay.cells.cells import ALL, Cells, MetricCells, Segment, no_cells
 from belay.cells.plan import MeasurementPlan
 from belay.cells.presence import Counted, presence_of, unadjusted_of
 from belay.cells.reading import Reading
@@ -70,9 +70,8 @@ def reading_of(
         ),
         without_unit=unitless,
         duplicate_outcomes=sum(twice) if twice else None,
-        units=units(0) + units(1),
-        two_arms=units(2),
-        crossed=units(1),
+        units=units(0),
+        two_arms=units(TWO_ARMS),
     )
 
 
@@ -98,28 +97,23 @@ def assemble(
     if not measured:
         return no_cells(plan, until, reading.why_empty, reading)
     zero = day_zero(plan).date()
-    strata = sorted({(int(row["phase"]), int(row["day"])) for row in measured})
-    where = {stratum: h for h, stratum in enumerate(strata)}
+    days = sorted({int(row["day"]) for row in measured})
+    where = {day: h for h, day in enumerate(days)}
     seen = [combinations[int(row["code"])] for row in measured]
     segments, members = _segments(plan, [labels for _, labels in seen], [int(row["n"]) for row in measured])
     place = np.array(
-        [
-            where[int(row["phase"]), int(row["day"])] * len(plan.arms) + arm
-            for row, (arm, _) in zip(measured, seen, strict=True)
-        ]
+        [where[int(row["day"])] * len(plan.arms) + arm for row, (arm, _) in zip(measured, seen, strict=True)]
     )
-    size = len(strata) * len(plan.arms)
+    size = len(days) * len(plan.arms)
 
     def add(values: Sequence[Any]) -> Floats:
         column = np.array([float(v) if v is not None else 0.0 for v in values])
         summed = [np.bincount(place[rows], weights=column[rows], minlength=size) for rows in members]
-        return np.stack(summed).astype(np.float64).reshape(len(segments), len(strata), len(plan.arms))
+        return np.stack(summed).astype(np.float64).reshape(len(segments), len(days), len(plan.arms))
 
     units = add([row["n"] for row in measured])
     metrics = {}
-    of_phase = np.array([int(row["phase"]) for row in measured])
-    by_arm = of_phase * len(plan.arms) + np.array([arm for arm, _ in seen])
-    counted = Counted(measured, by_arm, int(of_phase.max()) + 1, len(plan.arms))
+    counted = Counted(measured, np.array([arm for arm, _ in seen]), len(plan.arms))
     notes: list[str] = []
     for i, (planned, values) in enumerate(zip(plan.metrics, values_of(plan), strict=True)):
         audit = outcomes[planned.metric.source]
@@ -143,10 +137,10 @@ def assemble(
             broken=sum(int(audit[f"broken_{name}"]) for name in names),
             **presence_of(counted, planned, values, plan.arms),
         )
-    days = tuple(Stratum(zero + timedelta(days=day), phase) for phase, day in strata)
+    dates = tuple(zero + timedelta(days=day) for day in days)
     early = sum(int(counted.early(source).void.sum()) for source in sources_of(plan))
     reading = replace(reading, early_outcomes=early, unadjusted=tuple(dict.fromkeys(notes)))
-    return Cells(until, plan.arms, days, segments, units, metrics, reading)
+    return Cells(until, plan.arms, dates, segments, units, metrics, reading)
 
 
 def _moments(

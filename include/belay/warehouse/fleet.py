@@ -63,7 +63,7 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     for place, sight in enumerate(sights):
         start = sight.plan.start
         if start is None or whole_ms(sight.until) <= start:
-            problem = "no unit was exposed yet: the first phase has not started"
+            problem = "no unit was exposed yet: its period has not started"
             found[place] = no_cells(sight.plan, whole_ms(sight.until), problem)
         else:
             shapes[sight.plan.segments, tuple(sorted(sight.plan.filters.items()))].append(place)
@@ -202,7 +202,6 @@ def _assembled(
         own |= {
             "code": places[combination],
             "day": row["day"],
-            "phase": 0,
             "arms": row["arms"],
             "n": row["n"],
         }

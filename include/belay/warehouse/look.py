@@ -41,7 +41,7 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
     """
     moment = whole_ms(until)
     if plan.start is None or moment <= plan.start:
-        return no_cells(plan, moment, "no unit was exposed yet: the first phase has not started")
+        return no_cells(plan, moment, "no unit was exposed yet: its period has not started")
     try:
         with engine.connect() as connection:
             surveyed = read_rows(connection, survey(plan, moment))

@@ -5,8 +5,10 @@ Three steps, each a common table expression:
 1. ``entry``: each unit's first exposure. Time, arm and segment values are packed into one integer
    (milliseconds since the plan's first day, shifted, plus the code of the combination), so that the
    earliest exposure is a plain ``min`` and a look over millions of units fits into memory.
-2. ``outcome_*``: each unit's outcomes, from its first exposure to the end of its phase.
-3. the one GROUP BY: exposure day × phase × combination of arm and segment values.
+2. ``outcome_*``: each unit's outcomes, from its first exposure on.
+3. the one GROUP BY: exposure day × combination of arm and segment values.
+
+A look reads one period of constant scope (see "One step, one period" in docs/architecture.md).
 
 Only counts and sums leave the warehouse; squares are summed around a shift (each value's overall
 mean, computed in the same statement), never raw: Σ(y−k)², not Σy².
@@ -33,13 +35,12 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    or_,
     select,
     values,
 )
 from sqlalchemy.sql.selectable import FromClause
 
-from belay.cells.plan import MeasurementPlan, naive_utc
+from belay.cells.plan import MeasurementPlan
 from belay.cells.values import sources_of, values_of
 from belay.domain.metrics import Grain, Metric
 from belay.warehouse.events import (
@@ -66,7 +67,7 @@ CODE_BITS = 20
 MAX_CODES = 1 << CODE_BITS
 """Combinations of arm and segment values that a packed integer can tell apart."""
 TWO_ARMS = 2
-"""The mark of a unit that was seen in two arms of one phase; 1 marks one that a later phase moved."""
+"""The mark of a unit that was seen in two arms."""
 MAX_COMBINATIONS = 20_000
 """Combinations that a look accepts: beyond them, segments are not segments but names."""
 
@@ -74,7 +75,7 @@ MAX_COMBINATIONS = 20_000
 def day_zero(plan: MeasurementPlan) -> datetime:
     """Return midnight of the plan's first day; exposure days are counted from it."""
     if plan.start is None:
-        raise ValueError(f"{plan.optimization}: a plan without phases cannot be read")
+        raise ValueError(f"{plan.optimization}: a plan without a phase cannot be read")
     return datetime.combine(plan.start.date(), time())
 
 
@@ -117,7 +118,7 @@ def codes_of(plan: MeasurementPlan, combinations: Sequence[Combination]) -> CTE:
 
 
 def entry(plan: MeasurementPlan, until: datetime, codes: CTE) -> CTE:
-    """Return each unit's first exposure, and the lowest and highest arm it saw in each phase."""
+    """Return each unit's first exposure, and the lowest and highest arm it saw."""
     exposures = exposures_of(plan)
     zero = _ms(day_zero(plan))
     wanted = [
@@ -129,9 +130,6 @@ def entry(plan: MeasurementPlan, until: datetime, codes: CTE) -> CTE:
         exposures.c.ingested_at <= until,
         *filters_of(plan, exposures).values(),
     ]
-    end = plan.phases[-1].end
-    if end is not None:
-        wanted.append(exposures.c.event_time < naive_utc(end))
     arm = cast(case({name: literal(i) for i, name in enumerate(plan.arms)}, value=exposures.c.variant), Tiny)
     labels = labels_of(plan, exposures)
     # A variant that the plan does not know has no code, and falls out here.
@@ -142,13 +140,9 @@ def entry(plan: MeasurementPlan, until: datetime, codes: CTE) -> CTE:
     columns: list[ColumnElement[Any]] = [
         UnitKey(exposures.c.unit_id).label("unit"),
         func.min(packed).label("packed"),
+        func.min(codes.c.arm).label("low"),
+        func.max(codes.c.arm).label("high"),
     ]
-    for i, phase in enumerate(plan.phases):
-        inside = exposures.c.event_time >= naive_utc(phase.start)
-        if i + 1 < len(plan.phases):
-            inside = and_(inside, exposures.c.event_time < naive_utc(plan.phases[i + 1].start))
-        code = codes.c.arm if len(plan.phases) == 1 else case((inside, codes.c.arm))
-        columns += [func.min(code).label(f"low{i}"), func.max(code).label(f"high{i}")]
     return (
         select(*columns)
         .select_from(joined)
@@ -161,21 +155,6 @@ def entry(plan: MeasurementPlan, until: datetime, codes: CTE) -> CTE:
 def _after_zero(first: FromClause) -> ColumnElement[int]:
     """Milliseconds from the plan's first midnight to the unit's first exposure."""
     return WholeDivision(first.c.packed, MAX_CODES)
-
-
-def _phase(plan: MeasurementPlan, first: FromClause) -> ColumnElement[int]:
-    starts = [_ms(naive_utc(phase.start)) - _ms(day_zero(plan)) for phase in plan.phases[1:]]
-    elapsed = _after_zero(first)
-    branches = [(elapsed < start, literal(i)) for i, start in enumerate(starts)]
-    return case(*branches, else_=len(starts)) if branches else literal(0)
-
-
-def _by_phase(plan: MeasurementPlan, first: FromClause, each: Sequence[Any]) -> ColumnElement[Any]:
-    """Return the value of the unit's phase."""
-    if len(each) == 1:
-        found: ColumnElement[Any] = each[0]
-        return found
-    return case(dict(enumerate(each)), value=_phase(plan, first))
 
 
 def _outcomes(
@@ -191,16 +170,14 @@ def unit_outcomes(plan: MeasurementPlan, source: str, first: CTE, until: datetim
     metrics = {i: p.metric for i, p in enumerate(plan.metrics) if p.metric.source == source}
     outcomes = _outcomes(plan, source, metrics, until, once=source in ask.repeated)
     since_zero = EpochMs(outcomes.c.event_time) - literal(_ms(day_zero(plan)), BigInteger)
-    ends = [naive_utc(phase.end) if phase.end else until for phase in plan.phases]
-    ends = [min([end, *(naive_utc(p.start) for p in plan.phases[i + 1 :])]) for i, end in enumerate(ends)]
-    limit = _by_phase(plan, first, [literal(_ms(end) - _ms(day_zero(plan)), BigInteger) for end in ends])
+    limit = literal(_ms(until) - _ms(day_zero(plan)), BigInteger)
     columns = outcome_columns(metrics, outcomes, since_zero, _after_zero(first), ask.watched)
     joined = first.join(outcomes, and_(UnitKey(outcomes.c.unit_id) == first.c.unit, since_zero < limit))
     return select(first.c.unit, *columns).select_from(joined).group_by(first.c.unit).cte(f"outcome_{source}")
 
 
 def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, ask: Ask) -> CTE:
-    """Return one row a unit: day, phase, code, both-arms flag, and every value."""
+    """Return one row a unit: day, code, both-arms flag, and every value."""
     source: FromClause = first
     tables: dict[str, FromClause] = {}
     for name in sources_of(plan):
@@ -213,16 +190,11 @@ def per_unit(plan: MeasurementPlan, until: datetime, first: CTE, ask: Ask) -> CT
     columns = early_columns(tables)
     for planned, group in zip(plan.metrics, values_of(plan), strict=True):
         columns += value_columns(group, planned.metric, tables[planned.metric.source], units, ask.watched)
-    phases = range(len(plan.phases))
-    low = _by_phase(plan, first, [first.c[f"low{i}"] for i in phases])
-    high = _by_phase(plan, first, [first.c[f"high{i}"] for i in phases])
-    crossed = or_(*(first.c[f"high{i}"] != first.c[f"low{j}"] for i in phases for j in phases))
     # Millions of these rows are kept at once: each column is as narrow as its values allow.
     each = select(
         cast(WholeDivision(_after_zero(first), DAY_MS), SmallInteger).label("day"),
-        cast(_phase(plan, first), SmallInteger).label("phase"),
         cast(first.c.packed - _after_zero(first) * MAX_CODES, Integer).label("code"),
-        cast(case((low != high, TWO_ARMS), (crossed, 1), else_=0), Tiny).label("arms"),
+        cast(case((first.c.low != first.c.high, TWO_ARMS), else_=0), Tiny).label("arms"),
         *columns,
     )
     return each.select_from(source).cte("per_unit")
@@ -248,7 +220,7 @@ def look(
     named = [value.name for group in parts for value in group]
     means = (func.coalesce(AsNumber(func.avg(units.c[name])), 0.0).label(f"k_{name}") for name in named)
     shifts = select(*means).cte("shifts")
-    keys = [units.c[name] for name in ("day", "phase", "code", "arms")]
+    keys = [units.c[name] for name in ("day", "code", "arms")]
     sums = cell_columns(units, shifts, parts, sources_of(plan), ask.watched)
     return (
         select(*keys, func.count().label("n"), *sums)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from belay.cells.cells import ALL, Cells, MetricCells, Segment, Stratum
+from belay.cells.cells import ALL, Cells, MetricCells, Segment
 from belay.cells.plan import EXPOSED, Earlier, MeasurementPlan, Phase
 from belay.cells.planning import holdout_plan, plan_for
 from belay.cells.reading import Reading
@@ -71,7 +71,7 @@ class Window:
         self.plan: MeasurementPlan = plan_for(
             policy,
             proposal,
-            (Phase(phase, start, None, scope, shares),),
+            Phase(phase, start, scope, shares),
             window=length,
             planned_units=int(traffic.units_per_day * length / DAY),
             primary_alpha=level,
@@ -110,10 +110,10 @@ class Window:
 
     def _cells(self) -> Cells:
         units = np.array(self._units)
-        strata = tuple(Stratum((self._start + day * DAY).date(), 0) for day in range(self.days))
+        dates = tuple((self._start + day * DAY).date() for day in range(self.days))
         until = self._start + self.days * DAY
         events = {name: np.array(seen) for name, seen in self._events.items()}
-        return cells_of(until, self.plan.arms, strata, units, events)
+        return cells_of(until, self.plan.arms, dates, units, events)
 
 
 def overall(
@@ -133,15 +133,15 @@ def overall(
     plan = holdout_plan(policy, names, since=start, until=until, holdout=holdout)
     units = np.array([seen for seen, _ in days])
     events = np.array([hits for _, hits in days])
-    strata = tuple(Stratum((start + day * DAY).date(), 0) for day in range(len(days)))
-    cells = cells_of(until, (CONTROL, EXPOSED), strata, units, {policy.primary.metric.id: events})
+    dates = tuple((start + day * DAY).date() for day in range(len(days)))
+    cells = cells_of(until, (CONTROL, EXPOSED), dates, units, {policy.primary.metric.id: events})
     return decide_effects(cells, plan, extended=True)
 
 
 def cells_of(
     until: datetime,
     arms: tuple[str, ...],
-    strata: tuple[Stratum, ...],
+    dates: tuple[date, ...],
     units: Counts,
     events: Mapping[str, Counts],
 ) -> Cells:
@@ -155,4 +155,4 @@ def cells_of(
             mean[..., None], (n * mean * (1 - mean))[..., None, None], seen, rows=int(units.sum())
         )
     reading = Reading(rows=int(units.sum()), units=int(units.sum()))
-    return Cells(until, arms, strata, (Segment(ALL, ALL),), n, metrics, reading)
+    return Cells(until, arms, dates, (Segment(ALL, ALL),), n, metrics, reading)
