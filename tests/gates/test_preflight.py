@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.builders import ANNA, APPROVER, NORA, OLIVE, VETO, a_policy, a_proposal
+from tests.support.builders import ANNA, APPROVER, NORA, OLIVE, a_proposal
 
-from belay.domain.capability import ApprovalRule
+from belay.domain.answering import roster_finding
 from belay.domain.gates import Verdict
+from belay.domain.quorum import quorum_of
 from belay.domain.roster import Person, Roster
-from belay.gates.admit import _roster_preflight
 
 RISK = "risk_owner"
 
@@ -20,8 +20,8 @@ def roster(**roles: set[str]) -> Roster:
 
 
 def preflight(people: Roster, quorum: int = 2) -> tuple[Verdict, str]:
-    policy = a_policy(approval=ApprovalRule((APPROVER, RISK), quorum, (VETO,), 7200, 3600))
-    found = _roster_preflight(people, a_proposal().conflicted, policy)
+    out = a_proposal().conflicted
+    found = roster_finding(quorum_of(people, (APPROVER, RISK), quorum, owner=OLIVE.id, without=out))
     return found.verdict, found.sentence
 
 
@@ -34,7 +34,7 @@ def test_two_people_in_two_roles_can_answer() -> None:
     [
         (roster(nora={APPROVER}), f"nobody could answer as {RISK}"),
         (roster(nora={APPROVER}, anna={RISK}), f"nobody could answer as {RISK}"),  # she owns the agent
-        (roster(nora={APPROVER, RISK}), "1 of the roster could answer and the quorum is 2"),
+        (roster(nora={APPROVER, RISK}), "1 person could answer and the quorum is 2"),
     ],
 )
 def test_a_step_that_nobody_could_approve_is_held(people: Roster, sentence: str) -> None:

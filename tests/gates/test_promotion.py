@@ -8,12 +8,14 @@ import yaml
 from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import human, service
+from belay.domain.answering import roster_finding
 from belay.domain.events import Choice
 from belay.domain.gates import Gate, PromotionGate, Verdict
+from belay.domain.quorum import quorum_of
 from belay.domain.rules.due import Facts
 from belay.domain.stages import Stage
 from belay.execution import RefusedError
-from belay.gates.promotion import _can_answer, go_through, promote
+from belay.gates.promotion import go_through, promote
 from belay.oversight import people
 from belay.oversight.active_policy import adopt_policy
 from belay.oversight.demotion import apply_demotions, ledger_facts
@@ -151,10 +153,11 @@ def test_a_schedule_asks_only_when_it_is_time_and_not_again_after_a_no(world) ->
 
 def test_nobody_left_to_answer(world) -> None:
     write(world)
-    roster, policy = world.belay.roster(), world.belay.policy(NAME)
-    assert _can_answer(roster, policy, set()).verdict is Verdict.PASS
-    lonely = _can_answer(roster, policy, {"omar", "ruth"})
-    assert (lonely.verdict, lonely.sentence) == (Verdict.HOLD, "nobody could answer as risk_owner")
+    policy, roster = world.belay.policy(NAME), world.belay.roster()
+    roles, needed = policy.promotion_quorum
+    assert not quorum_of(roster, roles, needed, owner=policy.owner).obstacle
+    lonely = quorum_of(roster, roles, needed, owner=policy.owner, without={"omar", "ruth"})
+    assert roster_finding(lonely) == c.Finding("roster", Verdict.HOLD, "nobody could answer as risk_owner")
 
 
 def test_a_demotion_narrows_what_people_did_not_approve(world) -> None:

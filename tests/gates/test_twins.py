@@ -11,14 +11,20 @@ import pytest
 from tests.support.builders import APPROVER, EASY, NORA, OLIVE, VETO, Rehearsal, a_policy, a_proposal
 
 from belay.domain import commands as c
+from belay.domain.answering import who_may_answer
 from belay.domain.calendar import Calendar, Hours
-from belay.domain.capability import ApprovalRule
+from belay.domain.capability import ApprovalRule, SupervisionRule
 from belay.domain.events import Choice, RequestEscalated, RequestReminded
+from belay.domain.gates import Verdict
+from belay.domain.roster import Person, Roster
 from belay.domain.rules.due import due_demotions
 from belay.domain.stages import Stage
 from belay.domain.state import RequestState
 from belay.gates.answers import request_of_run, run_that_asks
+from belay.gates.promotion import _admission
 from belay.orchestration.wake import wake
+from belay.oversight.supervision import by_person
+from belay.present.card import build_card
 
 RUN = "scheduled__2026-03-06T06:00:00+00:00"
 FRIDAY = datetime(2026, 3, 6, 16, 0, tzinfo=UTC)
@@ -149,3 +155,36 @@ def test_a_question_that_comes_after_the_end_keeps_no_lease() -> None:
     run = r.promotion_reviewed(Stage.SUPERVISED)
     r.do(c.RequestPromotion("wording", run, r.policy))
     assert lapse(r, datetime(2026, 3, 9, 8, tzinfo=UTC)) == "lease"
+
+
+# -- who may answer -------------------------------------------------------------------------------
+
+
+def test_where_only_the_owner_could_answer_a_promotion_says_so_too() -> None:
+    roster = Roster((Person(OLIVE.id, "Olive", "", frozenset({APPROVER})),))
+    r = Rehearsal(a_policy(initial_stage=Stage.SUGGEST)).adopt()
+    known = r.state.capabilities["wording"]
+    (found,) = _admission(r.state, known, r.policy, Stage.SUPERVISED, roster, r.now, asked=True)
+    assert (found.verdict, found.sentence) == (
+        Verdict.HOLD,
+        "only the owner olive could answer, never alone",
+    )
+
+
+def test_a_stand_in_is_asked_in_every_channel_and_who_has_answered_in_none() -> None:
+    """The card, the reminder in Slack and the list of what people keep up with name the same people."""
+    people = {"olive": APPROVER, "nora": APPROVER, "paul": "duty", "carla": "none"}
+    roster = Roster(tuple(Person(n, n, "", frozenset({r}), slack_id=n) for n, r in people.items()))
+    r, request = asked("a promotion", approval=replace(ASKS, quorum=2))
+    r.do(c.Delegate("carla", frozenset({APPROVER}), r.now + timedelta(days=3), "on leave", "cli"), NORA)
+    r.tick(7 * 3600)
+    r.do(c.SettleRequest(request.id))
+    r.do(r.vote(), OLIVE)
+    request = r.state.requests[request.id]
+    answerers = who_may_answer(r.state, request, roster, r.now)
+    assert [one.person.id for one in answerers] == ["olive", "nora", "paul", "carla"]
+    silent = {one.person.id for one in answerers} - request.heard
+    loads = by_person(r.state, roster, SupervisionRule(), r.now)
+    assert {load.who for load in loads if load.pending} == silent == {"nora", "paul", "carla"}
+    card = build_card(r.state, request, review=None, roster=roster, ledger_head=(1, ""), now=r.now)
+    assert {one.name for one in card.deciders if not one.answered} == silent

@@ -107,7 +107,7 @@ def test_both_sides_of_the_change_are_shown_as_words(belay, settings, before, af
 def test_who_can_answer_is_mentioned_once_and_never_after_it_is_decided(belay, settings):
     request, watcher = ask(belay), watcher_of(belay, settings)
     assert json.dumps(shown(belay, settings, request)).count(f"<@{NORA}>") == 1
-    details = next(iter(lines(watcher.card(belay.ledger.state(), request), belay.roster(), request)))
+    details = next(iter(lines(watcher.card(belay.ledger.state(), request), request)))
     assert "<@" not in details.text
     people.vote(
         belay, request.id, Choice.APPROVE, person=belay.roster().person("nora"), reason="x", via="cli"

@@ -246,6 +246,13 @@ class CapabilityPolicy:
         """Return the data time in seconds that the guard may miss data at ``stage`` before scope shrinks."""
         return min(self.limits.blindness_seconds, self.guard.blindness.get(stage, math.inf))
 
+    @property
+    def promotion_quorum(self) -> tuple[tuple[str, ...], int]:
+        """The roles that decide about a stage, and how many approvals it takes; by default a step's."""
+        if self.autonomy.roles:
+            return self.autonomy.roles, max(self.autonomy.quorum, 1)
+        return self.approval.roles, self.approval.quorum
+
     def capped(self, stage: Stage) -> Stage:
         """Return ``stage`` under the ceiling and the decision class, whatever the record says."""
         return lower(stage, self.ceiling, self.decision_class.ceiling)

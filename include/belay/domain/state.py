@@ -366,6 +366,11 @@ class RequestState:
         return (*self.roles, *self.escalate_to) if self.escalated else self.roles
 
     @property
+    def heard(self) -> frozenset[str]:
+        """Every id of those whose voice is among the answers already."""
+        return frozenset(name for vote in self.votes for name in vote.everybody)
+
+    @property
     def promotes(self) -> bool:
         """Whether it asks about a capability's stage (or its lease), and not about a step."""
         return self.to_stage is not None

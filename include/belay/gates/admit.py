@@ -13,10 +13,11 @@ from belay.analysis.earlier_days import earlier_dispersion
 from belay.analysis.registered_plan import level_ahead, registered_before
 from belay.domain import commands as c
 from belay.domain.actors import ActorKind
+from belay.domain.answering import roster_finding
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.figures import counted
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal
+from belay.domain.quorum import quorum_of
 from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.roster import conflicted_in
@@ -131,25 +132,14 @@ def _measured(
     """Yield what had to be looked up or measured, each with the facts that later gates need."""
     yield file_in_force(belay.ledger.state().capabilities[policy.id], file), {}
     conflicted = frozenset(conflicted_in(belay.ledger.state(), [known.proposal]))
-    yield _roster_preflight(belay.roster(), conflicted, policy), {}
+    approval = policy.approval
+    quorum = quorum_of(
+        belay.roster(), approval.roles, approval.quorum, owner=policy.owner, without=conflicted
+    )
+    yield roster_finding(quorum), {}
     yield _supervision(belay, policy), {}
     yield _guard(belay), {}
     yield _enough_traffic(belay, known, policy)
-
-
-def _roster_preflight(roster: Roster, conflicted: frozenset[str], policy: CapabilityPolicy) -> c.Finding:
-    """Is there anybody who could approve this? Better to know before anybody is exposed."""
-    free = {role: {p.id for p in roster.holders(role)} - conflicted for role in policy.approval.roles}
-    lonely = [role for role, people in free.items() if not people]
-    anybody = set().union(*free.values()) if free else set()
-    if lonely:
-        return c.Finding("roster", Verdict.HOLD, f"nobody could answer as {', '.join(lonely)}")
-    if len(anybody) < policy.approval.quorum:
-        sentence = f"{len(anybody)} of the roster could answer and the quorum is {policy.approval.quorum}"
-        return c.Finding("roster", Verdict.HOLD, sentence)
-    if anybody == {policy.owner}:
-        return c.Finding("roster", Verdict.HOLD, f"only the owner {policy.owner} could answer, never alone")
-    return c.Finding("roster", Verdict.PASS, f"{counted(len(anybody), 'person')} could answer")
 
 
 def _guard(belay: Services) -> c.Finding:

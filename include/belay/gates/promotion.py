@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from belay.analysis.oec import recompute_oec
 from belay.analysis.shadow import measure_shadows
 from belay.domain import commands as c
+from belay.domain.answering import roster_finding
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.criteria import Criterion, Standing, judge_record
-from belay.domain.figures import counted
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import StepKind
+from belay.domain.quorum import quorum_of
 from belay.domain.record import record_of
 from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
@@ -313,24 +314,11 @@ def _admission(
     *,
     asked: bool,
 ) -> Iterator[c.Finding]:
-    yield _can_answer(roster, policy, set(conflicted(state, known)))
+    roles, needed = policy.promotion_quorum
+    out = conflicted(state, known)
+    yield roster_finding(quorum_of(roster, roles, needed, owner=policy.owner, without=out))
     if not asked:
         yield _due(state, known, policy, to_stage, now)
-
-
-def _can_answer(roster: Roster, policy: CapabilityPolicy, out: set[str]) -> c.Finding:
-    """Is there anybody who could answer, now that everybody who proposed something is out of the way?"""
-    roles = policy.autonomy.roles or policy.approval.roles
-    quorum = policy.autonomy.quorum if policy.autonomy.roles else policy.approval.quorum
-    free = {role: {p.id for p in roster.holders(role)} - out for role in roles}
-    lonely = [role for role, people in free.items() if not people]
-    anybody = set[str]().union(*free.values())
-    if lonely:
-        return c.Finding("roster", Verdict.HOLD, f"nobody could answer as {', '.join(lonely)}")
-    if len(anybody) < quorum or anybody == {policy.owner}:
-        sentence = f"{counted(len(anybody), 'person')} could answer and the quorum is {quorum}"
-        return c.Finding("roster", Verdict.HOLD, sentence)
-    return c.Finding("roster", Verdict.PASS, f"{counted(len(anybody), 'person')} could answer")
 
 
 def _due(

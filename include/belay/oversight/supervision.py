@@ -6,11 +6,13 @@ see when oversight has become a formality, not to rank those who give it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median, quantiles
 
+from belay.domain.answering import who_may_answer
 from belay.domain.capability import SupervisionRule
 from belay.domain.figures import counted
 from belay.domain.oversight import Oversight
@@ -86,12 +88,17 @@ def by_role(state: State, roster: Roster, rule: SupervisionRule, now: datetime) 
 def by_person(state: State, roster: Roster, rule: SupervisionRule, now: datetime) -> list[Load]:
     """Return the load of every active person who may be asked or has answered, busiest first."""
     answers, waiting = list(_answers(state, rule, now)), _waiting(state)
+    asked = Counter(
+        one.person.id
+        for request in waiting
+        for one in who_may_answer(state, request, roster, now)
+        if one.person.id not in request.heard
+    )
     loads = []
     for person in roster.people:
         mine = [answer for answer in answers if answer.voter == person.id]
-        pending = sum(_may_answer(request, person.id, person.roles) for request in waiting)
-        if person.active and (mine or pending):
-            loads.append(_load(person.id, 1, pending, mine))
+        if person.active and (mine or asked[person.id]):
+            loads.append(_load(person.id, 1, asked[person.id], mine))
     return sorted(loads, key=lambda load: (-load.pending, load.who))
 
 
@@ -121,11 +128,6 @@ def saturation(
 
 def _waiting(state: State) -> list[RequestState]:
     return [request for request in state.open_requests() if request.oversight is Oversight.APPROVE]
-
-
-def _may_answer(request: RequestState, person: str, roles: frozenset[str]) -> bool:
-    answered = any(person in {vote.voter, vote.principal} for vote in request.votes)
-    return not answered and person not in request.conflicted and bool(roles & set(request.answering_roles))
 
 
 def _answers(state: State, rule: SupervisionRule, now: datetime) -> Iterable[_Answer]:

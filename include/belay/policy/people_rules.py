@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from belay.domain.quorum import quorum_of
 from belay.policy.calendars import CALENDARS
 from belay.policy.checked import Checked, Found
 from belay.policy.errors import Path, choices, did_you_mean
@@ -115,20 +116,18 @@ def _reachable(c: Checked, section: str, roles: list[str], quorum: int) -> Found
         if (owner := roster.agents.get(agent))
     }
     for owner, why in out_of_the_way.items():
-        free = {role: {p.id for p in roster.holders(role)} - {owner} for role in roles}
-        people = set[str]().union(*free.values())
-        lonely = [role for role, holders in free.items() if not holders]
-        if lonely and owner:
-            problem = f"nobody else holds {', '.join(lonely)}"
-        elif people and len(people) < quorum:
-            problem = f"{quorum} are needed, {len(people)} could answer"
-        elif people == {c.file.owner}:
+        free = quorum_of(roster, roles, quorum, owner=c.file.owner or "", without={owner})
+        if free.vacant and owner:
+            problem = f"nobody else holds {', '.join(free.vacant)}"
+        elif free.people and free.short:
+            problem = f"{quorum} are needed, {len(free.people)} could answer"
+        elif free.owner_alone:
             problem = f"only the owner {c.file.owner} could answer, and never alone"
         else:
             continue
-        right = f"give {' or '.join(lonely or roles)} to another person in {PEOPLE}"
-        if len(people) < quorum and not lonely:
-            right += f", or write quorum: {max(len(people), 1)}"
+        right = f"give {' or '.join(free.vacant or roles)} to another person in {PEOPLE}"
+        if free.short and not free.vacant:
+            right += f", or write quorum: {max(len(free.people), 1)}"
         problem = f"the quorum cannot be reached{why}: {problem}"
         yield c.document.error((section, "quorum"), quorum, problem, right)
         return

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from belay.domain.actors import ActorKind
+from belay.domain.answering import who_may_answer
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
 from belay.domain.roster import Roster
@@ -40,11 +41,27 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Somebody who may answer: a full name, the role (``cx_owner``, ``cx_owner, for Nora``), a Slack id."""
+    """Somebody who may answer.
+
+    Attributes
+    ----------
+    name : str
+        Full name.
+    right : str
+        In which role: ``cx_owner``, ``cx_owner, for Nora``.
+    slack_id : str | None
+        Member id in Slack.
+    roles : tuple[str, ...]
+        Every role that an answer would be in.
+    answered : bool
+        Whether the person has, or somebody for them.
+    """
 
     name: str
     right: str
     slack_id: str | None
+    roles: tuple[str, ...]
+    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,21 +270,9 @@ def named(sentence: str, names: Mapping[str, str]) -> str:
 
 def _deciders(state: State, request: RequestState, roster: Roster, now: datetime) -> tuple[Decider, ...]:
     """Return who may answer now, by a role of their own or a lent one, each once."""
-    roles = request.answering_roles
-    if request.oversight is Oversight.NOTICE:
-        roles = tuple(dict.fromkeys((*roles, *state.capabilities[request.capability].veto_roles)))
-    found = dict[str, Decider]()
-    for role in roles:
-        for person in roster.holders(role):
-            if person.id not in request.conflicted:
-                found.setdefault(person.id, Decider(person.name, role, person.slack_id))
-    for given in state.delegations.values():
-        to, giver = roster.person(given.to), roster.person(given.giver)
-        lent = set(given.roles) & set(roles) & (giver.roles if giver else frozenset())
-        current = given.since <= now < given.until
-        if to is None or giver is None or not (lent and current and to.active and giver.active):
-            continue
-        if not {to.id, giver.id} & set(request.conflicted):
-            right = f"{', '.join(sorted(lent))}, for {giver.name}"
-            found.setdefault(to.id, Decider(to.name, right, to.slack_id))
-    return tuple(found.values())
+    deciders = []
+    for one in who_may_answer(state, request, roster, now):
+        right = f"{', '.join(one.roles)}, for {one.giver.name}" if one.giver else one.roles[0]
+        answered = one.person.id in request.heard
+        deciders.append(Decider(one.person.name, right, one.person.slack_id, one.roles, answered))
+    return tuple(deciders)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from belay.domain.events import Choice
-from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, RequestStatus
 from belay.present.aftermath import Standing
 from belay.present.card import Card, VoteLine
@@ -22,7 +21,7 @@ class Line:
     text: Mrkdwn
 
 
-def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
+def lines(card: Card, request: RequestState) -> Iterator[Line]:
     """Yield what a request's thread says by now, in the order in which it happened.
 
     It begins with the details: the agent's whole reason, every interval, why people are asked, and the digest
@@ -33,10 +32,10 @@ def lines(card: Card, roster: Roster, request: RequestState) -> Iterator[Line]:
         yield Line(f"vote-{number}", vote_line(vote))
     missing = mrkdwn(card.tally or "nothing is missing", 500)
     if card.reminded:
-        who = _mentions(request.roles, roster, request)
+        who = _mentions(card, request.roles)
         yield Line("reminded", compose("⏰ Reminder: {missing}. {who}", missing=missing, who=who))
     if card.escalated_to:
-        who = _mentions(card.escalated_to, roster, request)
+        who = _mentions(card, card.escalated_to)
         roles = mrkdwn(" or ".join(card.escalated_to), 300)
         said = "⏫ Escalated: {missing}. {roles} may answer now. {who}"
         yield Line("escalated", compose(said, missing=missing, roles=roles, who=who))
@@ -90,13 +89,7 @@ def vote_line(vote: VoteLine, most: int = 2000) -> Mrkdwn:
     )
 
 
-def _mentions(roles: tuple[str, ...], roster: Roster, request: RequestState) -> Mrkdwn:
+def _mentions(card: Card, roles: tuple[str, ...]) -> Mrkdwn:
     """Mention those who have not answered; who has no Slack id is not reached here."""
-    heard = {vote.voter for vote in request.votes}
-    people = {p.id: p for role in roles for p in roster.holders(role)}
-    waited_for = [p for p in people.values() if p.id not in heard and p.id not in request.conflicted]
-    return Mrkdwn(" ".join(_mention(person) for person in waited_for if person.slack_id))
-
-
-def _mention(person: Person) -> str:
-    return f"<@{person.slack_id}>"
+    silent = [one for one in card.deciders if not one.answered and set(one.roles) & set(roles)]
+    return Mrkdwn(" ".join(f"<@{one.slack_id}>" for one in silent if one.slack_id))

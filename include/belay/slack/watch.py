@@ -222,7 +222,7 @@ class Watcher:
             return
         card = self.card(state, request)
         posted = self._put(request, card, Pictures.in_use(found), shown)
-        for line in lines(card, self.belay.roster(), request):
+        for line in lines(card, request):
             self.channel.thread(request.id, posted, line.name, line.text, born=request.asked_at)
 
     def _put(self, request: RequestState, card: Card, picture: str | None, shown: str) -> Posted:

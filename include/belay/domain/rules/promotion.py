@@ -109,7 +109,7 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
     capability, promotion, refusal = _under_way(state, command.capability, command.run)
     if refusal or capability is None or promotion is None:
         return refusal or ()
-    policy, rule = command.policy, command.policy.autonomy
+    policy = command.policy
     if not promotion.passed(*_BEFORE_PEOPLE):
         return Refusal("review-first", "people are asked after admit, quality, record and review passed")
     if not policy.digest == capability.policy == promotion.policy:
@@ -124,6 +124,7 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
     if lacking or not criteria:
         said = "; ".join(f"{criterion.name}: {criterion.sentence}" for criterion in lacking)
         return Refusal("criteria", said or f"no criteria are given for {promotion.to_stage}", kept=True)
+    roles, quorum = policy.promotion_quorum
     times = deadlines(policy, Oversight.APPROVE, asked)
     times_asked = sum(request.capability == capability.id for request in state.requests.values())
     evidence = promotion.gates[PromotionGate.REVIEW].evidence
@@ -143,8 +144,8 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
             rules=rules,
             digest=digest,
             evidence=evidence,
-            roles=rule.roles or policy.approval.roles,
-            quorum=max(rule.quorum, 1) if rule.roles else policy.approval.quorum,
+            roles=roles,
+            quorum=quorum,
             conflicted=conflicted(state, capability),
             owner=capability.owner,
             expires_at=times.expires_at,

@@ -213,18 +213,13 @@ def standing_of(state: State, request: RequestState, command: c.CastVote, asked:
     """
     if own := _covered(request, command.roles):
         return Standing(own)
-    heard = _heard(request)
+    heard = request.heard
     for given in state.delegated_to(asked.by.id, asked.at):
         still_held = frozenset(given.roles) & command.givers.get(given.giver, frozenset())
         giver = same_people(state.people, {given.giver})
         if not giver & heard and (lent := _covered(request, still_held)):
             return Standing(lent, given.giver)
     return Standing(())
-
-
-def _heard(request: RequestState) -> frozenset[str]:
-    """Return every id of those whose voice is among the answers already."""
-    return frozenset(name for vote in request.votes for name in vote.everybody)
 
 
 def _covered(request: RequestState, roles: frozenset[str]) -> tuple[str, ...]:
@@ -243,7 +238,7 @@ def _may_not_vote(
         return Refusal("people-approve", f"{voter} cannot vote: only people can", kept=True)
     # What a person with the right said too late is kept; a second click is not news.
     me = same_people(state.people, {voter.id})
-    late = bool(standing.roles) and not me & _heard(request)
+    late = bool(standing.roles) and not me & request.heard
     if request.status is not RequestStatus.OPEN:
         ended = f"request {request.id} is {request.status}: {request.outcome}".rstrip(": ")
         said = f"; too late: {voter.id} said {command.choice}, {command.reason}" if late else ""
