@@ -14,8 +14,9 @@ from tests.support.story import a_story
 
 from belay.domain import events as e
 from belay.domain.events import EVENTS
-from belay.domain.evolve import BLIND, GUARD, HARM, IMPERSONAL, Recorded
+from belay.domain.evolve import Recorded
 from belay.domain.stages import Stage
+from belay.domain.vocabulary import Cause
 from belay.explain import words
 from belay.explain.explain import explain
 from belay.explain.telling import Claim, Question
@@ -54,7 +55,7 @@ def test_every_entry_of_every_kind_is_explained_and_names_itself(history: Sequen
 
 
 def test_every_cause_of_a_narrowing_that_belay_knows_has_words() -> None:
-    for cause in HARM | IMPERSONAL | {GUARD, BLIND, "veto", "stop", "stopped", "interaction", "reconcile"}:
+    for cause in Cause:
         assert "asked for" not in words.cause(cause), cause
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 import yaml
 from tests.support.live import append_anyway
 
@@ -21,6 +22,7 @@ from belay.domain.rules.steps import proposal_digest
 from belay.flags.target import FlagsUnavailable
 from belay.oversight.active_policy import adopt_first_policy
 from belay.oversight.stop import stop
+from belay.warehouse import fleet
 
 
 def change_by_hand(world, name, **fields) -> None:
@@ -178,3 +180,18 @@ def test_outcomes_without_values_are_blindness_and_their_budget_runs(world) -> N
     world.stop_data(25)
     assert world.guard().shrunk == ["fine"]
     assert world.served("fine") == 1000
+
+
+def test_the_words_of_a_database_driver_do_not_say_whether_blindness_is_told(world, monkeypatch) -> None:
+    """What is wrong with the data is a fact: a driver may write “none of”, or “not started”, as it likes."""
+    world.live("fresh")
+    world.run(2)
+
+    def fails(*_: object) -> None:
+        why = "none of the replicas answers: the primary is not started, there is no exposure to it"
+        raise sa.exc.OperationalError("SELECT", {}, Exception(why))
+
+    monkeypatch.setattr(fleet, "_read_chunk", fails)
+    cycle = world.guard()
+    assert cycle.blind == ["capability:checkout_wording"]
+    assert "none of the replicas" in world.belay.ledger.state().blind["capability:checkout_wording"].reason

@@ -22,6 +22,7 @@ from belay.domain import commands as c
 from belay.domain.actors import Actor, service
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State
+from belay.domain.vocabulary import Cause
 from belay.execution import RefusedError, execute
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.ledger.watch import RECONCILE, Beat, Watch
@@ -240,7 +241,7 @@ def _difference(
     if scope < known.scope or epoch > known.epoch:
         kind = Kind.NARROWER if scope < known.scope else Kind.LATE
         told = f"{shown}, and {decided}: the ledger follows"
-        command = c.RollBack(known.id, "served-narrower", told, scope, above=epoch)
+        command = c.RollBack(known.id, Cause.SERVED_NARROWER, told, scope, above=epoch)
         outcome = belay.ledger.execute(command, by=accept or service("reconcile"), at=belay.now())
         return Difference(known.id, kind, scope, known.scope, told, mended=outcome.refusal is None)
     return None

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from belay.domain.rules.answer import Refusal
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def meant(text: str, act: str, *, groups: Collection[str], optimizations: Collec
         return found[0]
     if found:
         raise RefusedError(
-            Refusal("unknown-target", f"{name!r} can be {' and '.join(found)}: say which to {act}")
+            Refusal(Rule.UNKNOWN_TARGET, f"{name!r} can be {' and '.join(found)}: say which to {act}")
         )
     there = [*groups, *optimizations]
     plain = {one.partition(":")[2] or one: one for one in there}
@@ -71,4 +72,4 @@ def meant(text: str, act: str, *, groups: Collection[str], optimizations: Collec
     guess = f"; did you mean {plain[near[0]]}?" if near else ""
     listed = ", ".join(there[:_MOST_LISTED]) + (" …" if len(there) > _MOST_LISTED else "")
     message = f"there is nothing called {name[:200]!r} to {act}{guess}; there is: {listed}"
-    raise RefusedError(Refusal("unknown-target", message))
+    raise RefusedError(Refusal(Rule.UNKNOWN_TARGET, message))

@@ -20,6 +20,7 @@ from belay.domain.rules.actuation import widening_stands
 from belay.domain.rules.answer import Refusal
 from belay.domain.scope import percent
 from belay.domain.state import Grant, OptimizationState, State
+from belay.domain.vocabulary import Cause, Rule
 from belay.execution import RefusedError, execute
 from belay.flags.target import FlagsUnavailable, ServedFlag, StaleEpoch
 from belay.ledger.reading import recorded
@@ -59,7 +60,7 @@ def _settle_widening(belay: Services, known: OptimizationState, scope: int, epoc
     try:
         belay.flags.apply(wanted, ask=lambda served: _last_door(belay, wanted, served))
     except (RefusedError, StaleEpoch) as lost:
-        refusal = lost.refusal if isinstance(lost, RefusedError) else Refusal("stale-epoch", str(lost))
+        refusal = lost.refusal if isinstance(lost, RefusedError) else Refusal(Rule.STALE_EPOCH, str(lost))
         back = c.TurnBack(known.id, epoch, refusal.rule, refusal.message)
         execute(belay, back, by="flag-writer")
         settle_narrowings(belay, [known.id])
@@ -73,7 +74,7 @@ def _last_door(belay: Services, wanted: ServedFlag, served: ServedFlag | None) -
     stopped = outbox.covering(belay.settings.home, wanted.capability, wanted.surface)
     if stopped is not None:
         message = f"{stopped.target} was stopped by {stopped.person}: {stopped.reason}"
-        raise RefusedError(Refusal("stop", message))
+        raise RefusedError(Refusal(Rule.STOP, message))
     state = _state_soon(belay)
     if refusal := widening_stands(state, wanted.key, wanted.scope, wanted.epoch):
         raise RefusedError(refusal)
@@ -100,7 +101,7 @@ def require_entry(belay: Services, known: OptimizationState) -> None:
     if grant is None or not isinstance(said, OversightGranted) or _bound(said) != _bound_by(known.id, grant):
         name = grant.id if grant is not None else "any grant"
         message = f"no entry of the ledger is {name}, which its tables hold: run `belay ledger verify`"
-        raise RefusedError(Refusal("no-grant", message, kept=True))
+        raise RefusedError(Refusal(Rule.NO_GRANT, message, kept=True))
 
 
 def _bound(said: OversightGranted) -> tuple[object, ...]:
@@ -219,7 +220,7 @@ def _follow_down(belay: Services, served: ServedFlag | None, wanted: ServedFlag)
         execute(belay, contain, by="flag-writer")
         return
     reason = f"{belay.flags.name} shows {percent(scope)} under epoch {epoch} already"
-    command = c.RollBack(wanted.key, "served-narrower", reason, min(scope, wanted.scope), above=epoch)
+    command = c.RollBack(wanted.key, Cause.SERVED_NARROWER, reason, min(scope, wanted.scope), above=epoch)
     execute(belay, command, by="flag-writer")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from belay.cells.documents import to_plain
 from belay.cells.plan import MeasurementPlan
 from belay.cells.reading import Reading
+from belay.domain.vocabulary import Unreadable
 
 Floats = NDArray[np.float64]
 
@@ -84,7 +85,8 @@ class MetricCells:
 class Cells:
     """One look: counts and moments by segment × exposure day × arm × metric.
 
-    ``problem`` says in words why there is nothing to measure, and is None when there is.
+    ``problem`` says in words why there is nothing to measure, and ``unreadable`` of which kind that is; both
+    are None when there is something.
     """
 
     until: datetime
@@ -95,6 +97,7 @@ class Cells:
     metrics: Mapping[str, MetricCells]
     reading: Reading
     problem: str | None = None
+    unreadable: Unreadable | None = None
 
     @property
     def totals(self) -> dict[str, int]:
@@ -153,7 +156,19 @@ class Cells:
         return document
 
 
-def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Reading | None = None) -> Cells:
+def not_started(plan: MeasurementPlan, until: datetime) -> Cells:
+    """Return the cells of a plan before its period."""
+    said = "no unit was exposed yet: its period has not started"
+    return no_cells(plan, until, Unreadable.NOT_STARTED, said)
+
+
+def no_cells(
+    plan: MeasurementPlan,
+    until: datetime,
+    unreadable: Unreadable,
+    problem: str,
+    reading: Reading | None = None,
+) -> Cells:
     """Return cells without a unit, and why."""
     return Cells(
         until,
@@ -164,4 +179,5 @@ def no_cells(plan: MeasurementPlan, until: datetime, problem: str, reading: Read
         {},
         reading or Reading(),
         problem,
+        unreadable,
     )

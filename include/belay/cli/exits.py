@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from belay.domain.vocabulary import Rule
+
 OK = 0
 """It worked, and the answer is yes."""
 
@@ -59,14 +61,14 @@ _MEANING = {
 
 _BAD_INPUT = frozenset(
     {
-        "no-such-request",
-        "plain-data",
-        "reason",
-        "unknown-capability",
-        "unknown-delegation",
-        "unknown-optimization",
-        "unknown-person",
-        "unknown-target",
+        Rule.NO_SUCH_REQUEST,
+        Rule.PLAIN_DATA,
+        Rule.REASON,
+        Rule.UNKNOWN_CAPABILITY,
+        Rule.UNKNOWN_DELEGATION,
+        Rule.UNKNOWN_OPTIMIZATION,
+        Rule.UNKNOWN_PERSON,
+        Rule.UNKNOWN_TARGET,
     }
 )
 """Rules that refuse not the act but what was typed: a name that nothing has, a reason that is none."""

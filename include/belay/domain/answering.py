@@ -13,13 +13,14 @@ from belay.domain.oversight import Oversight
 from belay.domain.quorum import Quorum
 from belay.domain.roster import Person, Roster
 from belay.domain.state import RequestState, State
+from belay.domain.vocabulary import Rule
 
 
 def roster_finding(quorum: Quorum) -> Finding:
     """Return whether a quorum can be reached, for a gate: better to know before anybody is exposed."""
     if quorum.obstacle:
-        return Finding("roster", Verdict.HOLD, quorum.obstacle)
-    return Finding("roster", Verdict.PASS, f"{counted(len(quorum.people), 'person')} could answer")
+        return Finding(Rule.ROSTER, Verdict.HOLD, quorum.obstacle)
+    return Finding(Rule.ROSTER, Verdict.PASS, f"{counted(len(quorum.people), 'person')} could answer")
 
 
 @dataclass(frozen=True, slots=True)

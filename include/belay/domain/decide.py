@@ -24,6 +24,7 @@ from belay.domain.rules import (
 )
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.state import State
+from belay.domain.vocabulary import Rule
 
 __all__ = ["Answer", "Refusal", "decide"]
 
@@ -130,11 +131,11 @@ def decide(state: State, command: c.Command, *, by: Actor, at: datetime) -> Answ
     """
     if by.kind is ActorKind.AGENT and type(command) in _NOT_FOR_AGENTS:
         return Refusal(
-            "agents-propose",
+            Rule.AGENTS_PROPOSE,
             f"{by} may propose and narrow; {type(command).__name__} is not for agents",
             kept=True,
         )
     if by.kind is not ActorKind.SERVICE and not is_reason(getattr(command, "reason", "none is asked for")):
         act = _ACTS.get(type(command), type(command).__name__)
-        return Refusal("reason", f"{act} needs a reason that people can read")
+        return Refusal(Rule.REASON, f"{act} needs a reason that people can read")
     return _RULES[type(command)](state, command, Asked(by, at))

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from belay.domain.calendar import ALWAYS, Calendar
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
-from belay.domain.oversight import Oversight, OversightTable
+from belay.domain.oversight import Oversight, OversightRule, OversightTable
 from belay.domain.proposal import Proposal
 from belay.domain.scope import NO_HOLDBACK, HoldbackRule
 from belay.domain.stages import DecisionClass, Stage
@@ -270,6 +270,8 @@ class OversightRequested:
     """People were asked about a step; votes count for ``digest`` only, until ``expires_at``.
 
     A question about a promotion names ``capability`` and the stages instead of an optimization and scopes.
+    ``rules`` are those that ``spoken`` holds, in words, and what a promotion rests on besides; entries from
+    before it was kept hold none.
     """
 
     kind: ClassVar[str] = "approval.requested"
@@ -293,6 +295,7 @@ class OversightRequested:
     remind_at: datetime | None = None
     escalate_at: datetime | None = None
     escalate_to: tuple[str, ...] = ()
+    spoken: tuple[OversightRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +383,10 @@ class RequestClosed:
 
 @dataclass(frozen=True, slots=True)
 class OversightGranted:
-    """The oversight that a step (or a promotion) needs was given: bound to a digest, to be used once."""
+    """The oversight that a step (or a promotion) needs was given: bound to a digest, to be used once.
+
+    ``spoken`` are the ``rules`` as data where nobody was asked.
+    """
 
     kind: ClassVar[str] = "approval.granted"
     grant: str
@@ -396,6 +402,7 @@ class OversightGranted:
     capability: str = ""
     from_stage: Stage | None = None
     to_stage: Stage | None = None
+    spoken: tuple[OversightRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,20 +36,11 @@ from belay.domain.state import (
     Step,
     Vote,
 )
+from belay.domain.vocabulary import HARM, IMPERSONAL, RESUMABLE, Cause
 
 _A_DAY = timedelta(days=1)
-DEMOTION = "demotion"
-"""Cause of a narrowing that follows from a demotion: it says nothing about the change itself."""
-IMPERSONAL = frozenset({DEMOTION, "freeze", "policy"})
-"""Causes of a narrowing by which a person says nothing about the change itself."""
-GUARD, BLIND = "guard", "blind"
-"""Causes of the guard's narrowings: harm that it saw, and what it could not see for too long."""
-_GUARD_SET = f"service:{GUARD}"
+_GUARD_SET = "service:guard"
 """Who sets the freeze of a harm budget that is spent: lifting that one is what people answer for."""
-HARM = frozenset({"harm", "rolled_back", GUARD})
-"""Causes of a narrowing that say harm was shown and is to be expected (by a gate, by the guard)."""
-CAUTION = "caution"
-"""Cause of a narrowing for harm so far that is not shown to last: no harm of the record's, and resumable."""
 
 
 class Recorded(NamedTuple):
@@ -651,15 +642,14 @@ def _(event: e.NarrowingIntended, draft: Draft, recorded: Recorded) -> None:
         grant=None,
         approved_scope=min(known.approved_scope, event.to_scope),
     )
-    if event.cause in {BLIND, CAUTION} and (not known.status.ended or known.status is Status.COMPLETED):
-        # Not its fault, or not shown to be: it may climb again when it can be seen, or people resume it.
+    if event.cause in RESUMABLE and (not known.status.ended or known.status is Status.COMPLETED):
         draft.change_optimization(event.optimization, status=Status.HELD, reason=event.reason)
     draft.add_results(event.optimization, decided_at=recorded.at, narrowed_at=recorded.at)
     if recorded.by.kind is ActorKind.HUMAN and event.cause not in IMPERSONAL:
         draft.add_results(event.optimization, overridden_at=recorded.at)
     elif event.cause in HARM and known.scope > 0:
         draft.add_results(event.optimization, harmed_at=recorded.at)
-    elif event.cause == CAUTION and known.scope > 0:
+    elif event.cause == Cause.CAUTION and known.scope > 0:
         draft.add_results(event.optimization, cautioned_at=recorded.at)
 
 

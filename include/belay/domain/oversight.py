@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from belay.domain.stages import DecisionClass, Stage
+from belay.domain.vocabulary import Rule
 
 
 class Oversight(StrEnum):
@@ -60,12 +61,15 @@ ALWAYS_APPROVED_TAGS = frozenset({"brand", "pricing", "compliance"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class OversightRule:
     """One rule that spoke: what it asked for, and why."""
 
-    name: str
+    name: Rule
     oversight: Oversight
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.oversight} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class OversightDecision:
     """The oversight a step needs, and every rule that was asked, strongest first."""
 
     oversight: Oversight
-    rules: tuple[Rule, ...]
+    rules: tuple[OversightRule, ...]
 
 
 def step_kind(from_scope: int, to_scope: int, free_scope: int) -> StepKind:
@@ -117,19 +121,28 @@ def required_oversight(
     """
     effective = stage if stage.rank <= decision_class.ceiling.rank else decision_class.ceiling
     rules = [
-        Rule("policy-table", table[effective][kind], f"stage {effective}, step {kind}"),
-        Rule("design-floor", LEAST_OVERSIGHT[effective][kind], f"the least that stage {effective} allows"),
+        OversightRule(Rule.POLICY_TABLE, table[effective][kind], f"stage {effective}, step {kind}"),
+        OversightRule(
+            Rule.DESIGN_FLOOR, LEAST_OVERSIGHT[effective][kind], f"the least that stage {effective} allows"
+        ),
     ]
     if decision_class is DecisionClass.HUMAN_ONLY:
-        rules.append(Rule("human-only", Oversight.APPROVE, "this kind of decision is never taken by AI"))
+        rules.append(
+            OversightRule(Rule.HUMAN_ONLY, Oversight.APPROVE, "this kind of decision is never taken by AI")
+        )
     rules += [
-        Rule("tag", Oversight.APPROVE, f"tagged {tag!r}") for tag in sorted(tags & ALWAYS_APPROVED_TAGS)
+        OversightRule(Rule.TAG, Oversight.APPROVE, f"tagged {tag!r}")
+        for tag in sorted(tags & ALWAYS_APPROVED_TAGS)
     ]
     if not reversible:
-        rules.append(Rule("irreversible", Oversight.APPROVE, "the flag payload cannot be taken back"))
+        rules.append(
+            OversightRule(Rule.IRREVERSIBLE, Oversight.APPROVE, "the flag payload cannot be taken back")
+        )
     if not measurable:
-        rules.append(Rule("unmeasurable", Oversight.APPROVE, "the effect cannot be measured"))
+        rules.append(OversightRule(Rule.UNMEASURABLE, Oversight.APPROVE, "the effect cannot be measured"))
     if cautioned:
-        rules.append(Rule("caution", Oversight.APPROVE, "harm so far took it down; only people resume it"))
+        rules.append(
+            OversightRule(Rule.CAUTION, Oversight.APPROVE, "harm so far took it down; only people resume it")
+        )
     rules.sort(key=lambda rule: -rule.oversight.rank)
     return OversightDecision(rules[0].oversight, tuple(rules))

@@ -54,7 +54,7 @@ def granted_by_rule(book: Chronicle, granted: Recorded, event: e.OversightGrante
 
 def rules(book: Chronicle, entry: Recorded, event: e.OversightRequested | e.OversightGranted) -> Claim:
     """Return which oversight was needed, and by which rules."""
-    told = words.rules(event.rules)
+    told = words.rules(event)
     because = f", because {told}" if told else ""
     return book.claim(f"What it took: {words.OVERSIGHT[event.oversight]}{because}", entry)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from belay.domain import events as e
-from belay.domain.evolve import HARM, Recorded
+from belay.domain.evolve import Recorded
 from belay.domain.gates import PromotionGate
-from belay.domain.rules import due
 from belay.domain.scope import percent
+from belay.domain.vocabulary import HARM, Rule
 from belay.explain import words
 from belay.explain.asking import answerable, asked
 from belay.explain.chronicle import Chronicle, when
@@ -96,7 +96,7 @@ def demotion(book: Chronicle, entry: Recorded, event: e.StageDemoted) -> Matter:
         ],
         evidence=[
             book.claim(event.reason, entry),
-            *(_harm(book, entry, event) if event.rule == due.HARM else ()),
+            *(_harm(book, entry, event) if event.rule == Rule.HARM_RATE else ()),
             *(
                 book.claim(f"{book.who(one.by)} {narrate(one.event)}", one)
                 for one in with_it

@@ -19,9 +19,10 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Proposal
 from belay.domain.quorum import quorum_of
 from belay.domain.roster import Roster
-from belay.domain.rules.answer import Refusal
+from belay.domain.rules.answer import Refusal, unknown_optimization
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError, execute
 from belay.gates.outcome import GateOutcome, recorded
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside
@@ -65,10 +66,10 @@ def _require_true_owner(roster: Roster, proposal: Proposal) -> None:
     name, owner = proposal.proposed_by.id, roster.agent_owner(proposal.proposed_by.id)
     if owner is None:
         message = f"nobody answers for agent {name!r}: enter it under `agents:` in _people.yaml"
-        raise RefusedError(Refusal("agent-owner", message))
+        raise RefusedError(Refusal(Rule.AGENT_OWNER, message))
     if owner != proposal.agent_owner:
         message = f"{owner} answers for agent {name!r}, and not {proposal.agent_owner}"
-        raise RefusedError(Refusal("agent-owner", message))
+        raise RefusedError(Refusal(Rule.AGENT_OWNER, message))
 
 
 def admit(
@@ -91,15 +92,13 @@ def admit(
     """
     known = belay.ledger.state().optimizations.get(optimization)
     if known is None:
-        raise RefusedError(
-            Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
-        )
+        raise RefusedError(unknown_optimization(optimization))
     if capability not in ("", known.capability):
         message = (
             f"{optimization} is a change of {known.capability}, and this DAG takes those of {capability} "
             f"alone: start it with the DAG of {known.capability}"
         )
-        raise RefusedError(Refusal("other-capability", message))
+        raise RefusedError(Refusal(Rule.OTHER_CAPABILITY, message))
     if known.step and known.step.run == run and (spoken := recorded(known, Gate.ADMIT)):
         return spoken
     file = belay.policy(known.capability)
@@ -122,7 +121,7 @@ def admit(
     )
     spoken = recorded(belay.ledger.state().optimizations[optimization], Gate.ADMIT)
     if spoken is None:
-        raise RefusedError(Refusal("overtaken", f"another run took up {optimization} meanwhile"))
+        raise RefusedError(Refusal(Rule.OVERTAKEN, f"another run took up {optimization} meanwhile"))
     return spoken
 
 
@@ -145,7 +144,7 @@ def _measured(
 def _guard(belay: Services) -> c.Finding:
     """Is anybody watching what would be shown?"""
     said = missing_guard(belay)
-    return c.Finding("guard", Verdict.HOLD if said else Verdict.PASS, said or "the guard watches")
+    return c.Finding(Rule.GUARD, Verdict.HOLD if said else Verdict.PASS, said or "the guard watches")
 
 
 def _supervision(belay: Services, policy: CapabilityPolicy) -> c.Finding:
@@ -154,7 +153,7 @@ def _supervision(belay: Services, policy: CapabilityPolicy) -> c.Finding:
 
     state, roster = belay.ledger.state(), belay.roster()
     said = saturation(state, roster, policy.approval.roles, policy.supervision, belay.now())
-    return c.Finding("supervision", Verdict.HOLD if said else Verdict.PASS, said or "supervision keeps up")
+    return c.Finding(Rule.SUPERVISION, Verdict.HOLD if said else Verdict.PASS, said or "supervision keeps up")
 
 
 def _enough_traffic(
@@ -178,7 +177,7 @@ def _enough_traffic(
     try:
         traffic = read_traffic(belay.warehouse, policy, belay.data_now())
     except (WarehouseUnavailableError, NoSuchModuleError) as error:
-        return c.Finding("traffic", Verdict.HOLD, f"traffic is unknown: {error}"), {}
+        return c.Finding(Rule.TRAFFIC, Verdict.HOLD, f"traffic is unknown: {error}"), {}
     found = measurability(
         policy,
         scope,
@@ -199,6 +198,6 @@ def _enough_traffic(
     }
     if not known.proposal.measurable:
         return c.Finding(
-            "traffic", Verdict.PASS, "its effect is declared unmeasurable: people approve each step"
+            Rule.TRAFFIC, Verdict.PASS, "its effect is declared unmeasurable: people approve each step"
         ), facts
-    return c.Finding("traffic", Verdict.PASS if found.measurable else Verdict.HOLD, found.sentence), facts
+    return c.Finding(Rule.TRAFFIC, Verdict.PASS if found.measurable else Verdict.HOLD, found.sentence), facts

@@ -9,6 +9,7 @@ from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
 from belay.domain.run import Run
 from belay.domain.state import RequestState, RequestStatus, State, Status
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.oversight import people
 
@@ -61,11 +62,11 @@ def record_answer(
     request = request_of_run(belay.ledger.state(), run)
     person = belay.roster().by_airflow_user(user)
     if request is None:
-        raise RefusedError(Refusal("no-such-request", f"run {run.run_id} asks nobody anything"))
+        raise RefusedError(Refusal(Rule.NO_SUCH_REQUEST, f"run {run.run_id} asks nobody anything"))
     if person is None:
         roles = " or ".join(request.roles)
         message = f"Airflow user {str(user)!r} is nobody of the roster; this takes {roles}"
-        raise RefusedError(Refusal("roster", message))
+        raise RefusedError(Refusal(Rule.ROSTER, message))
     if option == VETO:
         if not _vetoed(belay, request):
             people.veto(belay, request.veto_target, person=person, reason=reason, via="airflow")

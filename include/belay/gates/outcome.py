@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from belay.domain.gates import Gate, Verdict
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import OptimizationState, Step
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def step_under_way(belay: Services, optimization: str, step: int) -> tuple[Optim
     """
     known = belay.ledger.state().optimizations.get(optimization)
     if known is None or known.step is None or known.step.number != step:
-        raise RefusedError(Refusal("no-such-step", f"{optimization} has no step {step} under way"))
+        raise RefusedError(Refusal(Rule.NO_SUCH_STEP, f"{optimization} has no step {step} under way"))
     return known, known.step
 
 

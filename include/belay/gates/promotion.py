@@ -26,6 +26,7 @@ from belay.domain.rules.answer import Refusal
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError, execute
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 
@@ -97,7 +98,7 @@ def admit_promotion(
     known = execute(belay, command, by="admit").state.capabilities[capability]
     if known.promotion is None or known.promotion.run != run:
         message = f"another run took up {capability} meanwhile"
-        raise RefusedError(Refusal("overtaken", message))
+        raise RefusedError(Refusal(Rule.OVERTAKEN, message))
     return _spoken(known.promotion, known.id, PromotionGate.ADMIT)
 
 
@@ -292,7 +293,7 @@ def promotion_under_way(belay: Services, capability: str, run: str) -> tuple[Cap
         f"{capability} has no promotion by run {run} under way: it is over, another run took it up, "
         "or the capability's stage or policy changed meanwhile"
     )
-    raise RefusedError(Refusal("no-such-promotion", message))
+    raise RefusedError(Refusal(Rule.NO_SUCH_PROMOTION, message))
 
 
 def _promotion_of(known: CapabilityState, run: str) -> Promotion | None:
@@ -343,19 +344,19 @@ def _due(
         sentence = (
             f"people did not agree ({last.status}: {last.outcome}); not asked again before {again:%Y-%m-%d}"
         )
-        return c.Finding("due", Verdict.HOLD, sentence)
+        return c.Finding(Rule.DUE, Verdict.HOLD, sentence)
     if to_stage is known.stage:
         near = _lease_is_near(known, policy, now)
         ends = f"{known.lease_until:%Y-%m-%d}" if known.lease_until else "never"
         sentence = f"the lease of {known.stage} ends {ends}" + ("" if near else ": it is not near its end")
-        return c.Finding("due", Verdict.PASS if near else Verdict.HOLD, sentence)
+        return c.Finding(Rule.DUE, Verdict.PASS if near else Verdict.HOLD, sentence)
     asks = policy.autonomy.criteria_for(to_stage)
     record = record_of(state, policy, now)
     enough = asks is not None and record.completed >= asks.completed and record.days >= asks.days
     sentence = f"{record.completed} completed in {record.days:.3g} days at {known.stage}"
     if not enough:
         sentence += f": too early to ask for {to_stage}"
-    return c.Finding("due", Verdict.PASS if enough else Verdict.HOLD, sentence)
+    return c.Finding(Rule.DUE, Verdict.PASS if enough else Verdict.HOLD, sentence)
 
 
 def _lease_is_near(known: CapabilityState, policy: CapabilityPolicy, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.gates.admit import propose
 from belay.gates.intake import parse_proposal
@@ -53,10 +54,10 @@ def proposer(roster: Roster, user: AirflowUser) -> Actor:
             f"{str(user)!r} is nobody of the roster and no agent's account, so nothing was recorded; agents "
             f"propose under their accounts in _people.yaml: {roster.accounts_in_words()}"
         )
-        raise RefusedError(Refusal("nobody", message))
+        raise RefusedError(Refusal(Rule.NOBODY, message))
     person = roster.person(by.id) if by.kind is ActorKind.HUMAN else None
     if person is not None and not person.active:
-        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
+        raise RefusedError(Refusal(Rule.ROSTER, f"{person.id} is not active in the roster"))
     return by
 
 
@@ -67,14 +68,14 @@ def _answered_for(roster: Roster, document: dict[str, Any], by: Actor) -> dict[s
     name = document.get("agent")
     if by.kind is ActorKind.AGENT and name != by.id:
         message = f"this account is that of agent {by.id!r}, which cannot propose in the name of {name!r}"
-        raise RefusedError(Refusal("agent", message))
+        raise RefusedError(Refusal(Rule.AGENT, message))
     if not isinstance(name, str) or not name:
         return document
     owner = roster.agent_owner(name)
     said = document.get("agent_owner") or owner
     if owner is None:
         message = f"nobody answers for agent {name!r}: enter it under `agents:` in _people.yaml"
-        raise RefusedError(Refusal("agent-owner", message))
+        raise RefusedError(Refusal(Rule.AGENT_OWNER, message))
     if said != owner:
-        raise RefusedError(Refusal("agent-owner", f"{owner} answers for agent {name!r}, and not {said}"))
+        raise RefusedError(Refusal(Rule.AGENT_OWNER, f"{owner} answers for agent {name!r}, and not {said}"))
     return document | {"agent_owner": owner}

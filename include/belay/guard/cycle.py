@@ -224,7 +224,8 @@ def _look(
     for one, sight, cells in zip(fresh, sights, reading.cells, strict=True):
         found = screen(cells, sight.plan, harmless=one.known.scope > one.known.shown_harmless)
         hidden = cells.problem or cells.hidden
-        problem = _unreadable(one, hidden, standing, until) if hidden is not None else None
+        first = cells.unreadable is not None and cells.unreadable.passes
+        problem = None if hidden is None else _unreadable(one, hidden, standing, until, first_data=first)
         if problem is not None:
             problems.append(problem)
             if cells.problem is None:  # harm in what can be seen still counts; the rest is read again
@@ -252,14 +253,18 @@ def _news(
 
 
 def _unreadable(
-    one: Live, problem: str, standing: Mapping[str, MonitorState], until: Mapping[str, datetime]
+    one: Live,
+    problem: str,
+    standing: Mapping[str, MonitorState],
+    until: Mapping[str, datetime],
+    *,
+    first_data: bool,
 ) -> Problem | None:
-    """Return what hides an optimization; one that has just gone live has no data yet."""
+    """Return what hides an optimization; one that has just gone live waits for its ``first_data``."""
     known, now = one.known, until[one.known.surface]
     last = standing.get(known.id)
     since = last.until if last is not None and last.phase == one.phase else known.phases[-1].start
-    silent = "no exposure" in problem or "not started" in problem or "none of" in problem
-    if silent and (now - known.phases[-1].start).total_seconds() <= one.policy.max_data_age_seconds:
+    if first_data and (now - known.phases[-1].start).total_seconds() <= one.policy.max_data_age_seconds:
         return None
     name = f"capability:{known.capability}"
     return Problem(name, name, f"{known.id}: {problem}", min(since, now))

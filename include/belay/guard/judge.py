@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from belay.domain import commands as c
-from belay.domain.evolve import CAUTION, GUARD
 from belay.domain.figures import signed_percent, with_interval
 from belay.domain.gates import Estimate
 from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import blind_sentence, due_turn
 from belay.domain.state import BlindState, OptimizationState, State
+from belay.domain.vocabulary import Cause
 from belay.guard.live import Live
 from belay.measurement.effects import Effect
 from belay.measurement.findings import Finding
@@ -70,7 +70,7 @@ def narrowings(looks: Iterable[Look]) -> list[c.RollBack]:
     return [
         c.RollBack(
             look.live.known.id,
-            CAUTION if look.found.caution else GUARD,
+            Cause.CAUTION if look.found.caution else Cause.GUARD,
             look.found.sentence,
             evidence=look.evidence,
         )

@@ -9,6 +9,7 @@ from belay.domain import events as e
 from belay.domain.events import Event
 from belay.domain.oversight import Oversight
 from belay.domain.scope import percent
+from belay.domain.vocabulary import Cause
 
 
 def narrate(event: Event) -> str:
@@ -60,30 +61,19 @@ def _judged_idea(event: e.ProposalJudged) -> str:
 
 def _narrowing(event: e.NarrowingIntended) -> str:
     step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
-    cause = _CAUSES.get(event.cause, event.cause)
-    return f"decided to narrow it, {step}, because of {cause}: {_without_repeating(event.reason)}"
+    reason = _without_repeating(event.reason)
+    return f"decided to narrow it, {step}, because of {_because(event.cause)}: {reason}"
+
+
+def _because(cause: str) -> str:
+    """Return what set a narrowing off, in words; anything may ask for less, and stands as it was given."""
+    found = Cause.named(cause)
+    return cause if found is None else found.because
 
 
 def _without_repeating(reason: str) -> str:
     """Return a reason without the word that its cause has said already: no ``harm: Harm: …``."""
     return reason.removeprefix("Harm: ")
-
-
-_CAUSES = {
-    "guard": "harm that the guard saw",
-    "rolled_back": "harm",
-    "caution": "caution, for harm so far that is not shown to last",
-    "stopped": "no benefit worth having",
-    "blind": "what the guard cannot see",
-    "demotion": "a demotion",
-    "veto": "a veto",
-    "stop": "the kill switch",
-    "freeze": "a freeze",
-    "policy": "another policy",
-    "interaction": "an interaction",
-    "reconcile": "what was served",
-}
-"""What set a narrowing off, in words; anything else stands as it was given."""
 
 
 def _widening(event: e.WideningIntended) -> str:

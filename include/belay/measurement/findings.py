@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
+from belay.domain.vocabulary import Finding
 
-class Finding(StrEnum):
-    """What the evidence shows. Unknown is a value of its own, and never widens anything."""
-
-    HARMLESS = "harmless"
-    """Shown to stay within the margin."""
-    HARMFUL = "harmful"
-    """Shown to do harm."""
-    UNKNOWN = "unknown"
-    """Not shown either way: too little data, broken data, or an effect near the margin."""
+__all__ = ["Finding", "combine"]
 
 
 def combine(findings: Iterable[Finding]) -> Finding:

@@ -16,6 +16,7 @@ from belay.domain.gates import Verdict
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.capability import ends_human_only
 from belay.domain.state import CapabilityState, OptimizationState, State
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.ledger.errors import LedgerError
 from belay.ledger.policies import policy_document, policy_of
@@ -42,7 +43,7 @@ def adopt_first_policy(belay: Services, policy: CapabilityPolicy) -> None:
             f"{policy.id} is new, and the file of {', '.join(gone)} is gone: where it was renamed, a person "
             f"says so. `belay policy adopt {policy.id} --reason …` brings its first policy into force"
         )
-        raise RefusedError(Refusal("people-adopt", message))
+        raise RefusedError(Refusal(Rule.PEOPLE_ADOPT, message))
     if known is None or (known.policy == policy.digest and known.document is None):
         reason = "the first policy of this capability, as its file says"
         adopt_policy(belay, policy, service("policy"), reason)
@@ -91,14 +92,14 @@ def waiting_changes(belay: Services, policy: CapabilityPolicy) -> tuple[str, ...
 def file_in_force(known: CapabilityState, policy: CapabilityPolicy) -> c.Finding:
     """Say whether a capability's file is what is in force, and what to do where it is not."""
     if known.policy == policy.digest:
-        return c.Finding("policy-file", Verdict.PASS, "the policy file is what is in force")
+        return c.Finding(Rule.POLICY_FILE, Verdict.PASS, "the policy file is what is in force")
     changed = "no longer says human_only" if ends_human_only(known, policy) else "changed"
     sentence = (
         f"the policy file of {policy.id} {changed} "
         f"({known.policy[:12]} is in force, the file is {policy.digest[:12]}): a person brings it into force "
         f"with `belay policy adopt {policy.id} --reason …`; then start a new run"
     )
-    return c.Finding("policy-file", Verdict.HOLD, sentence)
+    return c.Finding(Rule.POLICY_FILE, Verdict.HOLD, sentence)
 
 
 def policy_moved(belay: Services, known: OptimizationState) -> str:

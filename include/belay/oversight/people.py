@@ -18,6 +18,7 @@ from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
 from belay.domain.state import DelegationState, RequestState
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.oversight.roster import note_roster
 
@@ -51,7 +52,7 @@ def vote(
     """
     known = belay.ledger.state().requests.get(request)
     if known is None:
-        raise RefusedError(Refusal("no-such-request", f"there is no request {request!r}"))
+        raise RefusedError(Refusal(Rule.NO_SUCH_REQUEST, f"there is no request {request!r}"))
     note_roster(belay, belay.roster())
     command = c.CastVote(
         request=request,
@@ -116,7 +117,7 @@ def stoppable(belay: Services, text: str) -> str:
     live = [o.id for o in state.optimizations.values() if o.live or not o.status.ended]
     if (wide := text.strip()) == ALL or wide.startswith("surface:"):
         message = f"a veto is of an optimization or a capability; `belay stop {wide}` takes all of it down"
-        raise RefusedError(Refusal("unknown-target", message))
+        raise RefusedError(Refusal(Rule.UNKNOWN_TARGET, message))
     if text.strip().removeprefix("optimization:") in state.optimizations:
         return text.strip().removeprefix("optimization:")
     return meant(text, "veto", groups=groups, optimizations=live)
@@ -148,7 +149,7 @@ def delegate(
     if receiver is None or not receiver.active:
         known = ", ".join(other.id for other in roster.people if other.active and other.id != person.id)
         message = f"{to!r} is nobody who could answer; there is: {known}"
-        raise RefusedError(Refusal("unknown-person", message))
+        raise RefusedError(Refusal(Rule.UNKNOWN_PERSON, message))
     ends = until(until_text, now, belay.settings.zone)
     state = _as_person(belay, c.Delegate(receiver.id, person.roles, ends, reason, via), person).state
     mine = [d for d in state.delegations.values() if (d.giver, d.to, d.until) == (person.id, to, ends)]
@@ -216,7 +217,7 @@ def _group(belay: Services, text: str, act: str, groups: list[str]) -> str:
     if target in optimizations:
         whole = f"capability:{optimizations[target].capability}"
         message = f"{target} is one optimization: {act} {whole}, or take it down with `belay veto {target}`"
-        raise RefusedError(Refusal("unknown-target", message))
+        raise RefusedError(Refusal(Rule.UNKNOWN_TARGET, message))
     return target
 
 
@@ -242,7 +243,7 @@ def unfreeze(belay: Services, target: str, *, person: Person, reason: str) -> st
 
 def _as_person(belay: Services, command: c.Command, person: Person) -> Outcome:
     if not person.active:
-        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
+        raise RefusedError(Refusal(Rule.ROSTER, f"{person.id} is not active in the roster"))
     outcome = belay.ledger.execute(command, by=human(person.id), at=belay.now())
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)

@@ -19,6 +19,7 @@ from belay.domain.rules.actuation import OPS
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
 from belay.domain.text import cleaned
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.oversight.people import veto
 
@@ -51,7 +52,7 @@ def stop(belay: Services, target: str, *, person: Person, reason: str, via: str)
     """
     reason, remark = cleaned(reason)
     if not is_reason(reason):
-        raise RefusedError(Refusal("reason", "a stop needs a reason"))
+        raise RefusedError(Refusal(Rule.REASON, "a stop needs a reason"))
     target = _meant(belay, target)
     if target != ALL and ":" not in target:
         return _one(belay, target, person, reason, via)
@@ -106,11 +107,11 @@ def _require(belay: Services, target: str, person: Person) -> None:
     policies = _policies(belay)
     covered = [policy for policy in policies if covers(target, policy.id, policy.surface)]
     if not person.active:
-        raise RefusedError(Refusal("roster", f"{person.id} is not active in the roster"))
+        raise RefusedError(Refusal(Rule.ROSTER, f"{person.id} is not active in the roster"))
     holders = {role for policy in covered or policies for role in policy.approval.veto_roles}
     if holders and not person.roles & (holders | {OPS}) and not _may_veto_in_force(belay, target, person):
         roles = " or ".join(sorted(holders | {OPS}))
-        raise RefusedError(Refusal("role", f"{person.id} may not stop {target}: it takes {roles}"))
+        raise RefusedError(Refusal(Rule.ROLE, f"{person.id} may not stop {target}: it takes {roles}"))
 
 
 def _may_veto_in_force(belay: Services, target: str, person: Person) -> bool:

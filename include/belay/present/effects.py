@@ -9,9 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from belay.domain.criteria import Standing
 from belay.domain.figures import in_percent, signed_percent, with_interval
+from belay.domain.vocabulary import Finding
 
-MARKS = {"harmless": "✅", "harmful": "❌", "unknown": "❔", "met": "✅", "not_met": "❌"}
+MARKS: Mapping[str, str] = {
+    Finding.HARMLESS: "✅",
+    Finding.HARMFUL: "❌",
+    Finding.UNKNOWN: "❔",
+    Standing.MET: "✅",
+    Standing.NOT_MET: "❌",
+}
 """Findings of a metric and standings of a criterion as signs; shape tells them apart without colour."""
 _CLOSE = 0.5
 """From this share of its margin on, a metric is said to come close to its limit."""
@@ -43,7 +51,7 @@ class EffectLine:
     @property
     def mark(self) -> str:
         """The finding as a sign."""
-        return MARKS.get(self.finding, MARKS["unknown"])
+        return MARKS.get(self.finding, MARKS[Finding.UNKNOWN])
 
     @property
     def figures(self) -> str:
@@ -75,7 +83,7 @@ def effect_lines(review: Mapping[str, Any]) -> tuple[EffectLine, ...]:
 def thoughts(review: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what needs thought before a yes: margins nearly used, wide intervals, wrong predictions."""
     lines = [line for line in review.get("metrics", ()) if line.get("effect") is not None]
-    doubtful = [line for line in lines if line.get("finding") == "unknown"]
+    doubtful = [line for line in lines if line.get("finding") == Finding.UNKNOWN]
     shown = [line for line in lines if line not in doubtful]
     return (*_not_shown(doubtful), *_used_most(shown), *_wide(shown), *_unlike_predicted(review))
 
@@ -95,7 +103,7 @@ def _effect(line: Mapping[str, Any], *, several: bool) -> EffectLine:
     return EffectLine(
         title=f"{title} ({line['arm']})" if several else title,
         role=str(line.get("role", "")),
-        finding=str(line.get("finding", "unknown")),
+        finding=str(line.get("finding", Finding.UNKNOWN)),
         effect=relative(effect, line.get("low"), line.get("high")),
         likely="" if effect is None else signed_percent(effect),
         worst="not known" if worst is None else signed_percent(worst),

@@ -13,10 +13,11 @@ from typing import Any
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.evolve import BLIND, CAUTION, HARM, Recorded
+from belay.domain.evolve import Recorded
 from belay.domain.roster import Roster
 from belay.domain.scope import percent
 from belay.domain.state import State
+from belay.domain.vocabulary import HARM, Cause
 from belay.ledger.narrate import narrate
 
 _TOLD = (
@@ -89,11 +90,11 @@ def _is_told(entry: Recorded) -> bool:
 
 
 def _for_blindness(told: list[Recorded]) -> bool:
-    return all(isinstance(one.event, e.NarrowingIntended) and one.event.cause == BLIND for one in told)
+    return all(isinstance(one.event, e.NarrowingIntended) and one.event.cause == Cause.BLIND for one in told)
 
 
 def _why(causes: set[str]) -> str:
-    if causes == {CAUTION}:
+    if causes == {Cause.CAUTION}:
         return "as caution: harm so far"
     return "for harm" if causes <= HARM else f"({', '.join(sorted(causes))})"
 
@@ -145,7 +146,7 @@ class _Teller:
         narrowed = [one.event for one in told if isinstance(one.event, e.NarrowingIntended)]
         causes = {one.cause for one in narrowed}
         if len(narrowed) > 1:
-            because = ": the guard cannot see them" if causes == {BLIND} else f" {_why(causes)}"
+            because = ": the guard cannot see them" if causes == {Cause.BLIND} else f" {_why(causes)}"
             return f"{len(narrowed)} changes are shown less{because}"
         return f"{self._called(event.optimization)} goes to {percent(event.to_scope)} {_why(causes)}"
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-FINDINGS = ("harmless", "unknown", "harmful")
+from belay.domain.vocabulary import Finding
+
+FINDINGS = (Finding.HARMLESS, Finding.UNKNOWN, Finding.HARMFUL)
 BLUE, GREY, ORANGE, GREEN, PINK = "#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7"
 INK, SOFT, LINE = "#1b1f24", "#57606a", "#d0d7de"
 """Every colour is one that the page's style sheet knows, and exchanges in the dark."""
@@ -40,9 +42,9 @@ def segments_chart(document: Mapping[str, Any], width: int) -> Any | None:
     chosen = [
         line
         for line in document.get("segments", ())
-        if line["effect"] is not None and (line["metric"] in primary or line["finding"] == "harmful")
+        if line["effect"] is not None and (line["metric"] in primary or line["finding"] == Finding.HARMFUL)
     ]
-    chosen.sort(key=lambda line: line["finding"] != "harmful")
+    chosen.sort(key=lambda line: line["finding"] != Finding.HARMFUL)
     rows = []
     for line in chosen[:_ROWS]:
         label = line["segment"] if line["metric"] in primary else f"{line['segment']}, {line['title']}"
@@ -57,7 +59,7 @@ def prediction_chart(document: Mapping[str, Any], width: int) -> Any | None:
     primary = next((line for line in document.get("metrics", ()) if line["role"] == "primary"), None)
     if not predicted or not found or primary is None or found["effect"] is None:
         return None
-    common = {"direction": primary["direction"], "margin": None, "finding": "unknown"}
+    common = {"direction": primary["direction"], "margin": None, "finding": Finding.UNKNOWN}
     rows = [_row({**common, **predicted}, "predicted"), _row({**primary, **found, "margin": None}, "found")]
     return _forest(rows, width, legend=False)
 

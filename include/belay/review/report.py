@@ -14,6 +14,7 @@ from markupsafe import Markup
 from belay.cells.plan import Earlier
 from belay.domain.digest import canonical_json
 from belay.domain.scope import percent
+from belay.domain.vocabulary import Finding
 from belay.measurement.dispersion import Dispersion
 from belay.measurement.effects import NEARLY
 from belay.measurement.words import relative as told_relative
@@ -87,7 +88,7 @@ def _both_effects(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the metrics with both intervals, and the segments whose days differ; none in old documents."""
     lines = [line for line in document.get("metrics", ()) if line.get("expected") and not line["silent"]]
     told = [line for line in document.get("segments", ()) if line.get("expected") and not line["silent"]]
-    return lines + [line for line in told if _noticed(line) or line["finding"] == "harmful"]
+    return lines + [line for line in told if _noticed(line) or line["finding"] == Finding.HARMFUL]
 
 
 def _noticed(line: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from belay.cells.reading import Reading
 from belay.cells.values import sources_of, values_of
 from belay.domain.metrics import MetricKind
 from belay.domain.proposal import HOLDOUT
+from belay.domain.vocabulary import Unreadable
 from belay.warehouse.events import DROP_DUPLICATES
 from belay.warehouse.look_query import TWO_ARMS, Combination, day_zero
 
@@ -95,7 +96,8 @@ def assemble(
     """Return the cells of the rows that one look read: combinations added up to marginal segments."""
     measured = [row for row in rows if row["arms"] != TWO_ARMS]
     if not measured:
-        return no_cells(plan, until, reading.why_empty, reading)
+        why = Unreadable.NONE_COUNTS if reading.rows else Unreadable.NO_EXPOSURE
+        return no_cells(plan, until, why, reading.why_empty, reading)
     zero = day_zero(plan).date()
     days = sorted({int(row["day"]) for row in measured})
     where = {day: h for h, day in enumerate(days)}

@@ -21,11 +21,12 @@ from sqlalchemy import (
     select,
 )
 
-from belay.cells.cells import Cells, no_cells
+from belay.cells.cells import Cells, no_cells, not_started
 from belay.cells.plan import MeasurementPlan, Sight, whole_ms
 from belay.cells.reading import Reading
 from belay.cells.values import values_of_metric
 from belay.domain.metrics import Metric
+from belay.domain.vocabulary import Unreadable
 from belay.warehouse.assemble import assemble
 from belay.warehouse.audit import lacks
 from belay.warehouse.connection import read_rows
@@ -63,8 +64,7 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     for place, sight in enumerate(sights):
         start = sight.plan.start
         if start is None or whole_ms(sight.until) <= start:
-            problem = "no unit was exposed yet: its period has not started"
-            found[place] = no_cells(sight.plan, whole_ms(sight.until), problem)
+            found[place] = not_started(sight.plan, whole_ms(sight.until))
         else:
             shapes[sight.plan.segments, tuple(sorted(sight.plan.filters.items()))].append(place)
     for places in shapes.values():
@@ -76,7 +76,7 @@ def read_fleet(engine: Engine, sights: Sequence[Sight]) -> FleetReading:
     return FleetReading(tuple(found[place] for place in range(len(sights))), statements)
 
 
-class _UnreadableError(Exception):
+class _TooManySegmentsError(Exception):
     """Why the optimizations of a chunk cannot be read together."""
 
 
@@ -92,16 +92,16 @@ def _read_apart(engine: Engine, sights: Sequence[Sight]) -> tuple[list[Cells], i
             except UNREADABLE as error:
                 if getattr(error, "connection_invalidated", False):
                     raise
-                problem = _problem(error)
-            except _UnreadableError as error:
-                problem = str(error)
+                why, problem = Unreadable.WAREHOUSE, _problem(error)
+            except _TooManySegmentsError as error:
+                why, problem = Unreadable.SEGMENTS, str(error)
     except UNREADABLE as error:  # it does not answer at all: asking once more for each would only take longer
-        return _hidden(sights, _problem(error)), 1
+        return _hidden(sights, Unreadable.WAREHOUSE, _problem(error)), 1
     apart: dict[Any, list[int]] = defaultdict(list)
     for place, sight in enumerate(sights):
         apart[sight.plan.surface, tuple(planned.metric.id for planned in sight.plan.metrics)].append(place)
     if len(apart) == 1:
-        return _hidden(sights, problem), 1
+        return _hidden(sights, why, problem), 1
     found: dict[int, Cells] = {}
     statements = 1
     for places in apart.values():
@@ -115,8 +115,8 @@ def _problem(error: Exception) -> str:
     return f"the warehouse cannot be read: {first_line(error)}"
 
 
-def _hidden(sights: Sequence[Sight], problem: str) -> list[Cells]:
-    return [no_cells(sight.plan, whole_ms(sight.until), problem) for sight in sights]
+def _hidden(sights: Sequence[Sight], why: Unreadable, problem: str) -> list[Cells]:
+    return [no_cells(sight.plan, whole_ms(sight.until), why, problem) for sight in sights]
 
 
 def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[Cells], int]:
@@ -124,7 +124,7 @@ def _read_chunk(connection: Connection, sights: Sequence[Sight]) -> tuple[list[C
     surveyed = read_rows(connection, survey(sights))
     labels = sorted({tuple(str(row[f"g_{name}"]) for name in sights[0].plan.segments) for row in surveyed})
     if len(labels) > LABELS:
-        raise _UnreadableError(
+        raise _TooManySegmentsError(
             f"the segments have {len(labels):,} combinations of values; at most {LABELS:,} can be judged"
         )
     sources = list(dict.fromkeys(metric.source for metric in metrics))

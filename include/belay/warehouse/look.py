@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from belay.cells.cells import Cells, no_cells
+from belay.cells.cells import Cells, no_cells, not_started
 from belay.cells.plan import MeasurementPlan, whole_ms
 from belay.cells.values import values_of
+from belay.domain.vocabulary import Unreadable
 from belay.warehouse.assemble import assemble, combinations_of, reading_of
 from belay.warehouse.audit import lacks, outcome_audit, repeats_audit, survey, without_repeats, without_unit
 from belay.warehouse.catalogue import read_catalogue
@@ -41,14 +42,15 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
     """
     moment = whole_ms(until)
     if plan.start is None or moment <= plan.start:
-        return no_cells(plan, moment, "no unit was exposed yet: its period has not started")
+        return not_started(plan, moment)
     try:
         with engine.connect() as connection:
             surveyed = read_rows(connection, survey(plan, moment))
             combinations = combinations_of(plan, surveyed)
             if len(combinations) > MAX_COMBINATIONS:
                 many = f"the segments have {len(combinations):,} combinations of values"
-                return no_cells(plan, moment, f"{many}; at most {MAX_COMBINATIONS:,} can be judged")
+                said = f"{many}; at most {MAX_COMBINATIONS:,} can be judged"
+                return no_cells(plan, moment, Unreadable.SEGMENTS, said)
             unitless = int(read_rows(connection, without_unit(plan))[0]["rows"])
             outcomes = {
                 source: _audited(connection, plan, source, moment)
@@ -61,7 +63,7 @@ def read_cells(engine: Engine, plan: MeasurementPlan, until: datetime) -> Cells:
             cells = assemble(plan, moment, combinations, rows, outcomes, reading)
             return with_strangers(connection, plan, cells)
     except UNREADABLE as error:
-        return no_cells(plan, moment, _why_unreadable(engine, plan, error))
+        return no_cells(plan, moment, Unreadable.WAREHOUSE, _why_unreadable(engine, plan, error))
 
 
 def _watched(plan: MeasurementPlan, audits: Mapping[str, Mapping[Any, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, FromClause, String, and_, case, cast, func, s
 
 from belay.cells.cells import Cells, MetricCells, no_cells
 from belay.cells.plan import MeasurementPlan
+from belay.domain.vocabulary import Unreadable
 from belay.warehouse.connection import read_rows
 from belay.warehouse.events import Span, events_of, exposures_of
 from belay.warehouse.expressions import UnitKey
@@ -38,7 +39,7 @@ def with_strangers(connection: Connection, plan: MeasurementPlan, cells: Cells) 
         return cells
     reading = replace(cells.reading, strangers=tuple(sentence for sentence, _ in found))
     if len(found) == len(sources) and all(many for _, many in found):
-        return no_cells(plan, cells.until, found[0][0], reading)
+        return no_cells(plan, cells.until, Unreadable.STRANGERS, found[0][0], reading)
     return replace(cells, reading=reading)
 
 

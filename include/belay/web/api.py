@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 from belay.domain.events import Choice
 from belay.domain.text import cleaned
+from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.documents import parse_json
@@ -169,9 +170,9 @@ def _not_taken(refused: RefusedError, now: datetime) -> HTTPException:
     if refusal.until is not None:
         seconds = max(math.ceil((refusal.until - now).total_seconds()), 1)
         return HTTPException(429, str(refused), headers={"Retry-After": str(seconds)})
-    if refusal.rule in ("proposal-bytes", "proposal-depth"):
+    if refusal.rule in (Rule.PROPOSAL_BYTES, Rule.PROPOSAL_DEPTH):
         return HTTPException(422, str(refused))
-    return HTTPException(403 if refusal.rule in ("nobody", "roster", "agent") else 409, str(refused))
+    return HTTPException(403 if refusal.rule in (Rule.NOBODY, Rule.ROSTER, Rule.AGENT) else 409, str(refused))
 
 
 @router.post("/requests/{request_id}/votes", dependencies=[answerer])

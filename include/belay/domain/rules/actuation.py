@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
-from belay.domain.evolve import CAUTION
 from belay.domain.gates import Gate
-from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.answer import Answer, Asked, Refusal, unknown_optimization
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.domain.stages import Stage
@@ -21,42 +20,51 @@ from belay.domain.state import (
     State,
     Status,
 )
+from belay.domain.vocabulary import Cause, Rule
 
 
 def intend_widening(state: State, command: c.IntendWidening, asked: Asked) -> Answer:
     """Spend the grant of the step under way (I1, I2, I3). A refusal here is kept: somebody tried."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     step, grant = optimization.step, optimization.grant
     spent = step and grant and grant.used and grant.step == step.number == command.step
     if step and spent and optimization.scope == step.to_scope:
         return ()  # done already
     if optimization.status.ended:
         return Refusal(
-            "ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}", kept=True
+            Rule.ENDED,
+            f"{optimization.id} has ended: {optimization.status}, {optimization.reason}",
+            kept=True,
         )
     if step is None or step.number != command.step:
-        return Refusal("no-such-step", f"{optimization.id} has no step {command.step} under way", kept=True)
+        return Refusal(
+            Rule.NO_SUCH_STEP, f"{optimization.id} has no step {command.step} under way", kept=True
+        )
     capability = state.capabilities[optimization.capability]
     if refusal := frozen(state, optimization, asked):
         return refusal
     if optimization.pending and optimization.pending.widening:
         return ()  # intended already, by a writer that did not get to the end: go on and apply it
     if not step.passed(Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
-        return Refusal("gates", "not every gate of this step has passed", kept=True)
+        return Refusal(Rule.GATES, "not every gate of this step has passed", kept=True)
     if grant is None or grant.used or grant.step != step.number:
-        return Refusal("no-grant", "the ledger holds no unused grant of oversight for this step", kept=True)
+        return Refusal(
+            Rule.NO_GRANT, "the ledger holds no unused grant of oversight for this step", kept=True
+        )
     review = step.gates[Gate.REVIEW]
     bound = (grant.from_scope, grant.to_scope) == (optimization.scope, step.to_scope)
     if not bound or grant.seq < review.seq or capability.policy != step.policy:
-        return Refusal("grant-void", "what was granted is not what would be widened now", kept=True)
+        return Refusal(Rule.GRANT_VOID, "what was granted is not what would be widened now", kept=True)
     if optimization.pending is not None:
-        return Refusal("pending", "a narrowing is under way", kept=True)
+        return Refusal(Rule.PENDING, "a narrowing is under way", kept=True)
     if neighbours := state.neighbours(optimization):
         # Admission asked this too, but two runs may have been admitted side by side.
         return Refusal(
-            "surface-free", f"surface {optimization.surface} is taken by {', '.join(neighbours)}", kept=True
+            Rule.SURFACE_FREE,
+            f"surface {optimization.surface} is taken by {', '.join(neighbours)}",
+            kept=True,
         )
     return (
         e.WideningIntended(
@@ -77,55 +85,57 @@ def widening_stands(state: State, optimization: str, to_scope: int, epoch: int) 
     """Return why an intended widening may not be shown any more, if so: the flag writer's last question."""
     known = state.optimizations.get(optimization)
     if known is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
+        return unknown_optimization(optimization)
     pending, step, grant = known.pending, known.step, known.grant
     if pending is None or not pending.widening or (pending.to_scope, pending.epoch) != (to_scope, epoch):
         now = f"it is at {percent(known.scope)} under epoch {known.epoch}"
-        return Refusal("stale-epoch", f"{optimization} is not on its way to {percent(to_scope)}: {now}")
+        return Refusal(Rule.STALE_EPOCH, f"{optimization} is not on its way to {percent(to_scope)}: {now}")
     if known.status.ended:
-        return Refusal("ended", f"{optimization} has ended: {known.status}, {known.reason}")
+        return Refusal(Rule.ENDED, f"{optimization} has ended: {known.status}, {known.reason}")
     if step is None or grant is None or grant.step != step.number or grant.to_scope != to_scope:
-        return Refusal("no-grant", "the ledger holds no grant of oversight for what is on its way")
+        return Refusal(Rule.NO_GRANT, "the ledger holds no grant of oversight for what is on its way")
     capability = state.capabilities[known.capability]
     for freeze in state.freezes_of(capability.id, known.surface):
-        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}")
+        return Refusal(Rule.FREEZE, f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}")
     if blind := unseen(state, capability.id, known.surface):
         return blind
     if capability.policy != step.policy or capability.stage is Stage.OBSERVE:
-        return Refusal("grant-void", f"the rules of {capability.id} are not those under which it was granted")
+        return Refusal(
+            Rule.GRANT_VOID, f"the rules of {capability.id} are not those under which it was granted"
+        )
     return None
 
 
 def unseen(state: State, capability: str, surface: str) -> Refusal | None:
     """Return why nothing widens where the guard cannot see, if it cannot."""
     for blind in state.blind_to(capability, surface):
-        return Refusal("blind", f"the guard is blind ({blind.source}): {blind.reason}", kept=True)
+        return Refusal(Rule.BLIND, f"the guard is blind ({blind.source}): {blind.reason}", kept=True)
     return None
 
 
 def frozen(state: State, optimization: OptimizationState, asked: Asked) -> Refusal | None:
     """Return what lets nothing widen now: a freeze that somebody set, blindness, or the calendar."""
     for freeze in state.freezes_of(optimization.capability, optimization.surface):
-        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+        return Refusal(Rule.FREEZE, f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
     if blind := unseen(state, optimization.capability, optimization.surface):
         return blind
     closed = state.capabilities[optimization.capability].calendar.freeze_at(asked.at)
-    return Refusal("calendar", closed, kept=True) if closed else None
+    return Refusal(Rule.CALENDAR, closed, kept=True) if closed else None
 
 
 def roll_back(state: State, command: c.RollBack, _asked: Asked) -> Answer:
     """Narrow at once. Anybody and anything may ask; nothing but a wider scope is refused."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     wide = max(optimization.scope, optimization.pending.to_scope if optimization.pending else 0)
     if not 0 <= command.to_scope <= wide:
         return Refusal(
-            "only-narrows",
+            Rule.ONLY_NARROWS,
             f"a roll back goes from {percent(wide)} towards 0 %, not to {percent(command.to_scope)}",
             kept=True,
         )
-    ends_it = command.to_scope == 0 and command.cause != CAUTION
+    ends_it = command.to_scope == 0 and command.cause != Cause.CAUTION
     outcome = e.Outcome.ROLLED_BACK if ends_it else None
     return narrow(
         state,
@@ -146,7 +156,7 @@ OPS = "ops"
 def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     """Stop an optimization, or a whole capability, whatever was approved (I3)."""
     if asked.by.kind is not ActorKind.HUMAN:
-        return Refusal("people-veto", f"{asked.by} cannot veto: only people can", kept=True)
+        return Refusal(Rule.PEOPLE_VETO, f"{asked.by} cannot veto: only people can", kept=True)
     if (request := state.requests.get(command.target)) is not None and request.promotes:
         return _veto_promotion(state, request, command, asked)
     kind, _, name = command.target.partition(":")
@@ -156,7 +166,7 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
         capability_id = optimization.capability
     capability = state.capabilities.get(capability_id or "")
     if capability is None:
-        return Refusal("unknown-target", f"there is nothing called {command.target!r} to veto")
+        return Refusal(Rule.UNKNOWN_TARGET, f"there is nothing called {command.target!r} to veto")
     refusal = _no_veto(state, capability, command, asked)
     if refusal is not None and (optimization is None or OPS not in command.roles):
         return refusal
@@ -165,16 +175,16 @@ def veto(state: State, command: c.Veto, asked: Asked) -> Answer:
     if optimization is not None:
         if optimization.status.ended and not optimization.live:
             return Refusal(
-                "ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
+                Rule.ENDED, f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
             )
-        return (cast, *narrow(state, optimization, 0, "veto", reason, None, e.Outcome.VETOED))
+        return (cast, *narrow(state, optimization, 0, Cause.VETO, reason, None, e.Outcome.VETOED))
     events: list[e.Event] = [cast, *unpromoted(state, capability, reason)]
     for live in [o for o in state.optimizations.values() if o.capability == capability.id]:
         if live.live or not live.status.ended:
-            events += narrow(state, live, 0, "veto", reason, None, e.Outcome.VETOED)
+            events += narrow(state, live, 0, Cause.VETO, reason, None, e.Outcome.VETOED)
     if capability.stage is not Stage.OBSERVE:
         below = capability.stage.below or Stage.OBSERVE
-        events.append(e.StageDemoted(capability.id, capability.stage, below, "veto", reason))
+        events.append(e.StageDemoted(capability.id, capability.stage, below, Rule.VETO, reason))
     return tuple(events)
 
 
@@ -187,7 +197,7 @@ def _no_veto(state: State, capability: CapabilityState, command: c.Veto, asked: 
     if command.roles.union(*lent) & set(capability.veto_roles):
         return None
     roles = " or ".join(capability.veto_roles)
-    return Refusal("role", f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
+    return Refusal(Rule.ROLE, f"{asked.by.id} holds no veto here: it takes {roles}", kept=True)
 
 
 def unpromoted(state: State, capability: CapabilityState, reason: str) -> Iterator[e.RequestClosed]:
@@ -207,7 +217,7 @@ def _veto_promotion(state: State, request: RequestState, command: c.Veto, asked:
     unused = capability.grant is not None and capability.grant.id == request.id
     if request.status is not RequestStatus.OPEN and not unused:
         return Refusal(
-            "request-closed", f"{request.id} is {request.status}: there is nothing to stop any more"
+            Rule.REQUEST_CLOSED, f"{request.id} is {request.status}: there is nothing to stop any more"
         )
     reason = f"veto by {asked.by.id}: {command.reason}"
     return (
@@ -220,15 +230,15 @@ def confirm_scope(state: State, command: c.ConfirmScope, _asked: Asked) -> Answe
     """Record what the flag system was read back to show; a late writer's epoch is refused."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     pending = optimization.pending
     if pending is None:
         if (command.epoch, command.scope) == (optimization.epoch, optimization.scope):
             return ()
-        return Refusal("stale-epoch", f"nothing is pending for {optimization.id}", kept=True)
+        return Refusal(Rule.STALE_EPOCH, f"nothing is pending for {optimization.id}", kept=True)
     if (command.epoch, command.scope) != (pending.epoch, pending.to_scope):
         return Refusal(
-            "stale-epoch",
+            Rule.STALE_EPOCH,
             f"{optimization.id} waits for {percent(pending.to_scope)} under epoch {pending.epoch}; "
             f"confirmed was {percent(command.scope)} under epoch {command.epoch}",
             kept=True,

@@ -15,6 +15,7 @@ from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import step_oversight
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState, State, Status, Step
+from belay.domain.vocabulary import Rule
 
 
 def admission(
@@ -29,57 +30,57 @@ def _findings(
 ) -> Iterator[Finding]:
     capability = state.capabilities[optimization.capability]
     yield _rule(
-        "policy-in-force",
+        Rule.POLICY_IN_FORCE,
         policy.digest == capability.policy,
         f"policy {policy.digest[:12]} is in force",
         "the policy changed meanwhile: start a new run",
     )
     freezes = list(state.freezes_of(capability.id, optimization.surface))
     yield _rule(
-        "no-freeze",
+        Rule.NO_FREEZE,
         not freezes,
         "no freeze",
         "; ".join(f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}" for freeze in freezes),
     )
     yield _rule(
-        "one-step",
+        Rule.ONE_STEP,
         policy.ramp.step_after(optimization.scope) == step.to_scope and optimization.pending is None,
         f"one step up the ramp, {percent(step.from_scope)} → {percent(step.to_scope)}",
         "an earlier change of scope is not confirmed yet: let its run finish first",
     )
     unseen = state.blind_to(capability.id, optimization.surface)
     yield _rule(
-        "guard-sees",
+        Rule.GUARD_SEES,
         not unseen,
         "the guard sees it",
         "; ".join(f"the guard is blind ({blind.source}): {blind.reason}" for blind in unseen),
     )
     closed = policy.calendar.freeze_at(asked.at)
-    yield _rule("calendar", closed is None, f"calendar {policy.calendar.name} is open", closed or "")
+    yield _rule(Rule.CALENDAR, closed is None, f"calendar {policy.calendar.name} is open", closed or "")
     oversight = step_oversight(state, optimization, step, policy).oversight
     yield _rule(
-        "stage-shows",
+        Rule.STAGE_SHOWS,
         oversight is not Oversight.FORBIDDEN,
         f"stage {capability.stage} asks for {oversight}",
         f"at stage {capability.stage} the proposal is recorded and judged, and nothing is shown",
     )
     variants = len(optimization.proposal.variants)
     yield _rule(
-        "max-variants",
+        Rule.MAX_VARIANTS,
         variants <= policy.limits.max_variants,
         f"{variants} of at most {policy.limits.max_variants} variants",
         f"{variants} variants; the policy allows {policy.limits.max_variants}",
     )
     neighbours = state.neighbours(optimization)
     yield _rule(
-        "surface-free",
+        Rule.SURFACE_FREE,
         not neighbours,
         f"surface {optimization.surface} is free",
         f"surface {optimization.surface} is taken by {', '.join(neighbours)}",
     )
     on_surface = [o for o in state.optimizations.values() if _measured_on(o, optimization)]
     yield _rule(
-        "live-per-surface",
+        Rule.LIVE_PER_SURFACE,
         len(on_surface) < policy.guard.live_per_surface,
         f"{len(on_surface)} other changes measured on {optimization.surface} of at most "
         f"{policy.guard.live_per_surface}",
@@ -88,7 +89,7 @@ def _findings(
     )
     shown = variants + sum(len(o.proposal.variants) for o in on_surface)
     yield _rule(
-        "variants-per-surface",
+        Rule.VARIANTS_PER_SURFACE,
         shown <= policy.guard.variants_per_surface,
         f"{shown} variants on {optimization.surface} of at most {policy.guard.variants_per_surface}",
         f"{shown} variants would be measured on {optimization.surface}; the policy allows "
@@ -96,7 +97,7 @@ def _findings(
     )
     met = [o.id for o in state.optimizations.values() if _may_meet(o, optimization)]
     yield _rule(
-        "changes-per-unit",
+        Rule.CHANGES_PER_UNIT,
         len(met) < policy.guard.changes_per_unit,
         f"a unit may meet {len(met)} other changes of at most {policy.guard.changes_per_unit}",
         f"a unit may meet {len(met)} climbing changes already; the policy allows "
@@ -104,7 +105,7 @@ def _findings(
     )
     still = [name for name in optimization.interacts_with if _climbing(state.optimizations[name])]
     yield _rule(
-        "interaction",
+        Rule.INTERACTION,
         not still,
         "it interacts with nothing that climbs",
         f"it interacts with {', '.join(still)}: one at a time",
@@ -112,7 +113,7 @@ def _findings(
     others = [o for o in state.optimizations.values() if o.capability == capability.id]
     live = [o.id for o in others if o.live and o.id != optimization.id and not o.status.ended]
     yield _rule(
-        "max-live",
+        Rule.MAX_LIVE,
         len(live) < policy.limits.max_live,
         f"{len(live)} other live of at most {policy.limits.max_live}",
         f"{len(live)} optimizations of {capability.id} are live; the policy allows {policy.limits.max_live}",
@@ -120,21 +121,21 @@ def _findings(
     since = asked.at - timedelta(days=1)
     spent = sum(at > since for at in capability.widened_at)
     yield _rule(
-        "change-budget",
+        Rule.CHANGE_BUDGET,
         spent < policy.limits.changes_per_day,
         f"{spent} of {policy.limits.changes_per_day} changes spent in the last 24 hours",
         f"the change budget is spent: {spent} widenings in the last 24 hours",
     )
     waiting = len(state.open_requests())
     yield _rule(
-        "supervision",
+        Rule.SUPERVISION,
         waiting < policy.limits.max_open_requests,
         f"{waiting} open requests of at most {policy.limits.max_open_requests}",
         f"supervision is saturated: {waiting} open requests; answer some first",
     )
     level = level_of_step(capability, optimization, policy)
     yield _rule(
-        "portfolio",
+        Rule.PORTFOLIO,
         level is None or level >= SMALLEST,
         "its primary test needs no level" if level is None else f"tested at {100 * level:.3g} %",
         f"the error that {capability.id} may make is spent (decisions so far: {len(capability.decisions)}); "

@@ -8,6 +8,7 @@ from datetime import datetime
 from belay.domain.actors import Actor
 from belay.domain.events import Event
 from belay.domain.gates import Estimate
+from belay.domain.vocabulary import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Refusal:
     may be asked for again, where time alone mends it (wall-clock).
     """
 
-    rule: str
+    rule: Rule
     message: str
     kept: bool = False
     until: datetime | None = None
@@ -27,7 +28,17 @@ class Refusal:
 
 def not_an_interval(found: Estimate) -> Refusal:
     """Return the refusal of an estimate that is none: it would poison every figure that rests on it."""
-    return Refusal("interval", f"{found.low} to {found.high} is no interval around {found.effect}")
+    return Refusal(Rule.INTERVAL, f"{found.low} to {found.high} is no interval around {found.effect}")
+
+
+def unknown_optimization(name: str) -> Refusal:
+    """Return the refusal of what is asked about an optimization that nobody proposed."""
+    return Refusal(Rule.UNKNOWN_OPTIMIZATION, f"the ledger knows no optimization {name!r}")
+
+
+def unknown_capability(name: str) -> Refusal:
+    """Return the refusal of what is asked about a capability without a policy."""
+    return Refusal(Rule.UNKNOWN_CAPABILITY, f"the ledger knows no capability {name!r}")
 
 
 Answer = tuple[Event, ...] | Refusal

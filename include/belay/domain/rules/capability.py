@@ -17,9 +17,7 @@ from belay.domain.rules.requests import void_open_requests
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import DecisionClass
 from belay.domain.state import CapabilityState, State
-
-LOWERED = "policy"
-"""The rule that a demotion names when a new policy does not permit the stage any more."""
+from belay.domain.vocabulary import Cause, Rule
 
 
 def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
@@ -37,13 +35,13 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
     by_itself = asked.by.kind is not ActorKind.HUMAN
     if known is None and by_itself and (there := known_of_surface(state, policy.surface)):
         return Refusal(
-            "people-adopt",
+            Rule.PEOPLE_ADOPT,
             f"{policy.id} is new, and its surface {policy.surface} is not ({there}): a person brings its "
             f"first policy into force, with `belay policy adopt {policy.id} --reason …`",
         )
     if known and changes and asked.by.kind is not ActorKind.HUMAN:
         return Refusal(
-            "people-change-policy",
+            Rule.PEOPLE_CHANGE_POLICY,
             f"{asked.by} cannot change the policy of {policy.id} (from {known.policy[:12]} to "
             f"{policy.digest[:12]}): a person does, with `belay policy adopt {policy.id} --reason …`",
             kept=ends_human_only(known, policy),
@@ -72,7 +70,7 @@ def adopt_policy(state: State, command: c.AdoptPolicy, asked: Asked) -> Answer:
         return (adopted,)  # nothing rests on an older one: it is the first, or the same now with its text
     lowered = _lowered(state, known, policy)
     narrowed = {event.optimization for event in lowered if isinstance(event, e.NarrowingIntended)}
-    back = turned_back(state, f"capability:{policy.id}", "policy", "the policy changed")
+    back = turned_back(state, f"capability:{policy.id}", Cause.POLICY, "the policy changed")
     return (
         *lowered,
         adopted,
@@ -107,7 +105,7 @@ def _lowered(state: State, known: CapabilityState, policy: CapabilityPolicy) -> 
         oversight=policy.oversight,
         free_scope=policy.free_scope,
     )
-    return demoted(state, ruled, c.Demote(known.id, permitted, LOWERED, reason))
+    return demoted(state, ruled, c.Demote(known.id, permitted, Rule.POLICY, reason))
 
 
 def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
@@ -119,16 +117,16 @@ def freeze(state: State, command: c.Freeze, _asked: Asked) -> Answer:
     reason = f"{command.target} was frozen: {command.reason}"
     return (
         e.Frozen(command.target, command.reason),
-        *turned_back(state, command.target, "freeze", reason),
+        *turned_back(state, command.target, Cause.FREEZE, reason),
     )
 
 
 def unfreeze(state: State, command: c.Unfreeze, asked: Asked) -> Answer:
     """Lift a freeze; that takes a person with the rights that pulling the kill switch there takes."""
     if asked.by.kind is not ActorKind.HUMAN:
-        return Refusal("people-unfreeze", f"{asked.by} cannot lift a freeze: only people can", kept=True)
+        return Refusal(Rule.PEOPLE_UNFREEZE, f"{asked.by} cannot lift a freeze: only people can", kept=True)
     if command.target not in state.freezes:
-        return Refusal("not-frozen", f"{command.target} is not frozen")
+        return Refusal(Rule.NOT_FROZEN, f"{command.target} is not frozen")
     if refusal := _may_not_lift(state, command, asked):
         return refusal
     return (e.Unfrozen(command.target, command.reason),)
@@ -145,7 +143,7 @@ def _may_not_lift(state: State, command: c.Unfreeze, asked: Asked) -> Refusal | 
     ]
     if not command.roles.union(*lent) & takes:
         roles = " or ".join(sorted(takes))
-        return Refusal("role", f"{asked.by.id} may not lift the freeze: it takes {roles}", kept=True)
+        return Refusal(Rule.ROLE, f"{asked.by.id} may not lift the freeze: it takes {roles}", kept=True)
     about = [
         one.proposal
         for one in state.optimizations.values()
@@ -156,7 +154,7 @@ def _may_not_lift(state: State, command: c.Unfreeze, asked: Asked) -> Refusal | 
             f"{asked.by.id} proposed changes in {command.target}, or answers for an agent that did: "
             "somebody else lifts its freeze"
         )
-        return Refusal("own-freeze", message, kept=True)
+        return Refusal(Rule.OWN_FREEZE, message, kept=True)
     return None
 
 
@@ -170,4 +168,4 @@ def _bad_target(state: State, target: str) -> Refusal | None:
     if target == "all" or name in known.get(kind, ()):
         return None
     choices = ", ".join(["all", *sorted(f"{kind}:{name}" for kind, names in known.items() for name in names)])
-    return Refusal("unknown-target", f"there is nothing called {target!r} to freeze; there is: {choices}")
+    return Refusal(Rule.UNKNOWN_TARGET, f"there is nothing called {target!r} to freeze; there is: {choices}")

@@ -8,13 +8,11 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.rules.actuation import ends, narrow, narrowing, unpromoted
-from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.answer import Answer, Asked, Refusal, unknown_optimization
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, State
-
-RULE = "kill-switch"
-"""The rule that a demotion by the kill switch names."""
+from belay.domain.vocabulary import Cause, Rule
 
 
 def covers(target: str, capability: str, surface: str) -> bool:
@@ -29,7 +27,9 @@ def stop(state: State, command: c.Stop, asked: Asked) -> Answer:
     is refused that has happened there already.
     """
     if asked.by.kind is not ActorKind.HUMAN:
-        return Refusal("people-stop", f"{asked.by} cannot pull the kill switch: only people can", kept=True)
+        return Refusal(
+            Rule.PEOPLE_STOP, f"{asked.by} cannot pull the kill switch: only people can", kept=True
+        )
     reason = f"stopped by {asked.by.id}: {command.reason}"
     pulled = e.KillSwitchPulled(command.stop, command.target, command.reason, command.via, command.pulled_at)
     events: list[e.Event] = [pulled]
@@ -46,13 +46,15 @@ def stop(state: State, command: c.Stop, asked: Asked) -> Answer:
             continue
         events += unpromoted(state, capability, reason)
         if capability.stage is not Stage.OBSERVE:
-            events.append(e.StageDemoted(capability.id, capability.stage, Stage.OBSERVE, RULE, reason))
+            events.append(
+                e.StageDemoted(capability.id, capability.stage, Stage.OBSERVE, Rule.KILL_SWITCH, reason)
+            )
     return tuple(events)
 
 
 def _taken_down(optimization: OptimizationState, reason: str, served: int) -> Iterable[e.Event]:
     """Yield the narrowing to zero, under the epoch that is at zero already, and the end of what was live."""
-    yield from narrowing(optimization, 0, "stop", reason, above=served - 1)
+    yield from narrowing(optimization, 0, Cause.STOP, reason, above=served - 1)
     if optimization.live and ends(optimization.status, e.Outcome.KILLED):
         yield e.OptimizationEnded(optimization.id, e.Outcome.KILLED, reason)
 
@@ -74,7 +76,7 @@ def turn_back(state: State, command: c.TurnBack, _asked: Asked) -> Answer:
     """Give up a widening that lost; one that is not under way any more is given up already."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     pending = optimization.pending
     if pending is None or not pending.widening or pending.epoch != command.epoch:
         return ()
@@ -105,7 +107,7 @@ def contain(state: State, command: c.Contain, _asked: Asked) -> Answer:
         if optimization.pending is not None and not optimization.pending.to_scope:
             return ()  # it is on its way to zero: whatever is shown is being taken down
         outcome = e.Outcome.ROLLED_BACK
-        taken = narrow(state, optimization, 0, "reconcile", command.detail, None, outcome, above)
+        taken = narrow(state, optimization, 0, Cause.RECONCILE, command.detail, None, outcome, above)
         return (incident, *taken)
     if optimization.pending is not None or command.served_scope <= decided:
         return ()  # a change of scope is under way: what is served is judged when it is through
@@ -115,6 +117,6 @@ def contain(state: State, command: c.Contain, _asked: Asked) -> Answer:
         incident,
         *voided,
         e.NarrowingIntended(
-            optimization.id, command.served_scope, to_scope, epoch, "reconcile", command.detail
+            optimization.id, command.served_scope, to_scope, epoch, Cause.RECONCILE, command.detail
         ),
     )

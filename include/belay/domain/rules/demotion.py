@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from belay.domain import commands as c
 from belay.domain import events as e
-from belay.domain.evolve import DEMOTION
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, required_oversight, step_kind
 from belay.domain.rules.actuation import narrow, narrowing
-from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.answer import Answer, Asked, unknown_capability
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import percent
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, OptimizationState, State, Status
+from belay.domain.vocabulary import Cause
 
 
 def demote(state: State, command: c.Demote, _asked: Asked) -> Answer:
     """Lower a capability, and narrow what is live to what the lower stage permits; anybody may ask."""
     capability = state.capabilities.get(command.capability)
     if capability is None:
-        return Refusal("unknown-capability", f"the ledger knows no capability {command.capability!r}")
+        return unknown_capability(command.capability)
     if command.to_stage.rank >= capability.stage.rank:
         return ()
     return demoted(state, capability, command)
@@ -79,11 +79,11 @@ def _cascade(
     if permitted >= shown:
         turned = f"{capability.id} was demoted to {command.to_stage}: {command.reason}"
         back = pending is not None and pending.widening
-        return narrowing(optimization, optimization.scope, DEMOTION, turned) if back else ()
+        return narrowing(optimization, optimization.scope, Cause.DEMOTION, turned) if back else ()
     reason = (
         f"{capability.id} was demoted to {command.to_stage} ({command.reason}), where people "
         f"have approved no more than {percent(permitted)} of it"
     )
     # Its requests are void already: they were the capability's.
-    narrowed = narrow(state, optimization, permitted, DEMOTION, reason, command.evidence, None)
+    narrowed = narrow(state, optimization, permitted, Cause.DEMOTION, reason, command.evidence, None)
     return tuple(event for event in narrowed if not isinstance(event, e.RequestClosed))

@@ -11,9 +11,7 @@ from belay.domain.figures import in_percent
 from belay.domain.record import recent_harm
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, State
-
-HARM, LEASE, LEDGER, SATURATED, BLIND = "harm-rate", "lease", "ledger", "saturated", "blind-guard"
-"""Names of the rules, as the ledger keeps them. (A veto on a capability demotes in the same breath.)"""
+from belay.domain.vocabulary import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +45,21 @@ def due_demotions(
     if known is None or known.stage.below is None:
         return ()
     for rule, reason in (
-        (LEDGER, facts.ledger_fault),
-        (HARM, _harm(state, known, policy, now)),
-        (BLIND, facts.blind if known.stage.rank > Stage.SUGGEST.rank else ""),
-        (SATURATED, _saturated(state, known, policy)),
-        (LEASE, _lapsed(state, known, policy, now)),
+        (Rule.LEDGER, facts.ledger_fault),
+        (Rule.HARM_RATE, _harm(state, known, policy, now)),
+        (Rule.BLIND_GUARD, facts.blind if known.stage.rank > Stage.SUGGEST.rank else ""),
+        (Rule.SATURATED, _saturated(state, known, policy)),
+        (Rule.LEASE, _lapsed(state, known, policy, now)),
     ):
         if reason and not (rule in _LASTING and _just_demoted(known, policy, rule, now)):
             return (Demote(known.id, known.stage.below, rule, reason),)
     return ()
 
 
-_LASTING = frozenset({LEDGER, BLIND, SATURATED})
+_LASTING = frozenset({Rule.LEDGER, Rule.BLIND_GUARD, Rule.SATURATED})
 
 
-def _just_demoted(known: CapabilityState, policy: CapabilityPolicy, rule: str, now: datetime) -> bool:
+def _just_demoted(known: CapabilityState, policy: CapabilityPolicy, rule: Rule, now: datetime) -> bool:
     last = known.demotions.get(rule)
     return last is not None and (now - last).total_seconds() < policy.autonomy.demotion.again_seconds
 

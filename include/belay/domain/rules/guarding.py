@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from belay.domain import commands as c
 from belay.domain import events as e
-from belay.domain.evolve import BLIND
 from belay.domain.rules.actuation import frozen, narrow
-from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
+from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval, unknown_optimization
 from belay.domain.rules.containment import turned_back
 from belay.domain.scope import FULL_SCOPE, HoldbackRule, percent
 from belay.domain.state import OptimizationState, State, Status
+from belay.domain.vocabulary import Cause, Rule
 
 A_WEEK = timedelta(days=7)
 ALL = "all"
@@ -25,7 +25,7 @@ def report_blind(state: State, command: c.ReportBlind, _asked: Asked) -> Answer:
     reason = f"the guard is blind ({command.source}): {command.reason}"
     return (
         e.GuardBlinded(command.source, command.target, command.reason, command.since),
-        *turned_back(state, command.target, BLIND, reason),
+        *turned_back(state, command.target, Cause.BLIND, reason),
     )
 
 
@@ -39,21 +39,21 @@ def shrink(state: State, command: c.Shrink, _asked: Asked) -> Answer:
     """Narrow what was not seen for too long to the largest scope ever shown harmless (that may be zero)."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     blind = state.blind.get(command.source)
     if blind is None or blind not in state.blind_to(optimization.capability, optimization.surface):
-        return Refusal("not-blind", f"the guard sees {optimization.id}: there is nothing to shrink for")
+        return Refusal(Rule.NOT_BLIND, f"the guard sees {optimization.id}: there is nothing to shrink for")
     safe = min(optimization.shown_harmless, optimization.scope)
     if not optimization.live or (optimization.pending is None and optimization.scope <= safe):
         return ()
-    return narrow(state, optimization, safe, BLIND, command.reason, None, outcome=None)
+    return narrow(state, optimization, safe, Cause.BLIND, command.reason, None, outcome=None)
 
 
 def record_harmless(state: State, command: c.RecordHarmless, _asked: Asked) -> Answer:
     """Record the scope that was shown harmless, once."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     if command.scope <= optimization.shown_harmless or command.scope != optimization.scope:
         return ()
     return (e.ShownHarmless(optimization.id, command.scope, command.sentence, command.evidence),)
@@ -64,12 +64,12 @@ def record_interaction(state: State, command: c.RecordInteraction, _asked: Asked
     pair = [state.optimizations.get(name) for name in (command.optimization, command.other)]
     if None in pair:
         return Refusal(
-            "unknown-optimization", f"the ledger knows not both of {command.optimization}, {command.other}"
+            Rule.UNKNOWN_OPTIMIZATION, f"the ledger knows not both of {command.optimization}, {command.other}"
         )
     first, later = sorted((o for o in pair if o is not None), key=_went_live)
     if first.id in later.interacts_with or not (first.live and later.live):
         return ()
-    held = narrow(state, later, later.scope, "interaction", command.sentence, None, outcome=None)
+    held = narrow(state, later, later.scope, Cause.INTERACTION, command.sentence, None, outcome=None)
     return (*held, e.InteractionFound(later.id, first.id, command.sentence, command.evidence))
 
 
@@ -93,7 +93,7 @@ def spend_harm(state: State, command: c.SpendHarm, asked: Asked) -> Answer:
         f"the harm budget is spent: {spent:.3g} of {command.limit:g} days of a surface's whole traffic "
         f"met harm that was found in the last 7 days ({parts})"
     )
-    return (e.Frozen(ALL, reason), *turned_back(state, ALL, "freeze", reason))
+    return (e.Frozen(ALL, reason), *turned_back(state, ALL, Cause.FREEZE, reason))
 
 
 def turn_holdback(state: State, command: c.TurnHoldback, asked: Asked) -> Answer:
@@ -104,7 +104,7 @@ def turn_holdback(state: State, command: c.TurnHoldback, asked: Asked) -> Answer
     """
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     rule = state.capabilities[optimization.capability].holdback
     due = due_turn(optimization, rule, command.data_time)
     if due is None or optimization.pending is not None:
@@ -133,7 +133,7 @@ def record_realised(state: State, command: c.RecordRealised, _asked: Asked) -> A
     """Record what a turn showed, once."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     if any(realised.rotation == command.rotation for realised in optimization.realised):
         return ()
     if not command.found.sound:

@@ -12,13 +12,14 @@ from belay.domain.actors import ActorKind
 from belay.domain.criteria import Standing, judge_record
 from belay.domain.digest import sha256_of
 from belay.domain.gates import PromotionGate, Verdict
-from belay.domain.oversight import Oversight
+from belay.domain.oversight import Oversight, OversightRule
 from belay.domain.record import record_of
-from belay.domain.rules.answer import Answer, Asked, Refusal
+from belay.domain.rules.answer import Answer, Asked, Refusal, unknown_capability
 from belay.domain.rules.requests import deadlines, question_open, void_open_requests
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import Stage, lower
 from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
+from belay.domain.vocabulary import Rule
 
 _ORDER = tuple(PromotionGate)
 _BEFORE_PEOPLE = _ORDER[:-1]
@@ -28,7 +29,7 @@ def start_promotion(state: State, command: c.StartPromotion, asked: Asked) -> An
     """Take up the question, or say why not now. Asked twice by one run, it answers once."""
     capability = state.capabilities.get(command.capability)
     if capability is None:
-        return _unknown(command.capability)
+        return unknown_capability(command.capability)
     if command.run in {one.run for one in (capability.promotion, capability.finished) if one}:
         return ()
     if refusal := _out_of_reach(capability, command.to_stage):
@@ -38,23 +39,23 @@ def start_promotion(state: State, command: c.StartPromotion, asked: Asked) -> An
         return refusal
     renews = command.to_stage is capability.stage
     if renews and capability.lease_until is None:
-        return Refusal("no-lease", f"{capability.id} holds no lease at {capability.stage} to renew")
+        return Refusal(Rule.NO_LEASE, f"{capability.id} holds no lease at {capability.stage} to renew")
     freezes = list(state.freezes_of(capability.id, capability.surface))
     findings = (
         _rule(
-            "policy-in-force",
+            Rule.POLICY_IN_FORCE,
             command.policy.digest == capability.policy,
             f"policy {command.policy.digest[:12]} is in force",
             "the policy changed meanwhile: run the promotion again",
         ),
         _rule(
-            "no-freeze",
+            Rule.NO_FREEZE,
             not freezes,
             "no freeze",
             "; ".join(f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}" for freeze in freezes),
         ),
         c.Finding(
-            "one-stage",
+            Rule.ONE_STAGE,
             Verdict.PASS,
             f"keeps {capability.stage}" if renews else f"one stage, {capability.stage} → {command.to_stage}",
         ),
@@ -85,14 +86,16 @@ def judge_promotion(state: State, command: c.JudgePromotion, _asked: Asked) -> A
     if refusal or capability is None or promotion is None:
         return refusal or ()
     if command.gate is PromotionGate.ADMIT:
-        return Refusal("admitted-once", "a promotion is admitted when it starts: start it again", kept=True)
+        return Refusal(
+            Rule.ADMITTED_ONCE, "a promotion is admitted when it starts: start it again", kept=True
+        )
     for gate in _ORDER[: _ORDER.index(command.gate)]:
         if not promotion.passed(gate):
             message = f"{command.gate} comes after {gate}, which has not passed"
-            return Refusal("gates-in-order", message, kept=True)
+            return Refusal(Rule.GATES_IN_ORDER, message, kept=True)
     passes = command.verdict is Verdict.PASS
     if command.gate is PromotionGate.APPROVAL and passes and capability.grant is None:
-        return Refusal("no-grant", "the ledger holds no grant of people for this promotion", kept=True)
+        return Refusal(Rule.NO_GRANT, "the ledger holds no grant of people for this promotion", kept=True)
     known = promotion.gates.get(command.gate)
     if known and known.verdict is command.verdict and (known.evidence == command.evidence or passes):
         return ()
@@ -111,9 +114,11 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
         return refusal or ()
     policy = command.policy
     if not promotion.passed(*_BEFORE_PEOPLE):
-        return Refusal("review-first", "people are asked after admit, quality, record and review passed")
+        return Refusal(Rule.REVIEW_FIRST, "people are asked after admit, quality, record and review passed")
     if not policy.digest == capability.policy == promotion.policy:
-        return Refusal("policy-changed", "the policy changed since this promotion was admitted: run it again")
+        return Refusal(
+            Rule.POLICY_CHANGED, "the policy changed since this promotion was admitted: run it again"
+        )
     if promotion.request and state.requests[promotion.request].status is not RequestStatus.VOID:
         return ()
     if capability.grant is not None:
@@ -123,14 +128,15 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
     lacking = [criterion for criterion in criteria if criterion.standing is not Standing.MET]
     if lacking or not criteria:
         said = "; ".join(f"{criterion.name}: {criterion.sentence}" for criterion in lacking)
-        return Refusal("criteria", said or f"no criteria are given for {promotion.to_stage}", kept=True)
+        return Refusal(Rule.CRITERIA, said or f"no criteria are given for {promotion.to_stage}", kept=True)
     roles, quorum = policy.promotion_quorum
     times = deadlines(policy, Oversight.APPROVE, asked)
     times_asked = sum(request.capability == capability.id for request in state.requests.values())
     evidence = promotion.gates[PromotionGate.REVIEW].evidence
     digest = promotion_digest(capability, promotion, evidence, times.expires_at.isoformat(), times_asked)
+    always = OversightRule(Rule.PROMOTION, Oversight.APPROVE, "people decide, always")
     rules = (
-        "promotion: approve (people decide, always)",
+        str(always),
         *(f"{criterion.name}: met ({criterion.sentence})" for criterion in criteria),
     )
     return (
@@ -155,6 +161,7 @@ def request_promotion(state: State, command: c.RequestPromotion, asked: Asked) -
             capability=capability.id,
             from_stage=promotion.from_stage,
             to_stage=promotion.to_stage,
+            spoken=(always,),
         ),
     )
 
@@ -182,20 +189,20 @@ def promote(state: State, command: c.Promote, asked: Asked) -> Answer:
     """Use the grant: one stage, never past the ceiling, or another lease (I1, I4, I8)."""
     capability = state.capabilities.get(command.capability)
     if capability is None:
-        return _unknown(command.capability)
+        return unknown_capability(command.capability)
     if asked.by.kind is ActorKind.AGENT:
-        return Refusal("people-promote", f"{asked.by} cannot promote: only people can", kept=True)
+        return Refusal(Rule.PEOPLE_PROMOTE, f"{asked.by} cannot promote: only people can", kept=True)
     if refusal := _out_of_reach(capability, command.to_stage):
         return refusal
     grant, promotion = capability.grant, capability.promotion
     if grant is None or promotion is None:
         message = "the ledger holds no unused grant of people for this promotion: run `belay promote`"
-        return Refusal("no-grant", message, kept=True)
+        return Refusal(Rule.NO_GRANT, message, kept=True)
     bound = (grant.from_stage, grant.to_stage, grant.policy)
     if bound != (capability.stage, command.to_stage, capability.policy) or not promotion.passed(
         *_BEFORE_PEOPLE
     ):
-        return Refusal("grant-void", "what was granted is not what would be promoted now", kept=True)
+        return Refusal(Rule.GRANT_VOID, "what was granted is not what would be promoted now", kept=True)
     harmed = [
         known.id
         for known in state.optimizations.values()
@@ -205,9 +212,9 @@ def promote(state: State, command: c.Promote, asked: Asked) -> Answer:
     ]
     if harmed:
         message = f"{', '.join(harmed)} did harm since people were asked: the record is not what they saw"
-        return Refusal("harm-since", message, kept=True)
+        return Refusal(Rule.HARM_SINCE, message, kept=True)
     for freeze in state.freezes_of(capability.id, capability.surface):
-        return Refusal("freeze", f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
+        return Refusal(Rule.FREEZE, f"{freeze.target} is frozen by {freeze.by}: {freeze.reason}", kept=True)
     if promotion.renews:
         return (e.LeaseRenewed(capability.id, capability.stage, grant.id, command.reason, command.evidence),)
     return (
@@ -226,13 +233,13 @@ def _out_of_reach(capability: CapabilityState, to_stage: Stage) -> Refusal | Non
     """Return why ``to_stage`` cannot be asked for, whatever the record says (I1, I8)."""
     if to_stage not in (capability.stage, capability.stage.above):
         return Refusal(
-            "one-stage-at-a-time",
+            Rule.ONE_STAGE_AT_A_TIME,
             f"{capability.id} is at {capability.stage}; it cannot go to {to_stage} in one step",
             kept=True,
         )
     if to_stage.rank > lower(capability.ceiling, capability.decision_class.ceiling).rank:
         return Refusal(
-            "ceiling",
+            Rule.CEILING,
             f"{capability.id} never passes {capability.ceiling} ({capability.decision_class})",
             kept=True,
         )
@@ -250,13 +257,13 @@ def _under_way(
 ) -> tuple[CapabilityState | None, Promotion | None, Refusal | None]:
     known = state.capabilities.get(capability)
     if known is None:
-        return None, None, _unknown(capability)
+        return None, None, unknown_capability(capability)
     if known.promotion is None or known.promotion.run != run:
         message = f"{capability} has no promotion under way by run {run}"
-        return None, None, Refusal("no-such-promotion", message)
+        return None, None, Refusal(Rule.NO_SUCH_PROMOTION, message)
     if known.promotion.from_stage is not known.stage:
         message = f"{capability} is not at {known.promotion.from_stage} any more"
-        return None, None, Refusal("stage-moved", message)
+        return None, None, Refusal(Rule.STAGE_MOVED, message)
     return known, known.promotion, None
 
 
@@ -268,7 +275,3 @@ def _void(state: State, capability: CapabilityState, reason: str) -> tuple[e.Eve
 
 def _rule(name: str, ok: bool, good: str, bad: str) -> c.Finding:  # noqa: FBT001 - reads as a sentence
     return c.Finding(name, Verdict.PASS if ok else Verdict.HOLD, good if ok else bad)
-
-
-def _unknown(capability: str) -> Refusal:
-    return Refusal("unknown-capability", f"the ledger knows no capability {capability!r}")

@@ -18,6 +18,7 @@ from belay.domain.oversight import Oversight, OversightDecision, required_oversi
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Step, Vote
+from belay.domain.vocabulary import Rule
 
 
 def step_oversight(
@@ -66,15 +67,17 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
     optimization = state.optimizations.get(command.optimization)
     step = optimization.step if optimization else None
     if optimization is None or step is None or step.number != command.step:
-        return Refusal("no-such-step", f"{command.optimization} has no step {command.step} under way")
+        return Refusal(Rule.NO_SUCH_STEP, f"{command.optimization} has no step {command.step} under way")
     if optimization.status.ended:
-        return Refusal("ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}")
+        return Refusal(
+            Rule.ENDED, f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
+        )
     if not step.passed(Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
-        return Refusal("review-first", "oversight is asked after admit, quality, window and review passed")
+        return Refusal(Rule.REVIEW_FIRST, "oversight is asked after admit, quality, window and review passed")
     policy, capability = command.policy, state.capabilities[optimization.capability]
     if not policy.digest == capability.policy == step.policy:
         return Refusal(
-            "policy-changed", "the policy changed since this step was admitted: start the step again"
+            Rule.POLICY_CHANGED, "the policy changed since this step was admitted: start the step again"
         )
     if step.request and state.requests[step.request].status is not RequestStatus.VOID:
         return ()
@@ -82,17 +85,17 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
         return ()
     if optimization.pending or optimization.scope != step.from_scope:
         return Refusal(
-            "scope-moved", "the scope has changed since this step was admitted: start the step again"
+            Rule.SCOPE_MOVED, "the scope has changed since this step was admitted: start the step again"
         )
     decision = step_oversight(state, optimization, step, policy)
     if decision.oversight is Oversight.FORBIDDEN:
-        return Refusal("stage-forbids", f"at stage {capability.stage} nothing is shown to anybody")
+        return Refusal(Rule.STAGE_FORBIDS, f"at stage {capability.stage} nothing is shown to anybody")
     times = deadlines(policy, decision.oversight, asked)
     times_asked = sum(request.optimization == optimization.id for request in state.requests.values())
     digest = step_digest(optimization, step, decision.oversight, times.expires_at.isoformat(), times_asked)
     name = f"{optimization.id}.{step.number}.{digest[:8]}"
     evidence = step.gates[Gate.REVIEW].evidence
-    rules = tuple(f"{rule.name}: {rule.oversight} ({rule.reason})" for rule in decision.rules)
+    rules = tuple(map(str, decision.rules))
     if decision.oversight is Oversight.INFORM:
         return (
             e.OversightGranted(
@@ -106,6 +109,7 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
                 request=None,
                 evidence=evidence,
                 rules=rules,
+                spoken=decision.rules,
             ),
         )
     proposal = optimization.proposal
@@ -128,6 +132,7 @@ def request_oversight(state: State, command: c.RequestOversight, asked: Asked) -
             remind_at=times.remind_at,
             escalate_at=times.escalate_at,
             escalate_to=policy.approval.escalate_to,
+            spoken=decision.rules,
         ),
     )
 
@@ -156,7 +161,7 @@ def cast_vote(state: State, command: c.CastVote, asked: Asked) -> Answer:
     """Record an answer, and the grant when it completes the quorum (I2, I4)."""
     request = state.requests.get(command.request)
     if request is None:
-        return Refusal("no-such-request", f"there is no request {command.request!r}")
+        return Refusal(Rule.NO_SUCH_REQUEST, f"there is no request {command.request!r}")
     standing = standing_of(state, request, command, asked)
     if refusal := _may_not_vote(state, request, command, standing, asked):
         return refusal
@@ -235,31 +240,33 @@ def _may_not_vote(
     """Return why this vote is refused, if it is."""
     voter = asked.by
     if voter.kind is not ActorKind.HUMAN:
-        return Refusal("people-approve", f"{voter} cannot vote: only people can", kept=True)
+        return Refusal(Rule.PEOPLE_APPROVE, f"{voter} cannot vote: only people can", kept=True)
     # What a person with the right said too late is kept; a second click is not news.
     me = same_people(state.people, {voter.id})
     late = bool(standing.roles) and not me & request.heard
     if request.status is not RequestStatus.OPEN:
         ended = f"request {request.id} is {request.status}: {request.outcome}".rstrip(": ")
         said = f"; too late: {voter.id} said {command.choice}, {command.reason}" if late else ""
-        return Refusal("request-closed", ended + said, kept=late)
+        return Refusal(Rule.REQUEST_CLOSED, ended + said, kept=late)
     if command.digest != request.digest:
         return Refusal(
-            "digest", "what was shown is not what is asked any more: open the request again", kept=True
+            Rule.DIGEST, "what was shown is not what is asked any more: open the request again", kept=True
         )
     if asked.at >= request.expires_at:
         message = f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC"
-        return Refusal("expired", message, kept=late)
+        return Refusal(Rule.EXPIRED, message, kept=late)
     for vote in request.votes:
         if me & same_people(state.people, {vote.voter}):
             called = "" if vote.voter == voter.id else f", as {vote.voter}"
-            return Refusal("voted-already", f"{voter.id} has answered request {request.id} already{called}")
+            return Refusal(
+                Rule.VOTED_ALREADY, f"{voter.id} has answered request {request.id} already{called}"
+            )
         if vote.on_behalf_of and me & vote.everybody:
             message = f"{vote.voter} has answered request {request.id} for {voter.id} already"
-            return Refusal("voted-already", message)
+            return Refusal(Rule.VOTED_ALREADY, message)
     if not standing.roles:
         roles = " or ".join(request.answering_roles)
-        return Refusal("role", f"{voter.id} may not answer this: it takes {roles}", kept=True)
+        return Refusal(Rule.ROLE, f"{voter.id} may not answer this: it takes {roles}", kept=True)
     return None
 
 
@@ -329,7 +336,7 @@ def settle_request(state: State, command: c.SettleRequest, asked: Asked) -> Answ
     """Do what is due: remind, escalate, or close. After a notice silence means yes, after a question no."""
     request = state.requests.get(command.request)
     if request is None:
-        return Refusal("no-such-request", f"there is no request {command.request!r}")
+        return Refusal(Rule.NO_SUCH_REQUEST, f"there is no request {command.request!r}")
     if request.status is not RequestStatus.OPEN:
         return ()
     if asked.at < request.expires_at:
@@ -356,9 +363,9 @@ def open_review(state: State, command: c.OpenReview, asked: Asked) -> Answer:
     """Record that a person opened the review, once a person and request, while it can still be answered."""
     request = state.requests.get(command.request)
     if request is None:
-        return Refusal("no-such-request", f"there is no request {command.request!r}")
+        return Refusal(Rule.NO_SUCH_REQUEST, f"there is no request {command.request!r}")
     if asked.by.kind is not ActorKind.HUMAN:
-        return Refusal("people-review", f"{asked.by} cannot review: only people can")
+        return Refusal(Rule.PEOPLE_REVIEW, f"{asked.by} cannot review: only people can")
     if request.status is not RequestStatus.OPEN or asked.by.id in request.opened_by:
         return ()
     return (e.ReviewOpened(request.id, request.optimization),)
@@ -373,7 +380,7 @@ def question_open(state: State, request: str | None, asked: Asked) -> Refusal | 
     if known is None or known.status is not RequestStatus.OPEN or asked.at >= known.expires_at:
         return None
     return Refusal(
-        "question-open",
+        Rule.QUESTION_OPEN,
         f"people are asked about {known.subject} already ({known.id}, until "
         f"{known.expires_at:%Y-%m-%d %H:%M} UTC): the run that asks goes on when they have answered, and "
         "another one changes nothing; to ask anew, reject that request first",

@@ -10,15 +10,22 @@ from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.digest import canonical_json, sha256_of
-from belay.domain.evolve import CAUTION
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.proposal import Proposal, depth_of
 from belay.domain.rules.actuation import narrow
 from belay.domain.rules.admission import admission
-from belay.domain.rules.answer import Answer, Asked, Refusal, not_an_interval
+from belay.domain.rules.answer import (
+    Answer,
+    Asked,
+    Refusal,
+    not_an_interval,
+    unknown_capability,
+    unknown_optimization,
+)
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import question_open, void_open_requests
 from belay.domain.state import OptimizationState, RequestStatus, State, Step
+from belay.domain.vocabulary import Cause, Rule
 
 _ORDER = tuple(Gate)
 
@@ -33,25 +40,27 @@ def propose(state: State, command: c.Propose, asked: Asked) -> Answer:
     proposal, policy = command.proposal, command.policy
     capability = state.capabilities.get(proposal.capability)
     if capability is None or policy.id != proposal.capability:
-        return Refusal("unknown-capability", f"the ledger knows no capability {proposal.capability!r}")
+        return unknown_capability(proposal.capability)
     try:
         digest = proposal_digest(proposal)
     except (TypeError, ValueError) as error:
-        return Refusal("plain-data", f"a proposal must be plain JSON, and this one is not: {error}")
+        return Refusal(Rule.PLAIN_DATA, f"a proposal must be plain JSON, and this one is not: {error}")
     known = state.optimizations.get(proposal.optimization)
     if known and known.digest == digest:
         return ()
     if known:
         return Refusal(
-            "taken",
+            Rule.TAKEN,
             f"{proposal.optimization!r} was proposed at {known.proposed_at:%Y-%m-%d %H:%M} with another "
             "content: give the changed proposal a name of its own",
         )
     if asked.by.kind is ActorKind.AGENT and asked.by != proposal.proposed_by:
-        return Refusal("agent", f"{asked.by} cannot propose in the name of {proposal.proposed_by}", kept=True)
+        return Refusal(
+            Rule.AGENT, f"{asked.by} cannot propose in the name of {proposal.proposed_by}", kept=True
+        )
     if asked.by.kind is ActorKind.AGENT and policy.agents and asked.by.id not in policy.agents:
         return Refusal(
-            "agent",
+            Rule.AGENT,
             f"agent {asked.by.id!r} may not propose for {policy.id}; it allows {', '.join(policy.agents)}",
             kept=True,
         )
@@ -66,12 +75,12 @@ def _too_much(state: State, proposal: Proposal, policy: CapabilityPolicy, asked:
     size = len(canonical_json(content).encode(errors="surrogatepass"))
     if size > limits.proposal_bytes:
         message = f"the proposal has {size:,} bytes; {policy.id} allows {limits.proposal_bytes:,}"
-        return Refusal("proposal-bytes", message)
+        return Refusal(Rule.PROPOSAL_BYTES, message)
     if depth_of(content, beyond=limits.proposal_depth) > limits.proposal_depth:
         message = (
             f"the proposal is nested more than {limits.proposal_depth} levels deep, which {policy.id} allows"
         )
-        return Refusal("proposal-depth", message)
+        return Refusal(Rule.PROPOSAL_DEPTH, message)
     day = timedelta(days=1)
     recent = sorted(
         known.proposed_at
@@ -85,24 +94,26 @@ def _too_much(state: State, proposal: Proposal, policy: CapabilityPolicy, asked:
         f"{proposal.proposed_by} has made {len(recent)} proposals in the last 24 hours, and {policy.id} "
         f"allows {limits.proposals_per_day}: the next one is taken from {until:%Y-%m-%d %H:%M:%S} UTC on"
     )
-    return Refusal("proposals-per-day", message, until=until)
+    return Refusal(Rule.PROPOSALS_PER_DAY, message, until=until)
 
 
 def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
     """Take up the next step, or say why not now. Asked twice by one run, it answers once."""
     optimization = state.optimizations.get(command.optimization)
     if optimization is None:
-        return Refusal("unknown-optimization", f"the ledger knows no optimization {command.optimization!r}")
+        return unknown_optimization(command.optimization)
     if optimization.step and optimization.step.run == command.run:
         return ()
     if optimization.status.ended:
-        return Refusal("ended", f"{optimization.id} has ended: {optimization.status}, {optimization.reason}")
+        return Refusal(
+            Rule.ENDED, f"{optimization.id} has ended: {optimization.status}, {optimization.reason}"
+        )
     if refusal := question_open(state, optimization.step.request if optimization.step else None, asked):
         return refusal
     policy = command.policy
     to_scope = policy.ramp.step_after(optimization.scope)
     if to_scope is None:
-        return Refusal("top-of-ramp", f"{optimization.id} is at the top of its ramp")
+        return Refusal(Rule.TOP_OF_RAMP, f"{optimization.id} is at the top of its ramp")
     number = optimization.step.number + 1 if optimization.step else 1
     step = Step(number, command.run, optimization.scope, to_scope, policy.digest, asked.at)
     findings = (*admission(state, optimization, step, policy, asked), *command.findings)
@@ -137,10 +148,10 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
         return refusal or ()
     step = optimization.step
     if command.gate is Gate.ADMIT:
-        return Refusal("admitted-once", "a step is admitted when it starts: start it again", kept=True)
+        return Refusal(Rule.ADMITTED_ONCE, "a step is admitted when it starts: start it again", kept=True)
     if command.review is not None and command.review.gate is not command.verdict:
         return Refusal(
-            "verdict",
+            Rule.VERDICT,
             f"a review that says {command.review} is a {command.review.gate}, not a {command.verdict}",
         )
     if command.found is not None and not command.found.sound:
@@ -149,15 +160,17 @@ def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
     if not step.passed(*before):
         missing = next(gate for gate in before if not step.passed(gate))
         return Refusal(
-            "gates-in-order", f"{command.gate} comes after {missing}, which has not passed", kept=True
+            Rule.GATES_IN_ORDER, f"{command.gate} comes after {missing}, which has not passed", kept=True
         )
     passes = command.verdict is Verdict.PASS
     if passes and state.capabilities[optimization.capability].policy != step.policy:
-        return Refusal("policy-changed", "the policy changed since this step was admitted: start a new run")
+        return Refusal(
+            Rule.POLICY_CHANGED, "the policy changed since this step was admitted: start a new run"
+        )
     grant = optimization.grant
     granted = grant is not None and grant.step == step.number
     if command.gate is Gate.APPROVAL and passes and not granted:
-        return Refusal("no-grant", "the ledger holds no grant of oversight for this step", kept=True)
+        return Refusal(Rule.NO_GRANT, "the ledger holds no grant of oversight for this step", kept=True)
     known = step.gates.get(command.gate)
     judged = e.GateJudged(
         optimization.id,
@@ -187,9 +200,9 @@ def _consequences(state: State, optimization: OptimizationState, command: c.Judg
     """What a verdict sets off by itself: harm rolls back, no benefit stops."""
     harm = command.gate is Gate.WINDOW and command.verdict is Verdict.FAIL
     if harm or command.review is ReviewVerdict.ROLL_BACK:
-        outcome = e.Outcome.ROLLED_BACK
+        outcome, cause = e.Outcome.ROLLED_BACK, Cause.ROLLED_BACK
     elif command.review is ReviewVerdict.STOP:
-        outcome = e.Outcome.STOPPED
+        outcome, cause = e.Outcome.STOPPED, Cause.STOPPED
     else:
         return ()
     caution = command.caution and outcome is e.Outcome.ROLLED_BACK
@@ -197,7 +210,7 @@ def _consequences(state: State, optimization: OptimizationState, command: c.Judg
         state,
         optimization,
         to_scope=0,
-        cause=CAUTION if caution else str(outcome),
+        cause=Cause.CAUTION if caution else cause,
         reason=command.sentence,
         evidence=command.evidence,
         outcome=None if caution else outcome,
@@ -230,9 +243,9 @@ def _step_under_way(
 ) -> tuple[OptimizationState | None, Refusal | None]:
     known = state.optimizations.get(optimization)
     if known is None:
-        return None, Refusal("unknown-optimization", f"the ledger knows no optimization {optimization!r}")
+        return None, unknown_optimization(optimization)
     if known.step is None or known.step.number != step:
-        return None, Refusal("no-such-step", f"{optimization} has no step {step} under way")
+        return None, Refusal(Rule.NO_SUCH_STEP, f"{optimization} has no step {step} under way")
     if known.status.ended:
-        return None, Refusal("ended", f"{optimization} has ended: {known.status}, {known.reason}")
+        return None, Refusal(Rule.ENDED, f"{optimization} has ended: {known.status}, {known.reason}")
     return known, None
