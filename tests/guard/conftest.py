@@ -18,7 +18,8 @@ from belay.domain.proposal import Proposal, Variant
 from belay.domain.rules.steps import proposal_digest
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
-from belay.guard.cycle import Cycle, guard
+from belay.guard.cycle import guard
+from belay.guard.report import Cycle
 from belay.oversight.active_policy import adopt_first_policy
 from belay.services import Services
 from belay.settings import Settings

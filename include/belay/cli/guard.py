@@ -13,7 +13,7 @@ from belay.cli.output import Json, print_json, say, warn
 from belay.cli.parts import opened
 
 if TYPE_CHECKING:
-    from belay.guard.cycle import Cycle
+    from belay.guard.report import Cycle
     from belay.services import Services
 
 Once = Annotated[bool, typer.Option("--once", help="One look, for cron or a systemd timer; else it goes on.")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,16 @@ from belay.actuation.writer import confirm_served, settle_narrowings
 from belay.cells.cells import Cells
 from belay.cells.plan import Sight
 from belay.domain.actors import service
-from belay.domain.commands import Command, RecordHarmless, ReportBlind, RollBack, SpendHarm, TurnHoldback
+from belay.domain.commands import (
+    Command,
+    RecordHarmless,
+    RecordInteraction,
+    ReportBlind,
+    RollBack,
+    Shrink,
+    SpendHarm,
+    TurnHoldback,
+)
 from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
@@ -28,6 +37,7 @@ from belay.guard.interactions import interactions
 from belay.guard.judge import Look, Problem
 from belay.guard.ledger_check import Traced, trace
 from belay.guard.live import Live, everything_live, sights_of
+from belay.guard.report import Cycle
 from belay.ledger.store import Ask
 from belay.ledger.watch import Beat, MonitorState, Watch
 from belay.measurement.findings import Finding
@@ -41,58 +51,6 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 GUARD = service("guard")
-
-
-@dataclass(slots=True)
-class Cycle:
-    """What one cycle saw and did.
-
-    Attributes
-    ----------
-    live, read, statements : int
-        Optimizations that somebody sees; those read anew; statements sent to the warehouse.
-    rolled_back, shrunk, turned : list[str]
-        Optimizations taken down for harm; narrowed to what was shown harmless; whose hold-back took a turn.
-    blind, sighted : list[str]
-        Sources that went dark in this cycle, and that came back.
-    harmless : list[str]
-        Optimizations whose scope was shown harmless in this cycle.
-    uncomparable : list[str]
-        Live optimizations without anybody to compare with.
-    interacting : list[str]
-        Optimizations held in this cycle, because they interact with one that was live before.
-    demoted : list[str]
-        Capabilities that lost a stage in this cycle, to which, and by which rule.
-    froze : str
-        Why everything was frozen in this cycle; empty when it was not.
-    traced : Traced
-        When the ledger was verified last, and what was wrong with it.
-    problems : list[str]
-        What could not be done; the next cycle tries again.
-    seconds : float
-        Wall-clock time that it took.
-    """
-
-    live: int = 0
-    read: int = 0
-    statements: int = 0
-    rolled_back: list[str] = field(default_factory=list)
-    shrunk: list[str] = field(default_factory=list)
-    turned: list[str] = field(default_factory=list)
-    blind: list[str] = field(default_factory=list)
-    sighted: list[str] = field(default_factory=list)
-    harmless: list[str] = field(default_factory=list)
-    uncomparable: list[str] = field(default_factory=list)
-    interacting: list[str] = field(default_factory=list)
-    demoted: list[str] = field(default_factory=list)
-    froze: str = ""
-    traced: Traced = field(default_factory=Traced)
-    problems: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def to_document(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
-        return asdict(self)
 
 
 def guard(belay: Services, name: str) -> Cycle:
@@ -223,9 +181,7 @@ def _look(
     looks, states, problems = [], [], list(dark.values())
     for one, sight, cells in zip(fresh, sights, reading.cells, strict=True):
         found = screen(cells, sight.plan, harmless=one.known.scope > one.known.shown_harmless)
-        hidden = cells.problem or cells.hidden
-        first = cells.unreadable is not None and cells.unreadable.passes
-        problem = None if hidden is None else _unreadable(one, hidden, standing, until, first_data=first)
+        problem = _unreadable(one, cells, standing, until)
         if problem is not None:
             problems.append(problem)
             if cells.problem is None:  # harm in what can be seen still counts; the rest is read again
@@ -253,21 +209,20 @@ def _news(
 
 
 def _unreadable(
-    one: Live,
-    problem: str,
-    standing: Mapping[str, MonitorState],
-    until: Mapping[str, datetime],
-    *,
-    first_data: bool,
+    one: Live, cells: Cells, standing: Mapping[str, MonitorState], until: Mapping[str, datetime]
 ) -> Problem | None:
-    """Return what hides an optimization; one that has just gone live waits for its ``first_data``."""
+    """Return what hides an optimization, if anything; its first data may still come."""
+    hidden = cells.problem or cells.hidden
+    if hidden is None:
+        return None
     known, now = one.known, until[one.known.surface]
-    last = standing.get(known.id)
-    since = last.until if last is not None and last.phase == one.phase else known.phases[-1].start
-    if first_data and (now - known.phases[-1].start).total_seconds() <= one.policy.max_data_age_seconds:
+    last, live_since = standing.get(known.id), known.phases[-1].start
+    since = last.until if last is not None and last.phase == one.phase else live_since
+    first_data = cells.unreadable is not None and cells.unreadable.passes
+    if first_data and (now - live_since).total_seconds() <= one.policy.max_data_age_seconds:
         return None
     name = f"capability:{known.capability}"
-    return Problem(name, name, f"{known.id}: {problem}", min(since, now))
+    return Problem(name, name, f"{known.id}: {hidden}", min(since, now))
 
 
 def _kept(belay: Services, look: Look, sight: Sight, cells: Cells) -> Look:
@@ -323,6 +278,17 @@ def _asked(belay: Services, commands: Sequence[Command]) -> list[Any]:
     return belay.ledger.execute_many([Ask(command, GUARD, belay.now()) for command in commands])
 
 
+def _changed(
+    belay: Services, cycle: Cycle, commands: Sequence[Shrink | RecordInteraction | TurnHoldback]
+) -> list[str]:
+    """Put commands to the ledger, and carry out what they led to; return whose scope is another now."""
+    outcomes = _asked(belay, commands)
+    changed = [asked.optimization for asked, told in zip(commands, outcomes, strict=True) if told.events]
+    if changed:
+        _settle(belay, cycle, changed)
+    return changed
+
+
 def _settle(belay: Services, cycle: Cycle, only: Sequence[str] | None) -> None:
     try:
         settle_narrowings(belay, only)
@@ -350,12 +316,7 @@ def _report(belay: Services, cycle: Cycle, state: State, problems: Sequence[Prob
 
 
 def _shrink(belay: Services, cycle: Cycle, state: State, live: Sequence[Live], data_time: datetime) -> None:
-    wanted = judge.shrinks(state, live, data_time)
-    for command, outcome in zip(wanted, _asked(belay, wanted), strict=True):
-        if outcome.events:
-            cycle.shrunk.append(command.optimization)
-    if cycle.shrunk:
-        _settle(belay, cycle, cycle.shrunk)
+    cycle.shrunk += _changed(belay, cycle, judge.shrinks(state, live, data_time))
 
 
 def _pairs(belay: Services, cycle: Cycle, live: list[Live], until: Mapping[str, datetime]) -> None:
@@ -366,11 +327,7 @@ def _pairs(belay: Services, cycle: Cycle, live: list[Live], until: Mapping[str, 
         cycle.problems.append(f"interactions cannot be read: {_first_line(error)}")
         return
     cycle.statements += asked
-    for command, outcome in zip(wanted, _asked(belay, wanted), strict=True):
-        if outcome.events:
-            cycle.interacting.append(command.optimization)
-    if cycle.interacting:
-        _settle(belay, cycle, cycle.interacting)
+    cycle.interacting += _changed(belay, cycle, wanted)
 
 
 def _turn(
@@ -383,11 +340,7 @@ def _turn(
         for one in live
         if due_turn(one.known, one.policy.holdback, data_time) is not None
     ]
-    for command, outcome in zip(due, _asked(belay, due), strict=True):
-        if outcome.events:
-            cycle.turned.append(command.optimization)
-    if cycle.turned:
-        _settle(belay, cycle, cycle.turned)
+    cycle.turned += _changed(belay, cycle, due)
 
 
 def _budget(belay: Services, cycle: Cycle, live: Sequence[Live]) -> None:
