@@ -31,7 +31,7 @@ down:  ## stop what demo and up started
 test: $(STAMP)  ## run the tests, print the coverage
 	@$(PY) -m coverage erase; failed=0; report=term; \
 	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
-	$(PY) -m pytest -n 2 -m 'not airflow and not browser and not long' --cov --cov-report=$$report || failed=$$?; \
+	$(PY) -m pytest -n 2 --dist loadfile -m 'not airflow and not browser and not long' --cov --cov-report=$$report || failed=$$?; \
 	if [ -z "$$report" ]; then \
 	  $(PY) -m pytest -n 2 --dist loadscope --durations=10 -m '(airflow or browser) and not long' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \

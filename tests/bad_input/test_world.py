@@ -53,14 +53,17 @@ def test_a_read_only_ledger(
     before = services.ledger.head()
     services.ledger.close()
     with _readable_only(home, held=held) as run:
-        status, check = run("status", "--json"), run("ledger", "verify")
-        assert (status.returncode, check.returncode) == (0, 0), status.stderr + check.stderr
+        check = run("ledger", "verify")
+        assert check.returncode == 0, check.stderr
         assert "verified" in check.stdout
-        for command in (
-            ("approve", request_id, "--as", "nora", "--reason", "fine"),
-            ("propose", str(PROPOSALS / "search-synonyms.yaml"), "--as", "ranker"),
-            ("freeze", "all", "--as", "dana", "--reason", "stop"),
-        ):
+        commands = [("freeze", "all", "--as", "dana", "--reason", "stop")]
+        if held:  # once is enough for what every command shares
+            assert run("status", "--json").returncode == 0
+            commands += [
+                ("approve", request_id, "--as", "nora", "--reason", "fine"),
+                ("propose", str(PROPOSALS / "search-synonyms.yaml"), "--as", "ranker"),
+            ]
+        for command in commands:
             refused = run(*command)
             assert refused.returncode == 3, refused.stdout + refused.stderr
             documented(refused.stderr.replace(str(run.home), str(home)))

@@ -135,7 +135,7 @@ def test_down_ends_the_shop_and_says_so(belay, home: Path) -> None:
     assert world.shop.processes() == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_shop_opens_changes_its_pace_and_stops_at_once(home: Path) -> None:
     world = LocalWorld(home)
     home.mkdir()

@@ -15,6 +15,7 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 import yaml
+from tests.support import profiles
 
 from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
@@ -36,7 +37,7 @@ from belay.services import Services
 from belay.settings import Settings
 
 PACKAGED = Path(__file__).resolve().parents[2] / "include" / "capabilities"
-ROUNDS = 6
+ROUNDS = 12 if profiles.name() == "nightly" else 3
 Click = Callable[[Services, str], None]
 
 

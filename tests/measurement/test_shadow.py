@@ -365,7 +365,12 @@ def summed(item: NDArray[np.int64], unit: NDArray[np.int64], p: Floats, y: Float
 
 @pytest.mark.parametrize(
     ("choices", "target", "units", "effect"),
-    [(4, "even", 1500, 0.0), (4, "one", 6000, 0.0), (4, "one", 6000, 0.4), (8, "even", 2500, 0.5)],
+    [
+        (4, "even", 1500, 0.0),
+        (4, "one", 6000, 0.0),
+        (4, "one", 6000, 0.4),
+        pytest.param(8, "even", 2500, 0.5, marks=pytest.mark.long),
+    ],
 )
 def test_the_interval_covers_as_often_as_it_says(
     choices: int, target: str, units: int, effect: float

@@ -9,7 +9,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-_SEQUENCES = {"laptop": 150, "ci": 2_000, "nightly": 20_000, "mutation": 60}
+_SEQUENCES = {"laptop": 150, "ci": 500, "nightly": 20_000, "mutation": 60}
 
 
 def name() -> str:
