@@ -131,6 +131,10 @@ FORGERIES: dict[str, tuple[Callable[[Ledger], Told], str]] = {
         after(granted, lambda it: [(widening(it, to_scope=10_000), GATE)]),
         "is of another step than 0 % → 100 %",
     ),
+    "a step that skips one of the ramp's": (
+        lambda it: [(e.StepStarted(NAME, 2, "run2", 0, 10_000, POLICY.digest), GATE)],
+        "and after 0 % the ramp has 1 %",
+    ),
     "a widening by an agent": (after(granted, lambda it: [(widening(it), BOT)]), "is an agent"),
     "a grant without votes": (lambda it: [(grant(it), NORA)], "are not complete: 0 of 1 approvals"),
     "a grant that nobody was asked for": (

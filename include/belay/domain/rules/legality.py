@@ -106,7 +106,16 @@ class Legality:
         if event.from_scope != known.scope or event.to_scope <= event.from_scope:
             step = f"{percent(event.from_scope)} → {percent(event.to_scope)}"
             return f"a step {step} begins at {percent(known.scope)}"
-        return ""
+        policy = self._policy(draft.capabilities[known.capability])
+        if policy is None or policy.digest != event.policy:  # taken up under another: its gates hold it
+            return ""
+        following = policy.ramp.step_after(event.from_scope)
+        if following == event.to_scope:
+            return ""
+        ramp = "no step" if following is None else percent(following)
+        return (
+            f"a step to {percent(event.to_scope)}, and after {percent(event.from_scope)} the ramp has {ramp}"
+        )
 
     def _requested(self, event: e.OversightRequested, draft: Draft, _recorded: Recorded) -> str:
         if event.to_stage is not None:
