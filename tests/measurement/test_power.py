@@ -27,14 +27,8 @@ from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Proposal, Variant
 from belay.domain.scope import Ramp
 from belay.domain.stages import DecisionClass, Stage
-from belay.measurement.power import (
-    Sizing,
-    days_until,
-    measurability,
-    sizings,
-    units_after,
-    units_needed,
-)
+from belay.measurement.power import measurability
+from belay.measurement.sizing import Sizing, days_until, sizings, units_after, units_needed
 from belay.warehouse.baseline import read_baselines
 from belay.warehouse.errors import WarehouseUnavailableError
 from belay.warehouse.traffic import daily_units, read_traffic

@@ -24,7 +24,7 @@ from belay.measurement.decision import decide_effects
 from belay.measurement.dispersion import MOST_REVIEWS, Dispersion, earlier_of, read_earlier
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor
-from belay.measurement.power import Sizing, _units_and_days, days_until, units_needed
+from belay.measurement.sizing import Sizing, days_until, units_and_days, units_needed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -202,15 +202,15 @@ def test_power_needs_days_as_well_as_units() -> None:
     arrivals = np.full(14, 1_000.0)
     test = Sizing(CONVERSION, 0.1, 1.0, 0.04, 0.8, primary=True)
     units = units_needed(test, Baseline(1, 0.3, 0.21), 0.5, 0.5)
-    alike = _units_and_days(test, units, arrivals, 0.0)
+    alike = units_and_days(test, units, arrivals, 0.0)
     assert alike == (units, days_until(units, arrivals))
-    more, days = _units_and_days(test, units, arrivals, 0.004)
+    more, days = units_and_days(test, units, arrivals, 0.004)
     assert more > units
     # At that length, chance and the scatter of days together leave the power that was asked for.
     quantiles = stats.norm.isf(0.04) + stats.norm.isf(0.2)
     variance = 0.01 / quantiles**2 * units / more + 0.004 / math.ceil(days)
     assert quantiles * math.sqrt(variance) <= 0.1 + 1e-9
-    assert _units_and_days(test, units, arrivals, 5.0) == (math.inf, math.inf)
+    assert units_and_days(test, units, arrivals, 5.0) == (math.inf, math.inf)
 
 
 def test_each_segment_has_its_dispersion(make_plan: Any) -> None:
