@@ -21,7 +21,7 @@ from belay.domain.rules.due import due_demotions
 from belay.domain.stages import Stage
 from belay.domain.state import RequestState
 from belay.gates.answers import request_of_run, run_that_asks
-from belay.gates.promotion import _admission
+from belay.gates.promotion_due import due_findings
 from belay.orchestration.wake import wake
 from belay.oversight.supervision import by_person
 from belay.present.card import build_card
@@ -163,8 +163,7 @@ def test_a_question_that_comes_after_the_end_keeps_no_lease() -> None:
 def test_where_only_the_owner_could_answer_a_promotion_says_so_too() -> None:
     roster = Roster((Person(OLIVE.id, "Olive", "", frozenset({APPROVER})),))
     r = Rehearsal(a_policy(initial_stage=Stage.SUGGEST)).adopt()
-    known = r.state.capabilities["wording"]
-    (found,) = _admission(r.state, known, r.policy, Stage.SUPERVISED, roster, r.now, asked=True)
+    (found,) = due_findings(r.state, r.policy, Stage.SUPERVISED, roster, r.now, asked=True)
     assert (found.verdict, found.sentence) == (
         Verdict.HOLD,
         "only the owner olive could answer, never alone",

@@ -154,7 +154,7 @@ def standings(belay: Services) -> list[Found]:
     """Return each capability with its policy, its record, what it could go to, and how the criteria stand."""
     from belay.domain.criteria import judge_record
     from belay.domain.record import record_of
-    from belay.gates.promotion import next_stage
+    from belay.gates.promotion_due import next_stage
     from belay.oversight.active_policy import policies_in_force
 
     state, now = belay.ledger.state(), belay.now()

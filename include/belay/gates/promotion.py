@@ -6,35 +6,27 @@ same. People decide, always: the gates only prepare what they are asked about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from belay.analysis.oec import recompute_oec
 from belay.analysis.shadow import measure_shadows
 from belay.domain import commands as c
-from belay.domain.answering import roster_finding
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.criteria import Criterion, Standing, judge_record
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import StepKind
-from belay.domain.quorum import quorum_of
 from belay.domain.record import record_of
-from belay.domain.roster import Roster
 from belay.domain.rules.answer import Refusal
-from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus, State
+from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus
 from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError, execute
+from belay.gates.promotion_due import due_findings, next_stage
 from belay.oversight.active_policy import adopt_first_policy, file_in_force, in_force_beside, policy_in_force
 
 if TYPE_CHECKING:
     from belay.services import Services
-
-_PAUSE = timedelta(days=7)
-"""Wall-clock time for which a schedule does not ask again what people have said no to, or left unanswered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +44,6 @@ class PromotionOutcome:
     def to_document(self) -> dict[str, Any]:
         """Return it as plain JSON (for XCom, the CLI and logs)."""
         return {name: value if value is None else str(value) for name, value in asdict(self).items()}
-
-
-def next_stage(capability: CapabilityState, policy: CapabilityPolicy, now: datetime) -> Stage:
-    """Return what a promotion would be about: the lease when it is near its end, else the stage above."""
-    top = policy.capped(Stage.AUTONOMOUS)
-    above = capability.stage.above
-    if _lease_is_near(capability, policy, now) or above is None or above.rank > top.rank:
-        return capability.stage
-    return above
 
 
 def admit_promotion(
@@ -92,7 +75,7 @@ def admit_promotion(
     wanted = to_stage or next_stage(known, policy, now)
     findings = (
         file_in_force(known, file),
-        *_admission(state, known, policy, wanted, belay.roster(), now, asked=bool(asked_by)),
+        *due_findings(state, policy, wanted, belay.roster(), now, asked=bool(asked_by)),
     )
     command = c.StartPromotion(capability, wanted, run, policy, findings, asked_by=asked_by)
     known = execute(belay, command, by="admit").state.capabilities[capability]
@@ -111,7 +94,18 @@ def judge_quality(belay: Services, capability: str, run: str) -> PromotionOutcom
         return _spoken(promotion, known.id, PromotionGate.QUALITY)
     report = check_surface(belay, policy_in_force(belay, capability))
     evidence = belay.ledger.put_evidence(report.to_document())
-    return _judge(belay, known, promotion, PromotionGate.QUALITY, report.verdict, report.sentence, evidence)
+    return _judge(
+        belay,
+        PromotionOutcome(
+            PromotionGate.QUALITY,
+            report.verdict,
+            report.sentence,
+            capability,
+            run,
+            promotion.to_stage,
+            evidence,
+        ),
+    )
 
 
 def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOutcome:
@@ -141,7 +135,12 @@ def judge_the_record(belay: Services, capability: str, run: str) -> PromotionOut
     }
     evidence = belay.ledger.put_evidence(document)
     verdict = Verdict.HOLD if lacking or not criteria else Verdict.PASS
-    return _judge(belay, known, promotion, PromotionGate.RECORD, verdict, sentence, evidence)
+    return _judge(
+        belay,
+        PromotionOutcome(
+            PromotionGate.RECORD, verdict, sentence, capability, run, promotion.to_stage, evidence
+        ),
+    )
 
 
 def review_promotion(belay: Services, capability: str, run: str) -> PromotionOutcome:
@@ -184,7 +183,12 @@ def review_promotion(belay: Services, capability: str, run: str) -> PromotionOut
         "live": live,
     }
     evidence = belay.ledger.put_evidence(document)
-    return _judge(belay, known, promotion, PromotionGate.REVIEW, verdict, sentence, evidence)
+    return _judge(
+        belay,
+        PromotionOutcome(
+            PromotionGate.REVIEW, verdict, sentence, capability, run, promotion.to_stage, evidence
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,11 @@ def promotion_approval(belay: Services, capability: str, run: str) -> PromotionS
         verdict, sentence = Verdict.HOLD, f"not approved ({request.status}): {request.outcome}"
     gate = PromotionGate.APPROVAL
     return PromotionStatus(
-        _judge(belay, known, promotion, gate, verdict, sentence, request.evidence), request
+        _judge(
+            belay,
+            PromotionOutcome(gate, verdict, sentence, capability, run, promotion.to_stage, request.evidence),
+        ),
+        request,
     )
 
 
@@ -305,66 +313,6 @@ def _promotion_of(known: CapabilityState, run: str) -> Promotion | None:
 # -- what the gates ask ---------------------------------------------------------------------------
 
 
-def _admission(
-    state: State,
-    known: CapabilityState,
-    policy: CapabilityPolicy,
-    to_stage: Stage,
-    roster: Roster,
-    now: datetime,
-    *,
-    asked: bool,
-) -> Iterator[c.Finding]:
-    roles, needed = policy.promotion_quorum
-    out = conflicted(state, known)
-    yield roster_finding(quorum_of(roster, roles, needed, owner=policy.owner, without=out))
-    if not asked:
-        yield _due(state, known, policy, to_stage, now)
-
-
-def _due(
-    state: State, known: CapabilityState, policy: CapabilityPolicy, to_stage: Stage, now: datetime
-) -> c.Finding:
-    """Is it time? A schedule asks people only what they have not just said no to."""
-    last = max(
-        (
-            request
-            for request in state.requests.values()
-            if request.capability == known.id and request.promotes
-        ),
-        key=lambda request: request.asked_at,
-        default=None,
-    )
-    if (
-        last
-        and last.status in {RequestStatus.REJECTED, RequestStatus.EXPIRED}
-        and now < last.asked_at + _PAUSE
-    ):
-        again = last.asked_at + _PAUSE
-        sentence = (
-            f"people did not agree ({last.status}: {last.outcome}); not asked again before {again:%Y-%m-%d}"
-        )
-        return c.Finding(Rule.DUE, Verdict.HOLD, sentence)
-    if to_stage is known.stage:
-        near = _lease_is_near(known, policy, now)
-        ends = f"{known.lease_until:%Y-%m-%d}" if known.lease_until else "never"
-        sentence = f"the lease of {known.stage} ends {ends}" + ("" if near else ": it is not near its end")
-        return c.Finding(Rule.DUE, Verdict.PASS if near else Verdict.HOLD, sentence)
-    asks = policy.autonomy.criteria_for(to_stage)
-    record = record_of(state, policy, now)
-    enough = asks is not None and record.completed >= asks.completed and record.days >= asks.days
-    sentence = f"{record.completed} completed in {record.days:.3g} days at {known.stage}"
-    if not enough:
-        sentence += f": too early to ask for {to_stage}"
-    return c.Finding(Rule.DUE, Verdict.PASS if enough else Verdict.HOLD, sentence)
-
-
-def _lease_is_near(known: CapabilityState, policy: CapabilityPolicy, now: datetime) -> bool:
-    if known.lease_until is None:
-        return False
-    return now >= known.lease_until - timedelta(seconds=policy.autonomy.renew_before_seconds)
-
-
 def _summary(criteria: tuple[Criterion, ...], lacking: list[Criterion]) -> str:
     if not criteria:
         return "the policy has no criteria for this stage"
@@ -404,18 +352,13 @@ def _plain(criterion: Criterion) -> dict[str, str]:
     return {"name": criterion.name, "standing": str(criterion.standing), "sentence": criterion.sentence}
 
 
-def _judge(
-    belay: Services,
-    known: CapabilityState,
-    promotion: Promotion,
-    gate: PromotionGate,
-    verdict: Verdict,
-    sentence: str,
-    evidence: str | None,
-) -> PromotionOutcome:
-    command = c.JudgePromotion(known.id, promotion.run, gate, verdict, sentence, evidence)
-    execute(belay, command, by=str(gate))
-    return PromotionOutcome(gate, verdict, sentence, known.id, promotion.run, promotion.to_stage, evidence)
+def _judge(belay: Services, said: PromotionOutcome) -> PromotionOutcome:
+    """Record what a gate says, and return it."""
+    command = c.JudgePromotion(
+        said.capability, said.run, said.gate, said.verdict, said.sentence, said.evidence
+    )
+    execute(belay, command, by=str(said.gate))
+    return said
 
 
 def _spoken(promotion: Promotion, capability: str, gate: PromotionGate) -> PromotionOutcome:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from belay.domain.criteria import judge_record
 from belay.domain.record import record_of
-from belay.gates.promotion import next_stage
+from belay.gates.promotion_due import next_stage
 from belay.ledger.store import LedgerError
 from belay.policy.alone import alone
 

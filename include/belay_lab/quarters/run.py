@@ -23,7 +23,7 @@ from belay.domain.rules.due import due_demotions
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import Stage
 from belay.domain.state import CapabilityState, OptimizationState, RequestState, Status
-from belay.gates.promotion import next_stage
+from belay.gates.promotion_due import next_stage
 from belay.measurement.dispersion import earlier_of
 from belay.review.verdict import verdict_of
 from belay_lab.quarters.agents import CONVERSION, AgentKind, Change, propose
