@@ -38,7 +38,7 @@ print(json.dumps([seconds, len(dags), sum(len(dag.tasks) for dag in dags.values(
 HAND_WRITTEN_HEAD = '''
 from datetime import timedelta
 from airflow.sdk import DAG, chain
-from belay.orchestration.approval import ApprovalSensor
+from belay.orchestration.approval import SlackApprovalSensor
 from belay.orchestration.form import form
 from belay.orchestration.operators import (
     AdmitOperator, NextOperator, QualityOperator, ReviewOperator, WidenOperator)
@@ -58,7 +58,7 @@ with DAG(
         QualityOperator(task_id="quality"),
         MeasurementWindowSensor(task_id="window", poll=timedelta(seconds=5)),
         ReviewOperator(task_id="review"),
-        ApprovalSensor(task_id="approval", recheck=timedelta(seconds=300)),
+        SlackApprovalSensor(task_id="approval", recheck=timedelta(seconds=300)),
         WidenOperator(task_id="widen"),
         NextOperator(task_id="next", trigger_dag_id="rollout__{name}"),
     )

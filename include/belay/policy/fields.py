@@ -86,5 +86,4 @@ OversightCells = dict[StageWord, dict[StepWord, OversightWord]]
 class Strict(BaseModel):
     """No unknown key, no silent conversion."""
 
-    # A model is built when it is first asked: a task that starts reads one capability.
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
