@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+from tenacity import wait_none
 
 from belay.domain.run import Run
 from belay.local.airflow import free_port
 from belay.orchestration import client as room
-from belay.orchestration.client import AirflowClient, AirflowUnavailableError, NotAskedError
+from belay.orchestration.client import (
+    AirflowClient,
+    AirflowRefusedError,
+    AirflowUnavailableError,
+    NotAskedError,
+)
 
 RUN = Run("rollout__wording", "opt__step1")
 
@@ -21,10 +29,15 @@ class Airflow:
 
     def __init__(self, *states):
         self.states, self.answers, self.logins, self.expired = list(states), [], 0, ""
+        self.stumbles = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                if outer.stumbles:
+                    outer.stumbles -= 1
+                    self.reply({"detail": "database is locked"}, 503)
+                    return
                 if outer.expired and self.headers["Authorization"] == outer.expired:
                     self.reply({"detail": "Token Expired"}, 401)
                     return
@@ -114,3 +127,34 @@ def test_no_airflow_says_where_it_was_looked_for():
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(AirflowUnavailableError, match=url):
         AirflowClient(url, "nora", "p").health()
+
+
+def test_one_module_names_the_paths_of_airflows_api():
+    """Whatever speaks to Airflow over the network goes through the client, with its tries and refusals."""
+    package = Path(room.__file__).resolve().parents[1]
+    sources = [*package.rglob("*.py"), *(package.parents[1] / "plugins").rglob("*.py")]
+    literals = {
+        path.relative_to(package.parents[1]).as_posix()
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "/api/v2" in node.value
+    }
+    assert literals == {"include/belay/orchestration/names.py"}
+
+
+def test_a_call_that_airflow_stumbles_over_is_sent_again(monkeypatch):
+    monkeypatch.setattr(room, "_PAUSE", wait_none())
+    with Airflow("awaiting_input") as airflow:
+        airflow.stumbles = 3
+        assert AirflowClient(airflow.url, token="t").task_states(RUN) == {"approval": "awaiting_input"}
+        airflow.stumbles = 2
+        with pytest.raises(AirflowUnavailableError, match="503"):
+            AirflowClient(airflow.url, token="t", tries=2).task_states(RUN)
+
+
+def test_who_came_with_a_token_is_not_asked_for_a_password():
+    with Airflow("awaiting_input") as airflow:
+        airflow.expired = "Bearer old"
+        with pytest.raises(AirflowRefusedError, match="Token Expired"):
+            AirflowClient(airflow.url, token="old").task_states(RUN)
+        assert airflow.logins == 0

@@ -11,7 +11,7 @@ import pytest
 def trigger(monkeypatch):
     from belay.orchestration import window
 
-    monkeypatch.setattr(window, "_SETTLES", 0.0)
+    monkeypatch.setattr(window, "SETTLES_SECONDS", 0.0)
     return lambda **more: window.MeasurementWindowTrigger("checkout-delivery-date", 1, 0.01, **more)
 
 

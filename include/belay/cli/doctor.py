@@ -153,17 +153,13 @@ def _own_airflow(belay: Services) -> str:
 
 
 def _airflow(belay: Services) -> tuple[Answers, str]:
-    import requests
+    from belay.orchestration.client import AirflowClient
 
     url = belay.settings.airflow_url or _own_airflow(belay)
     if not url:
         return Answers.UNUSED, "BELAY_AIRFLOW_URL is not set: nothing runs the gates; `belay up` starts one"
-    answer = requests.get(f"{url.rstrip('/')}/api/v2/monitor/health", timeout=_SECONDS)
-    answer.raise_for_status()
-    health = {
-        name: (said or {}).get("status") for name, said in answer.json().items() if isinstance(said, dict)
-    }
-    sick = [f"{name} is {status or 'absent'}" for name, status in health.items() if status != "healthy"]
+    health = AirflowClient(url, seconds=_SECONDS, tries=1).health()
+    sick = [f"{name} is {status}" for name, status in health.items() if status != "healthy"]
     sick += _idle_watches(belay)
     return (Answers.NO, ", ".join(sick)) if sick else (Answers.YES, f"{', '.join(health)} healthy")
 

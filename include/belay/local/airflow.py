@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-
 from belay.local.background import Background
+from belay.orchestration.client import AirflowClient, AirflowRefusedError, AirflowUnavailableError
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 300.0
@@ -137,11 +136,11 @@ class LocalAirflow:
     def healthy(self) -> bool:
         """Return whether the database, scheduler, triggerer and DAG processor say that they are well."""
         try:
-            health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
-        except (requests.RequestException, ValueError):
+            health = AirflowClient(self.url, seconds=5, tries=1).health()
+        except (AirflowUnavailableError, AirflowRefusedError):
             return False
         return all(
-            (health.get(part) or {}).get("status") == "healthy"
+            health.get(part) == "healthy"
             for part in ("metadatabase", "scheduler", "triggerer", "dag_processor")
         )
 

@@ -17,7 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+import psutil
+
+_SAME_START = 1.0
+"""Seconds by which two readings of one process's start may differ."""
 
 
 class StillRunningError(Exception):
@@ -60,11 +63,11 @@ class Background:
         """Return those of its processes that live."""
         try:
             about = json.loads(self.pid_file.read_text())
-            session, started = int(about["session"]), about["started"]
+            session, started = int(about["session"]), float(about["started"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return []
         leader = _started(session)
-        if about.get("boot") != _boot() or (leader is not None and leader != started):
+        if about.get("boot") != _boot() or (leader is not None and abs(leader - started) > _SAME_START):
             return []
         return list(living(session))
 
@@ -113,28 +116,27 @@ class Background:
 
 def living(session: int) -> Iterator[int]:
     """Yield the living processes of a session."""
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit():
-            fields = _stat(int(entry.name))
-            if fields and int(fields[3]) == session and fields[0] != "Z":
-                yield int(entry.name)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                yield process.pid
 
 
-def _started(process: int) -> int | None:
-    """Return when a living process started, in clock ticks since the computer did; None without one."""
-    fields = _stat(process)
-    return int(fields[19]) if fields and fields[0] != "Z" else None
+def _started(process: int) -> float | None:
+    """Return when a living process started, in seconds since the computer did; None without one.
 
-
-def _stat(process: int) -> list[str]:
-    """Return the fields of proc(5)'s stat after the process's name, which may hold anything."""
+    Not by the wall clock, which somebody may set meanwhile.
+    """
     try:
-        return (_PROC / str(process) / "stat").read_text().rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return []
+        found = psutil.Process(process)
+        alive = found.status() != psutil.STATUS_ZOMBIE
+        return round(found.create_time() - psutil.boot_time(), 2) if alive else None
+    except psutil.Error:
+        return None
 
 
 def _boot() -> str:
+    """Return what Linux calls this start of the computer; psutil has its time alone, by the wall clock."""
     with contextlib.suppress(OSError):
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return ""

@@ -15,6 +15,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from belay.orchestration.links import run_page
+from belay.orchestration.names import SETTLES_SECONDS
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import capability_of, conclude, optimization_of, run_of, services, step_of
 
@@ -102,7 +103,7 @@ class SlackApprovalSensor(BaseSensorOperator):
 
         self._insist_on_a_fresh_page(context, request)
         left = request.expires_at - datetime.now(UTC)
-        wait = max(min(self.recheck, left), _SETTLES)
+        wait = max(min(self.recheck, left), timedelta(seconds=SETTLES_SECONDS))
         options, card = [REJECT, VETO, LOOK], self._card(request)
         if request.oversight is Oversight.APPROVE:
             options.insert(0, APPROVE)
@@ -173,7 +174,5 @@ def _form(request: RequestState) -> dict[str, Param]:
     }
 
 
-_SETTLES = timedelta(seconds=3)
-"""A task that resumes within a moment of parking is failed by Airflow 3.3.2 (see belay.web.waiting)."""
 _PAGE = "page"
 """Key of the task's own state: which request its page shows, and in which try."""

@@ -12,16 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
 from belay.domain.run import Run
 from belay.gates.answers import LOOK, SHOWN
-from belay.orchestration.names import APPROVAL_TASK
+from belay.orchestration.names import API, APPROVAL_TASK
 
 _SECONDS = 30
 _UNAUTHORIZED, _SERVER_ERROR = 401, 500
-_PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before each new try. Every call of this client may be sent twice: runs have names, and a
-question takes one answer."""
+_TRIES, _PAUSE = 4, wait_exponential(multiplier=1)
+"""How often a call is sent that Airflow stumbles over, after 1, 2 and 4 seconds. Every call of this client
+may be sent twice: runs have names, and a question takes one answer."""
 _WAITING = "awaiting_input"
 _OVER, _MOST_RUNS = frozenset({"success", "failed"}), 100
 _LOOKING = frozenset({"scheduled", "queued", "running", "up_for_retry", "up_for_reschedule"})
@@ -49,33 +50,55 @@ class AirflowClient:
     url
         Airflow's address, such as ``http://127.0.0.1:8080``.
     user, password
-        Whose session it is; what Airflow records as the author of every answer.
+        Whose session it is; what Airflow records as the author of every answer. ``health`` needs none.
+    token
+        The token of a person who is logged in already, instead of a password.
+    seconds
+        How long an answer is waited for.
+    tries
+        How often a call is sent that Airflow stumbles over.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        user: str = "",
+        password: str = "",
+        *,
+        token: str = "",
+        seconds: float = _SECONDS,
+        tries: int = _TRIES,
+    ) -> None:
         self.url = url.rstrip("/")
         self.user = user
         self._password = password
+        self._seconds, self._tries = seconds, tries
         self._session = requests.Session()
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def health(self) -> dict[str, str]:
         """Return the state of each of Airflow's parts that it reports: ``healthy`` or what else."""
-        found = self._call("GET", "/api/v2/monitor/health", login=False)
-        return {name: str(said.get("status")) for name, said in found.items() if isinstance(said, dict)}
+        found = self._call("GET", f"{API}/monitor/health", login=False)
+        return {
+            name: str(said.get("status") or "absent")
+            for name, said in found.items()
+            if isinstance(said, dict)
+        }
 
     def is_paused(self, dag: str) -> bool | None:
         """Return whether a DAG is paused; None where Airflow has none of that name."""
-        found = self._call("GET", f"/api/v2/dags/{quote(dag, safe='')}", fine=(404,))
+        found = self._call("GET", f"{API}/dags/{quote(dag, safe='')}", fine=(404,))
         return None if found is None else bool(found.get("is_paused"))
 
     def unpause(self, dag: str) -> None:
         """Let the runs of a DAG start."""
-        self._call("PATCH", f"/api/v2/dags/{quote(dag, safe='')}?update_mask=is_paused", {"is_paused": False})
+        self._call("PATCH", f"{API}/dags/{quote(dag, safe='')}?update_mask=is_paused", {"is_paused": False})
 
     def start(self, run: Run, conf: Mapping[str, Any]) -> bool:
         """Start a run with ``conf`` for its form; False when there is such a run already."""
         body = {"dag_run_id": run.run_id, "logical_date": None, "conf": dict(conf)}
-        path = f"/api/v2/dags/{quote(run.dag, safe='')}/dagRuns"
+        path = f"{API}/dags/{quote(run.dag, safe='')}/dagRuns"
         return self._call("POST", path, body, fine=(409,)) is not None
 
     def start_anew(self, run: Run, conf: Mapping[str, Any]) -> Run:
@@ -105,7 +128,7 @@ class AirflowClient:
         """Return whether the run's approval waits for an answer now."""
         return self.task_states(run).get(APPROVAL_TASK) == _WAITING
 
-    def answer(self, run: Run, option: str, *, reason: str, shown: str) -> None:
+    def answer(self, run: Run, option: str, *, reason: str, shown: str, patient: bool = True) -> None:
         """Answer the question of a run on the Required Actions page, as this session's user.
 
         Parameters
@@ -114,6 +137,8 @@ class AirflowClient:
             ``Approve``, ``Reject`` or ``Veto``.
         shown
             Digest of the request that the user was shown: an answer counts for nothing else.
+        patient
+            Wait while the run looks at the ledger, as it does now and then, and waits again after that.
 
         Raises
         ------
@@ -122,7 +147,7 @@ class AirflowClient:
         AirflowRefusedError
             When this user may not answer.
         """
-        self._choose(run, option, {"reason": reason, SHOWN: shown})
+        self._choose(run, option, {"reason": reason, SHOWN: shown}, patient=patient)
 
     def look_again(self, run: Run) -> None:
         """Let a run that waits for an answer look at the ledger now. It answers nothing.
@@ -134,9 +159,9 @@ class AirflowClient:
         """
         self._choose(run, LOOK, {})
 
-    def _choose(self, run: Run, option: str, form: Mapping[str, str]) -> None:
+    def _choose(self, run: Run, option: str, form: Mapping[str, str], *, patient: bool = True) -> None:
         path = f"{_path(run)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
-        if not self._will_wait(run):
+        if patient and not self._will_wait(run):
             raise NotAskedError(f"run {run.run_id} of {run.dag} at {self.url} waits for no answer now")
         body = {"chosen_options": [option], "params_input": dict(form)}
         if self._call("PATCH", path, body, fine=(404, 409)) is None:
@@ -171,15 +196,16 @@ class AirflowClient:
         if login and "Authorization" not in self._session.headers:
             self._login()
         answer = self._send(method, path, body)
-        if (
-            login and answer.status_code == _UNAUTHORIZED
-        ):  # a session ends after a day: who waits for weeks logs in
+        # A session ends after a day, and who waits for weeks logs in again; who came with a token cannot.
+        if login and self._password and answer.status_code == _UNAUTHORIZED:
             self._login()
             answer = self._send(method, path, body)
         if answer.status_code in fine:
             return None
         if answer.status_code in (401, 403):
-            raise AirflowRefusedError(f"Airflow refused {self.user!r}: {_detail(answer)}")
+            raise AirflowRefusedError(
+                f"Airflow refused {repr(self.user) if self.user else 'it'}: {_detail(answer)}"
+            )
         if not answer.ok:
             raise AirflowUnavailableError(
                 f"Airflow at {self.url} answered {answer.status_code} to {method} {path}: {_detail(answer)}"
@@ -191,23 +217,31 @@ class AirflowClient:
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
         """Send a request; one that Airflow stumbles over (its database was busy) is sent again."""
-        for pause in (*_PAUSES, None):
-            try:
-                answer = self._session.request(method, self.url + path, json=body, timeout=_SECONDS)
-            except requests.RequestException as error:
-                raise AirflowUnavailableError(
-                    f"Airflow at {self.url} does not answer ({type(error).__name__}): "
-                    "check BELAY_AIRFLOW_URL, and that its API server runs"
-                ) from error
-            if answer.status_code < _SERVER_ERROR or pause is None:
-                return answer
-            time.sleep(pause)
-        raise AssertionError("the last try returns")
+        patiently = Retrying(
+            stop=stop_after_attempt(self._tries),
+            wait=_PAUSE,
+            retry=retry_if_result(lambda answer: answer.status_code >= _SERVER_ERROR),
+            retry_error_callback=lambda last: last.outcome and last.outcome.result(),
+        )
+        answer: requests.Response = patiently(self._send_once, method, path, body)
+        return answer
+
+    def _send_once(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
+        try:
+            # Whatever changes something goes where it was sent, and nowhere else.
+            return self._session.request(
+                method, self.url + path, json=body, timeout=self._seconds, allow_redirects=method == "GET"
+            )
+        except requests.RequestException as error:
+            raise AirflowUnavailableError(
+                f"Airflow at {self.url} does not answer ({type(error).__name__}): "
+                "check BELAY_AIRFLOW_URL, and that its API server runs"
+            ) from error
 
 
 def _path(run: Run) -> str:
     dag, run_id = (quote(name, safe="") for name in run)
-    return f"/api/v2/dags/{dag}/dagRuns/{run_id}"
+    return f"{API}/dags/{dag}/dagRuns/{run_id}"
 
 
 def _detail(answer: requests.Response) -> str:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from belay.orchestration.names import SETTLES_SECONDS
 from belay.orchestration.operators import REVIEW_LINKS
 from belay.orchestration.runtime import conclude, optimization_of, services, step_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-_SETTLES = 3.0
-"""Seconds before a trigger's first event: one that comes while the deferral is still being booked is lost
-(apache/airflow issues 66374 and 67287)."""
 
 
 class MeasurementWindowTrigger(BaseTrigger):
@@ -40,7 +37,7 @@ class MeasurementWindowTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, wait, look again; one event when the window has ended."""
-        await asyncio.sleep(_SETTLES)
+        await asyncio.sleep(SETTLES_SECONDS)  # one that comes sooner is lost
         while True:
             try:
                 ended, sentence = await asyncio.to_thread(self._look)

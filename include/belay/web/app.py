@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from belay.flags.target import FlagsUnavailable, StaleEpoch
 from belay.ledger.store import LedgerError
+from belay.orchestration.names import API
 from belay.web import api, assets, auth, pages
 
 _CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -95,7 +96,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         return _Said({"detail": error.detail}, error.status_code, error.headers)
     root = request.scope.get("root_path", "")
     outside = root.removesuffix("/belay")
-    login = f"{outside}/api/v2/auth/login?next={quote(request.url.path)}"
+    login = f"{outside}{API}/auth/login?next={quote(request.url.path)}"
     shown = pages.problem(error.status_code, str(error.detail), home=f"{root}/", login=login)
     return HTMLResponse(shown, error.status_code, error.headers)
 

@@ -26,6 +26,7 @@ from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
 from belay.ledger.store import LedgerError
+from belay.orchestration.names import API
 from belay.present.markdown import progress
 from belay.present.reading import read_card
 from belay.web.waiting import show_progress, until_settled
@@ -37,7 +38,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _PATH = re.compile(
-    r"/api/v2/dags/(?P<dag>(?:rollout|promotion)__[^/]+)/dagRuns/(?P<run>[^/]+)"
+    API + r"/dags/(?P<dag>(?:rollout|promotion)__[^/]+)/dagRuns/(?P<run>[^/]+)"
     r"/taskInstances/(?P<task>approval)/-?\d+"
     r"/hitlDetails/?$"
 )

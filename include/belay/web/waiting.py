@@ -1,8 +1,7 @@
 """The task that waits for an answer, in Airflow's own database: when may it be woken, and what does it show?
 
-Only Airflow's web server reads that database. A task that is woken within a moment of parking is failed by
-Airflow 3.3.2, whose scheduler then still has to hear from the executor that the process which parked it has
-ended (apache/airflow issues 66374, 67287 and 72716); so an answer waits until the task has waited.
+Only Airflow's web server reads that database. An answer waits until the task has waited for a moment (why:
+``belay.orchestration.names.SETTLES_SECONDS``).
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 
+from belay.orchestration.names import SETTLES_SECONDS
 from belay.present.markdown import SO_FAR
 
-SETTLES = timedelta(seconds=3)
-"""How long a task must have been parked. On an idle machine a second was always enough."""
+_SETTLES = timedelta(seconds=SETTLES_SECONDS)
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.25
 _WAITS = "awaiting_input"
 _ON_ITS_WAY = frozenset({"scheduled", "queued", "running", "up_for_retry", "up_for_reschedule", "restarting"})
@@ -53,8 +52,8 @@ def seconds_left(state: str | None, since: datetime | None, now: datetime) -> fl
         return _PAUSE_SECONDS
     if state != _WAITS or since is None:
         return 0.0
-    left = (SETTLES - (now - since)).total_seconds()
-    return min(max(left, 0.0), SETTLES.total_seconds())  # a clock that went back is no reason to wait longer
+    left = (_SETTLES - (now - since)).total_seconds()
+    return min(max(left, 0.0), _SETTLES.total_seconds())  # a clock that went back is no reason to wait longer
 
 
 def _look(dag: str, run: str, task: str) -> tuple[str | None, datetime | None]:
