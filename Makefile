@@ -29,9 +29,9 @@ down:  ## stop what demo and up started
 # First what only computes, then what starts an Airflow or a browser: two lanes of tests/conftest.py.
 # Both run whatever the first says; either failing fails the target; coverage is that of both.
 test: $(STAMP)  ## run the tests, print the coverage
-	@$(PY) -m coverage erase; failed=0; report=term; \
-	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; fi; \
-	$(PY) -m pytest -n 2 --dist loadfile -m 'not airflow and not browser and not long' --cov --cov-report=$$report || failed=$$?; \
+	@$(PY) -m coverage erase; failed=0; report=term; floor=; \
+	if grep -rqE --include='*.py' 'mark\.(airflow|browser)\b' tests; then report=; floor=--cov-fail-under=0; fi; \
+	$(PY) -m pytest -n 2 --dist loadfile -m 'not airflow and not browser and not long' --cov --cov-report=$$report $$floor || failed=$$?; \
 	if [ -z "$$report" ]; then \
 	  $(PY) -m pytest -n 2 --dist loadscope --durations=10 -m '(airflow or browser) and not long' --cov --cov-append --cov-report=term || failed=$$?; \
 	fi; \
@@ -40,10 +40,14 @@ test: $(STAMP)  ## run the tests, print the coverage
 long: $(STAMP)  ## what CI runs after `make test`: faults injected, containment timed, quarters of autonomy
 	@$(PY) -m pytest -m long
 
+# Typed as far as [tool.mypy.overrides] asks. Not yet: the rooms' own tests, whose fixtures mostly say no types.
+TYPED := tools tests/support tests/domain tests/test_house.py tests/test_docs.py
+
 check: $(STAMP)  ## lint, format, types, the direction of imports and the rules of the house
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m mypy $(TYPED)
 	.venv/bin/lint-imports
 	$(PY) tools/house.py --quiet
 
@@ -79,7 +83,8 @@ $(STAMP): $(LOCKS) pyproject.toml
 	touch "$@"
 
 # requirements-dev.in is held to what requirements.txt pins; obp is installed without what it depends on.
-COMPILE = "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+# A version that is younger than a week has not been looked at by many: `make lock` does not take it.
+COMPILE = "$$uv" pip compile --quiet --exclude-newer "$$(date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)" --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 lock:  ## compile requirements*.in into the locks again (UPGRADE=1: to the newest versions)
 	@set -e; uv="$$(command -v uv || true)"; \

@@ -1,4 +1,4 @@
-"""The oversight table of DESIGN.md, cell by cell, and what may raise a cell."""
+"""The oversight table of docs/invariants.md, cell by cell, and what may raise a cell."""
 
 from __future__ import annotations
 

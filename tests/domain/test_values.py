@@ -87,7 +87,7 @@ def left_out(kind: type, field: Any) -> Any:
 
 @pytest.mark.parametrize("kind", list(values()), ids=lambda kind: kind.__name__)
 def test_it_is_frozen_and_has_no_room_for_more(kind: type) -> None:
-    one = object.__new__(kind)
+    one: object = object.__new__(kind)
     assert "__slots__" in vars(kind)
     assert not hasattr(one, "__dict__")
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]

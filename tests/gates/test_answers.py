@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
+from tests.support.waiting import NAME, RUN, waiting_for_an_answer
 
-from belay.domain import commands as c
-from belay.domain.gates import Gate, Verdict
 from belay.domain.roster import AirflowUser
-from belay.domain.run import Run
 from belay.domain.state import Status
-from belay.execution import RefusedError, execute
-from belay.gates.admit import propose
+from belay.execution import RefusedError
 from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import approval
-from belay.gates.intake import parse_proposal
 from belay.gates.widen import widen
-from belay.services import Services
-from belay.settings import Settings
-
-PACKAGED = Path(__file__).resolve().parents[2] / "include" / "capabilities"
-NAME, RUN = "delivery-date", Run("rollout__checkout_wording", "delivery-date__step1")
 
 
 @pytest.fixture
 def belay(tmp_path):
-    """A step that waits for one cx_owner."""
-    shutil.copytree(PACKAGED, tmp_path / "include" / "capabilities")
-    environment = {"BELAY_HOME": str(tmp_path / "home")}
-    environment["BELAY_POLICIES"] = str(tmp_path / "include" / "capabilities")
-    belay = Services(Settings.from_env(environment))
-    document = {
-        "optimization": NAME,
-        "capability": "checkout_wording",
-        "title": "Say when the parcel will arrive",
-        "hypothesis": "A date helps people decide.",
-        "variants": [{"key": "treatment", "payload": 1}],
-        "agent": "copywriter",
-        "agent_owner": "dana",
-        "tags": ["brand"],
-    }
-    propose(belay, parse_proposal(document))
-    execute(belay, c.StartStep(NAME, RUN.name, belay.policy("checkout_wording")), by="admit")
-    for gate in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
-        evidence = belay.ledger.put_evidence({"kind": str(gate)})
-        execute(belay, c.JudgeGate(NAME, 1, gate, Verdict.PASS, "no harm", evidence), by=str(gate))
-    approval(belay, NAME, 1)
-    return belay
+    return waiting_for_an_answer(tmp_path)
 
 
 def votes(belay):

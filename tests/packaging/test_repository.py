@@ -13,7 +13,8 @@ from urllib.parse import unquote
 import pytest
 
 TOP_LEVEL = [
-    *[".ci/run", ".env.example", "CHANGELOG.md", "Dockerfile", "LICENSE", "Makefile", "README.md"],
+    *[".ci/run", ".env.example", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile"],
+    *[".github/workflows/ci.yml", ".pre-commit-config.yaml", "README.md", "SECURITY.md"],
     *["docker-compose.yml", "pyproject.toml", "requirements.in", "requirements.txt"],
     *["benchmarks", "dags", "docs", "expectations", "include", "plugins", "tests"],
 ]

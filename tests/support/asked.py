@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 from tests.support.slack import Slack
@@ -69,6 +70,6 @@ class Asked:
         self._world.until("the modal is open", lambda: len(self._slack.state()["views"]) > before)
         submitted = self._slack.submit(person, reason)
         return [
-            self._world.until("acknowledged", lambda name=name: self._slack.acknowledged(name))
+            self._world.until("acknowledged", partial(self._slack.acknowledged, name))
             for name in (clicked, submitted)
         ]

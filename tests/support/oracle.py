@@ -1,4 +1,4 @@
-"""The invariants of DESIGN.md, judged from the events alone: nothing here calls a rule of the domain."""
+"""The invariants of docs/invariants.md, from the events alone: nothing here calls a rule of the domain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LADDER = ["observe", "suggest", "supervised", "bounded", "autonomous"]
 CEILING = {"human_only": "suggest", "bounded": "bounded", "reversible": "autonomous"}
 STRENGTH = ["inform", "notice", "approve"]
 RAISING = {"brand", "pricing", "compliance"}
-TABLE = {  # DESIGN.md: canary, up to the free scope, beyond it
+TABLE = {  # docs/invariants.md: first exposure, up to the free scope, beyond it
     "observe": None,
     "suggest": ("approve", "approve", "approve"),
     "supervised": ("notice", "approve", "approve"),
@@ -289,7 +289,7 @@ class Oracle:
     # -- scope ----------------------------------------------------------------------------------
 
     def _needed(self, climb: Climb) -> str:
-        """Return the least oversight that the next step may have, from DESIGN.md's table."""
+        """Return the least oversight that the next step may have, from the table of docs/invariants.md."""
         capability = self.policies[climb.proposed.capability]
         row = TABLE[self.stages[capability.capability]]
         assert row is not None, "at observe nothing is shown"

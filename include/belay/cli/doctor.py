@@ -73,7 +73,7 @@ Asked = Callable[["Services"], tuple[Answers, str]]
 
 
 def _parts(belay: Services) -> dict[str, tuple[str, Asked]]:
-    """Return the parts in the order of DESIGN.md section 4: what is in use, and how to ask it."""
+    """Return the parts in the order in which one depends on another: what is in use, and how to ask it."""
     settings = belay.settings
     return {
         "settings": ("environment variables", _settings),

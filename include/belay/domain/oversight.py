@@ -54,7 +54,7 @@ LEAST_OVERSIGHT: OversightTable = {
         Stage.AUTONOMOUS: (_I, _I, _N),
     }.items()
 }
-"""The table of DESIGN.md: a policy may ask for more oversight than this, never for less."""
+"""The table of docs/invariants.md: a policy may ask for more oversight than this, never for less."""
 
 ALWAYS_APPROVED_TAGS = frozenset({"brand", "pricing", "compliance"})
 """Tags that raise a single optimization to ``approve`` whatever its capability's stage."""

@@ -8,9 +8,9 @@ import pytest
 from tests.support.builders import BOT, NORA, Rehearsal, a_policy, a_proposal
 
 from belay.domain import commands as c
-from belay.domain.capability import HoldbackRule
 from belay.domain.gates import Gate, Verdict
 from belay.domain.proposal import Variant
+from belay.domain.scope import HoldbackRule
 from belay.domain.stages import Stage
 
 

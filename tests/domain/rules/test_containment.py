@@ -148,7 +148,7 @@ def test_the_last_question_of_the_flag_writer() -> None:
 
     def refusal() -> str | None:
         found = widening_stands(r.state, "opt-1", 100, 1)
-        return found and found.rule
+        return found.rule if found else None
 
     assert refusal() == "stale-epoch"
     r.intended()
