@@ -22,10 +22,11 @@ from tests.support.builders import APPROVER, BOT, EASY, NORA, NOW, Rehearsal, a_
 from belay.domain import commands as c
 from belay.domain.criteria import judge_record
 from belay.domain.events import Choice
-from belay.domain.evolve import Recorded, fold
+from belay.domain.evolve import fold
 from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.proposal import Prediction
 from belay.domain.record import record_of
+from belay.domain.recorded import Recorded
 from belay.domain.stages import Stage
 from belay.domain.state import State
 from belay.ledger.store import Ledger

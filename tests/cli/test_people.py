@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from belay.domain.state import RequestStatus, Status
+from belay.domain.request_state import RequestStatus
+from belay.domain.state import Status
 from belay.services import Services
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.services import Services
 
 

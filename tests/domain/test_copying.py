@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from belay.domain.capability_state import CapabilityState
 from belay.domain.copying import amend, replace
-from belay.domain.state import CapabilityState, OptimizationState, RequestState, Results, Step
+from belay.domain.request_state import RequestState
+from belay.domain.state import OptimizationState, Results, Step
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import pytest
 from tests.support.builders import EASY, NOW, a_policy
 
 from belay.domain.autonomy import Criteria
+from belay.domain.capability_state import OecReading
 from belay.domain.criteria import Standing, judge_record
 from belay.domain.gates import Estimate
 from belay.domain.record import Answers, Calibration, Containment, Record, Share
 from belay.domain.stages import Stage
-from belay.domain.state import OecReading
 
 MET, NOT_MET, UNKNOWN = Standing.MET, Standing.NOT_MET, Standing.UNKNOWN
 NOTHING = Share(0.0, 0.0, 0, None, None, None)

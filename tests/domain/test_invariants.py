@@ -12,7 +12,8 @@ from tests.support.profiles import sequences
 from belay.domain.actors import Actor
 from belay.domain.commands import Command
 from belay.domain.decide import decide
-from belay.domain.evolve import Recorded, evolve, fold
+from belay.domain.evolve import evolve, fold
+from belay.domain.recorded import Recorded
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger.codec import encode_state

@@ -14,9 +14,9 @@ import belay.domain
 from belay.domain.autonomy import DEFAULT_CRITERIA, DEFAULT_LEASES, Criteria, DemotionRule
 from belay.domain.capability import CapabilityPolicy, SupervisionRule
 from belay.domain.metrics import Grain
+from belay.domain.request_state import RequestStatus
 from belay.domain.scope import NO_HOLDBACK
 from belay.domain.stages import Stage
-from belay.domain.state import RequestStatus
 
 DAY = 86_400.0
 

@@ -12,7 +12,7 @@ from tests.support.builders import GATE, NOW
 
 from belay.domain import events as e
 from belay.domain import vocabulary
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.vocabulary import DEMOTIONS, HARM, IMPERSONAL, RESUMABLE, Cause, Finding, Rule, Unreadable
 from belay.explain import words
 from belay.ledger.narrate import narrate

@@ -11,8 +11,9 @@ from tests.support.block_kit import faults
 from tests.support.world import SECRET, slack_id
 
 from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.request_state import RequestStatus
 from belay.domain.run import Run
-from belay.domain.state import RequestStatus, Status
+from belay.domain.state import Status
 from belay.ledger.verify import verify
 from belay.slack.message import APPROVE
 

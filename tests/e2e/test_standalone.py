@@ -17,8 +17,8 @@ from tests.support.slack import Slack
 from tests.support.world import SECRET, World, policies_in, running, slack_id
 
 from belay.domain.events import VoteCast, WideningIntended
+from belay.domain.request_state import RequestStatus
 from belay.domain.run import Run
-from belay.domain.state import RequestStatus
 from belay.ledger.verify import verify
 from belay.local.background import Background
 

@@ -14,7 +14,7 @@ from tests.support.story import a_story
 
 from belay.domain import events as e
 from belay.domain.events import EVENTS
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.stages import Stage
 from belay.domain.vocabulary import Cause
 from belay.explain import words

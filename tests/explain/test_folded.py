@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from belay.domain.actors import service
 from belay.domain.events import GateJudged, LookTaken
-from belay.domain.evolve import Recorded
 from belay.domain.gates import Gate, Verdict
+from belay.domain.recorded import Recorded
 from belay.explain.telling import Claim
 from belay.web.board import _folded
 

@@ -21,9 +21,9 @@ from belay.actuation.writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.events import Choice, CommandRefused, OversightGranted, RequestClosed, VoteCast
 from belay.domain.gates import Gate, Verdict
+from belay.domain.request_state import RequestStatus
 from belay.domain.roster import AirflowUser
 from belay.domain.run import Run
-from belay.domain.state import RequestStatus
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
 from belay.gates.answers import APPROVE, REJECT, VETO, record_answer

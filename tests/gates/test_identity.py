@@ -18,9 +18,9 @@ from belay.domain.events import Choice
 from belay.domain.gates import Gate, Verdict
 from belay.domain.identity import KnownPerson, same_people
 from belay.domain.reasons import is_reason
+from belay.domain.request_state import RequestStatus
 from belay.domain.roster import AirflowUser, Person, Roster
 from belay.domain.stages import DecisionClass
-from belay.domain.state import RequestStatus
 from belay.execution import RefusedError, execute
 from belay.gates.admit import admit, propose
 from belay.gates.intake import parse_proposal

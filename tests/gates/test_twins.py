@@ -16,10 +16,10 @@ from belay.domain.calendar import Calendar, Hours
 from belay.domain.capability import ApprovalRule, SupervisionRule
 from belay.domain.events import Choice, RequestEscalated, RequestReminded
 from belay.domain.gates import Verdict
+from belay.domain.request_state import RequestState
 from belay.domain.roster import Person, Roster
 from belay.domain.rules.due import due_demotions
 from belay.domain.stages import Stage
-from belay.domain.state import RequestState
 from belay.gates.answers import request_of_run, run_that_asks
 from belay.gates.promotion_due import due_findings
 from belay.orchestration.wake import wake

@@ -20,7 +20,7 @@ from tests.support.profiles import sequences
 from belay.domain.actors import Actor
 from belay.domain.commands import Command, JudgeGate, JudgePromotion
 from belay.domain.events import Event
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.state import State
 from belay.ledger.codec import encode_state
 from belay.ledger.schema import entries, open_engine

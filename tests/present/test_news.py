@@ -14,7 +14,8 @@ from tests.support.story import a_story
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import Actor
-from belay.domain.evolve import Recorded, fold
+from belay.domain.evolve import fold
+from belay.domain.recorded import Recorded
 from belay.domain.roster import Person, Roster
 from belay.domain.stages import Stage
 from belay.domain.state import State

@@ -11,7 +11,7 @@ import pytest
 
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.present.card import Card, Decider, VoteLine, Words
 from belay.present.change import Difference, VariantChange
 from belay.present.consequences import Consequences

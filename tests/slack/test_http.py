@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.slack.conftest import NORA, TIMO, an_idea
 
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.slack.http import MAX_BYTES, SeenSignatures, create_http_app
 from belay.slack.message import APPROVE
 from belay.slack.modal import CALLBACK, Answer

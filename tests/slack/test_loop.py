@@ -12,7 +12,8 @@ from tests.slack.conftest import DANA, NORA, OMAR, PRIYA, STRANGER, TIMO, ask
 from belay.domain import commands as c
 from belay.domain.actors import human, service
 from belay.domain.events import Choice
-from belay.domain.state import RequestStatus, Status
+from belay.domain.request_state import RequestStatus
+from belay.domain.state import Status
 from belay.oversight import people
 from belay.slack.message import APPROVE, REJECT, VETO
 from belay.slack.serve import watcher_of

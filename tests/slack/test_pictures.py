@@ -22,8 +22,8 @@ from tests.support.slack import Slack
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.gates import Verdict
+from belay.domain.request_state import RequestStatus
 from belay.domain.stages import Stage
-from belay.domain.state import RequestStatus
 from belay.gates.admit import admit
 from belay.gates.approval import approval
 from belay.gates.quality import quality

@@ -14,7 +14,7 @@ from tests.support.live import make_live
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.events import Choice
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.oversight import people
 from belay.slack.message_store import MessageStore
 from belay.slack.serve import watcher_of

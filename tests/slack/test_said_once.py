@@ -13,8 +13,8 @@ from tests.slack.conftest import NORA, OMAR, PRIYA, an_idea
 from belay.domain import commands as c
 from belay.domain.actors import service
 from belay.domain.events import Choice, Vetoed
+from belay.domain.request_state import RequestStatus
 from belay.domain.stages import Stage
-from belay.domain.state import RequestStatus
 from belay.oversight import people
 from belay.slack import telling
 from belay.slack.app import Desk

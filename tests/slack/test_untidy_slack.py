@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.slack.conftest import NORA, REVIEW, ask
 
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.slack.message import APPROVE
 
 LIMITED = ("chat.postMessage", "chat.update", "views.open", "conversations.history")

@@ -31,12 +31,14 @@ from belay.domain.actors import Actor, agent, human
 from belay.domain.capability import ApprovalRule, CapabilityPolicy
 from belay.domain.decide import decide
 from belay.domain.events import Choice, VoteCast
-from belay.domain.evolve import Recorded, evolve
+from belay.domain.evolve import evolve
 from belay.domain.gates import Gate, Verdict
+from belay.domain.recorded import Recorded
+from belay.domain.request_state import RequestState
 from belay.domain.rules.answer import Refusal
 from belay.domain.scope import Ramp
 from belay.domain.stages import Stage
-from belay.domain.state import RequestState, State
+from belay.domain.state import State
 
 RAMP = (100, 500, 10_000)
 NAME = "opt-1"

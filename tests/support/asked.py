@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.slack import Slack
 from tests.support.world import World
 
-from belay.domain.state import RequestState
+from belay.domain.request_state import RequestState
 from belay.local.background import Background
 from belay.slack.message import APPROVE
 

@@ -14,15 +14,17 @@ from belay.domain.commands import Command
 from belay.domain.decide import decide
 from belay.domain.digest import sha256_of
 from belay.domain.events import Choice, Event
-from belay.domain.evolve import Recorded, evolve
+from belay.domain.evolve import evolve
 from belay.domain.gates import Gate, PromotionGate, Verdict
 from belay.domain.metrics import Direction, Metric, MetricKind, Primary, PrimaryRule
 from belay.domain.oversight import LEAST_OVERSIGHT
 from belay.domain.proposal import Proposal, Variant
+from belay.domain.recorded import Recorded
+from belay.domain.request_state import RequestState
 from belay.domain.rules.answer import Answer, Refusal
 from belay.domain.scope import Ramp
 from belay.domain.stages import DecisionClass, Stage
-from belay.domain.state import OptimizationState, RequestState, State
+from belay.domain.state import OptimizationState, State
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """A Monday morning; every test's time starts here."""

@@ -26,8 +26,8 @@ from belay.domain import commands as c
 from belay.domain.actors import Actor, agent, human, service
 from belay.domain.capability import ApprovalRule, CapabilityPolicy
 from belay.domain.events import Choice
-from belay.domain.evolve import Recorded
 from belay.domain.gates import Gate, PromotionGate, ReviewVerdict, Verdict
+from belay.domain.recorded import Recorded
 from belay.domain.rules.due import due_demotions
 from belay.domain.scope import Ramp
 from belay.domain.stages import DecisionClass, Stage

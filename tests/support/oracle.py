@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 
 LADDER = ["observe", "suggest", "supervised", "bounded", "autonomous"]
 CEILING = {"human_only": "suggest", "bounded": "bounded", "reversible": "autonomous"}

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from belay.domain.request_state import RequestStatus
 from belay.domain.roster import AirflowUser, Roster
 from belay.domain.rules.answer import Refusal
-from belay.domain.state import RequestStatus, State
+from belay.domain.state import State
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.ledger.store import LedgerError

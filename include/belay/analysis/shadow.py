@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy, ShadowRule
+from belay.domain.capability_state import CapabilityState
 from belay.domain.gates import Estimate
 from belay.domain.metrics import Direction
-from belay.domain.state import CapabilityState, OptimizationState, State
+from belay.domain.state import OptimizationState, State
 from belay.execution import RefusedError, execute
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from belay.cli.exits import BadInputError, UnavailableError
 from belay.environment import value_of
 
 if TYPE_CHECKING:
+    from belay.domain.request_state import RequestState
     from belay.domain.run import Run
-    from belay.domain.state import OptimizationState, RequestState
+    from belay.domain.state import OptimizationState
     from belay.orchestration.client import AirflowClient
     from belay.services import Services
 

@@ -13,10 +13,10 @@ from belay.cli.parts import opened
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
+    from belay.domain.capability_state import CapabilityState
     from belay.domain.criteria import Criterion
     from belay.domain.record import Record
     from belay.domain.stages import Stage
-    from belay.domain.state import CapabilityState
     from belay.services import Services
 
 Name = Annotated[str, typer.Argument(metavar="CAPABILITY", help="The capability.")]
@@ -224,7 +224,7 @@ def _stage(word: str | None) -> Stage | None:
 def _run(belay: Services, capability: str) -> str:
     """Return the run to go on with: the one under way here, or a new one."""
     from belay.domain.gates import PromotionGate, Verdict
-    from belay.domain.state import RequestStatus
+    from belay.domain.request_state import RequestStatus
 
     state = belay.ledger.state()
     known = state.capabilities.get(capability)

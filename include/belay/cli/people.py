@@ -13,8 +13,9 @@ from belay.cli.parts import opened
 from belay.domain.figures import counted
 
 if TYPE_CHECKING:
+    from belay.domain.request_state import RequestState
     from belay.domain.roster import Person
-    from belay.domain.state import RequestState, State
+    from belay.domain.state import State
     from belay.services import Services
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept in the ledger.")]
@@ -176,8 +177,8 @@ def _voter(person: Person) -> str:
 
 
 def _standing(request: RequestState) -> str:
+    from belay.domain.request_state import RequestStatus
     from belay.domain.rules.requests import missing_for_quorum
-    from belay.domain.state import RequestStatus
 
     if request.status is RequestStatus.OPEN:
         missing = "; ".join(missing_for_quorum(request, request.votes))

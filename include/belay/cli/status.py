@@ -12,7 +12,8 @@ from belay.domain.figures import counted
 
 if TYPE_CHECKING:
     from belay.actuation.outbox import Note
-    from belay.domain.state import OptimizationState, RequestState, State
+    from belay.domain.request_state import RequestState
+    from belay.domain.state import OptimizationState, State
 
 
 def register(app: typer.Typer) -> None:
@@ -139,7 +140,7 @@ def summary(state: State, optimization: OptimizationState) -> dict[str, Any]:
 def waits_for(state: State, optimization: OptimizationState) -> str:
     """Return in words what an optimization waits for now."""
     from belay.domain.gates import Gate
-    from belay.domain.state import RequestStatus
+    from belay.domain.request_state import RequestStatus
     from belay.gates.next_run import next_run
 
     if optimization.pending:

@@ -12,8 +12,9 @@ from belay.cli.output import Json, print_json, say, when
 from belay.cli.parts import opened
 
 if TYPE_CHECKING:
-    from belay.domain.evolve import Recorded
-    from belay.domain.state import RequestState, State
+    from belay.domain.recorded import Recorded
+    from belay.domain.request_state import RequestState
+    from belay.domain.state import State
     from belay.ledger.store import Ledger
     from belay.services import Services
 

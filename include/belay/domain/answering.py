@@ -11,8 +11,9 @@ from belay.domain.figures import counted
 from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.quorum import Quorum
+from belay.domain.request_state import RequestState
 from belay.domain.roster import Person, Roster
-from belay.domain.state import RequestState, State
+from belay.domain.state import State
 from belay.domain.vocabulary import Rule
 
 

@@ -16,20 +16,14 @@ from typing import Any
 from belay.domain.autonomy import DAY
 from belay.domain.bounds import lower_bound, upper_bound
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState, OecReading
 from belay.domain.events import Choice
 from belay.domain.metrics import Direction
 from belay.domain.oversight import Oversight
 from belay.domain.proposal import Prediction
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.stages import Stage
-from belay.domain.state import (
-    CapabilityState,
-    OecReading,
-    OptimizationState,
-    RequestState,
-    RequestStatus,
-    State,
-    Status,
-)
+from belay.domain.state import OptimizationState, State, Status
 
 HASTY_SECONDS = 10.0
 """An answer faster than this was hardly read."""

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from belay.domain.calendar import ALWAYS, Calendar
-from belay.domain.events import Choice
-from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
+from belay.domain.capability_state import CapabilityState, GateResult
+from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.identity import KnownAgent, KnownPerson
-from belay.domain.oversight import Oversight, OversightTable
-from belay.domain.portfolio import Decision
+from belay.domain.oversight import Oversight
 from belay.domain.proposal import Proposal
-from belay.domain.scope import NO_HOLDBACK, HoldbackRule, percent
-from belay.domain.stages import DecisionClass, Stage
+from belay.domain.request_state import DelegationState, RequestState, RequestStatus
 
 
 class Status(StrEnum):
@@ -37,106 +34,6 @@ class Status(StrEnum):
 
 
 _ENDED = {Status.COMPLETED, Status.ROLLED_BACK, Status.STOPPED, Status.VETOED, Status.KILLED}
-
-
-class RequestStatus(StrEnum):
-    """Where a request for oversight stands."""
-
-    OPEN = "open"
-    GRANTED = "granted"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    VOID = "void"
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """A gate's last verdict on a step; ``seq`` is its entry in the ledger."""
-
-    verdict: Verdict
-    sentence: str
-    evidence: str | None
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """The question whether a capability may go to ``to_stage``, and how far it got."""
-
-    run: str
-    from_stage: Stage
-    to_stage: Stage
-    policy: str
-    started_at: datetime
-    gates: Mapping[PromotionGate, GateResult] = field(default_factory=dict)
-    request: str | None = None
-
-    @property
-    def renews(self) -> bool:
-        """Whether it is about keeping the stage."""
-        return self.to_stage is self.from_stage
-
-    def passed(self, *gates: PromotionGate) -> bool:
-        """Return whether every one of ``gates`` said pass."""
-        return all(gate in self.gates and self.gates[gate].verdict is Verdict.PASS for gate in gates)
-
-
-@dataclass(frozen=True, slots=True)
-class StageGrant:
-    """The grant of people for exactly one promotion; it goes when it is used."""
-
-    id: str
-    from_stage: Stage
-    to_stage: Stage
-    policy: str
-    digest: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class OecReading:
-    """The overall criterion against the holdout, as read last (data time but ``at``, wall-clock)."""
-
-    found: Estimate
-    since: datetime
-    until: datetime
-    at: datetime
-    evidence: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CapabilityState:
-    """A capability: the policy in force and the stage it has earned.
-
-    ``demotions`` says when each rule took a stage last; ``finished`` is the promotion that was used last.
-    """
-
-    id: str
-    title: str
-    owner: str
-    surface: str
-    decision_class: DecisionClass
-    ceiling: Stage
-    stage: Stage
-    stage_since: datetime
-    policy: str
-    veto_roles: tuple[str, ...]
-    widened_at: tuple[datetime, ...] = ()
-    approval_roles: tuple[str, ...] = ()
-    oversight: OversightTable = field(default_factory=dict)
-    free_scope: int = 0
-    leases: Mapping[Stage, float] = field(default_factory=dict)
-    lease_until: datetime | None = None
-    holdout: int = 0
-    promotion: Promotion | None = None
-    grant: StageGrant | None = None
-    oec: OecReading | None = None
-    demotions: Mapping[str, datetime] = field(default_factory=dict)
-    finished: Promotion | None = None
-    calendar: Calendar = ALWAYS
-    decisions: tuple[Decision, ...] = ()
-    document: str | None = None
-    holdback: HoldbackRule = NO_HOLDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,119 +193,6 @@ class OptimizationState:
     def live(self) -> bool:
         """Whether any unit sees it, or may see it when a pending change goes through."""
         return self.scope > 0 or (self.pending is not None and self.pending.to_scope > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """One recorded answer."""
-
-    voter: str
-    roles: tuple[str, ...]
-    choice: Choice
-    reason: str
-    via: str
-    at: datetime
-    counted: bool
-    on_behalf_of: str = ""
-    also: tuple[str, ...] = ()
-
-    @property
-    def everybody(self) -> frozenset[str]:
-        """Every id of the people whose voice it is: the voter's, and where they were lent it, the giver's.
-
-        A delegate's vote that does not count leaves the giver's voice to the giver.
-        """
-        given = {self.principal} if self.counted else set()
-        return frozenset({self.voter, *self.also} | given)
-
-    @property
-    def principal(self) -> str:
-        """Whose answer it is: the person who delegated, or the voter."""
-        return self.on_behalf_of or self.voter
-
-
-@dataclass(frozen=True, slots=True)
-class RequestState:
-    """A request for oversight and its votes."""
-
-    id: str
-    optimization: str
-    capability: str
-    step: int
-    from_scope: int
-    to_scope: int
-    oversight: Oversight
-    rules: tuple[str, ...]
-    digest: str
-    evidence: str | None
-    roles: tuple[str, ...]
-    quorum: int
-    conflicted: tuple[str, ...]
-    owner: str
-    asked_at: datetime
-    expires_at: datetime
-    status: RequestStatus = RequestStatus.OPEN
-    votes: tuple[Vote, ...] = ()
-    outcome: str = ""
-    from_stage: Stage | None = None
-    to_stage: Stage | None = None
-    settled_at: datetime | None = None
-    remind_at: datetime | None = None
-    escalate_at: datetime | None = None
-    escalate_to: tuple[str, ...] = ()
-    reminded: bool = False
-    escalated: bool = False
-    opened_by: tuple[str, ...] = ()
-
-    @property
-    def answering_roles(self) -> tuple[str, ...]:
-        """Roles whose holders may answer now: the quorum's, and after escalation those that stand in."""
-        return (*self.roles, *self.escalate_to) if self.escalated else self.roles
-
-    @property
-    def heard(self) -> frozenset[str]:
-        """Every id of those whose voice is among the answers already."""
-        return frozenset(name for vote in self.votes for name in vote.everybody)
-
-    @property
-    def promotes(self) -> bool:
-        """Whether it asks about a capability's stage (or its lease), and not about a step."""
-        return self.to_stage is not None
-
-    @property
-    def renews(self) -> bool:
-        """Whether it asks about another lease of the stage that the capability has."""
-        return self.to_stage is not None and self.to_stage is self.from_stage
-
-    @property
-    def move(self) -> str:
-        """What is asked for, in words: ``1 % → 5 %``, ``suggest → supervised``, ``keep supervised``."""
-        if self.to_stage is None:
-            return f"{percent(self.from_scope)} → {percent(self.to_scope)}"
-        return f"keep {self.to_stage}" if self.renews else f"{self.from_stage} → {self.to_stage}"
-
-    @property
-    def veto_target(self) -> str:
-        """What a veto on it names: the optimization that it would widen, or the promotion itself."""
-        return self.id if self.promotes else self.optimization
-
-    @property
-    def subject(self) -> str:
-        """What it is about: the optimization, or the capability."""
-        return self.capability if self.promotes else self.optimization
-
-
-@dataclass(frozen=True, slots=True)
-class DelegationState:
-    """A person's roles lent to another person until ``until`` (wall-clock)."""
-
-    id: str
-    giver: str
-    to: str
-    roles: tuple[str, ...]
-    since: datetime
-    until: datetime
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

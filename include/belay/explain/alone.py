@@ -8,7 +8,7 @@ from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.changes import policy_changes
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain.chronicle import Chronicle, day, when
 from belay.explain.step import in_force, proposal, stage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
 from belay.domain.oversight import Oversight
+from belay.domain.recorded import Recorded
 from belay.explain import words
 from belay.explain.chronicle import Chronicle, day, listed, when
 from belay.explain.telling import Claim

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.explain.telling import Claim
 
 _E = TypeVar("_E")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain import words
 from belay.explain.chronicle import Chronicle, when

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.explain.alone import lone, policy
 from belay.explain.chronicle import Chronicle
 from belay.explain.down import taken_down

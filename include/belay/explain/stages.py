@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from belay.domain import events as e
-from belay.domain.evolve import Recorded
 from belay.domain.gates import PromotionGate
+from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.domain.vocabulary import HARM, Rule
 from belay.explain import words

@@ -7,9 +7,9 @@ from typing import Any
 
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
-from belay.domain.evolve import Recorded
 from belay.domain.figures import with_interval
 from belay.domain.gates import Gate, Verdict
+from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain import words
 from belay.explain.asking import answerable, asked, granted_by_rule, rules

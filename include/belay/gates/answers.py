@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from belay.domain.events import Choice
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import AirflowUser
 from belay.domain.rules.answer import Refusal
 from belay.domain.run import Run
-from belay.domain.state import RequestState, RequestStatus, State, Status
+from belay.domain.state import State, Status
 from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.oversight import people

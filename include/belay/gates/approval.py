@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.rules.requests import missing_for_quorum
-from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.domain.state import OptimizationState
 from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.oversight.active_policy import policy_in_force, policy_moved

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from belay.domain.gates import Gate, Verdict
-from belay.domain.state import RequestStatus, Status
+from belay.domain.request_state import RequestStatus
+from belay.domain.state import Status
 
 if TYPE_CHECKING:
     from belay.domain.state import OptimizationState, State

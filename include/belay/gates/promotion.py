@@ -13,13 +13,14 @@ from belay.analysis.oec import recompute_oec
 from belay.analysis.shadow import measure_shadows
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState, Promotion
 from belay.domain.criteria import Criterion, Standing, judge_record
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import StepKind
 from belay.domain.record import record_of
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.rules.answer import Refusal
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, Promotion, RequestState, RequestStatus
 from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError, execute
 from belay.gates.promotion_due import due_findings, next_stage

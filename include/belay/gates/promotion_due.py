@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from belay.domain import commands as c
 from belay.domain.answering import roster_finding
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.gates import Verdict
 from belay.domain.quorum import quorum_of
 from belay.domain.record import record_of
+from belay.domain.request_state import RequestStatus
 from belay.domain.roster import Roster
 from belay.domain.rules.promotion import conflicted
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, RequestStatus, State
+from belay.domain.state import State
 from belay.domain.vocabulary import Rule
 
 _PAUSE = timedelta(days=7)

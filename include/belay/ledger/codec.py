@@ -8,18 +8,12 @@ from typing import Any
 
 import msgspec
 
+from belay.domain.capability_state import CapabilityState
 from belay.domain.digest import canonical_json
 from belay.domain.events import EVENTS, Event
 from belay.domain.identity import KnownAgent, KnownPerson
-from belay.domain.state import (
-    BlindState,
-    CapabilityState,
-    DelegationState,
-    FreezeState,
-    OptimizationState,
-    RequestState,
-    State,
-)
+from belay.domain.request_state import DelegationState, RequestState
+from belay.domain.state import BlindState, FreezeState, OptimizationState, State
 
 ENTITIES: dict[str, type] = {
     "capabilities": CapabilityState,

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Draft
 from belay.domain.figures import counted
+from belay.domain.recorded import Recorded
 from belay.domain.rules.legality import Legality
 from belay.domain.state import State
 from belay.ledger import codec

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.events import Event
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Draft
+from belay.domain.recorded import Recorded
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import Entry

@@ -20,7 +20,7 @@ from belay.domain.commands import Command
 from belay.domain.decide import decide
 from belay.domain.digest import canonical_json, sha256_of
 from belay.domain.events import CommandRefused, Event
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 from belay.ledger import codec

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from belay.domain.actors import Actor
 from belay.domain.events import Event
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Draft
+from belay.domain.recorded import Recorded
 from belay.domain.state import State
 from belay.ledger import codec
 from belay.ledger.chain import GENESIS, Entry, hash_of

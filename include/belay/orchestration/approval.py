@@ -22,7 +22,7 @@ from belay.orchestration.runtime import capability_of, conclude, optimization_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from belay.domain.state import RequestState
+    from belay.domain.request_state import RequestState
     from belay.gates.approval import ApprovalStatus
     from belay.gates.promotion import PromotionStatus
     from belay.present.card import Card

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from belay.domain.state import RequestState
+from belay.domain.request_state import RequestState
 from belay.gates.answers import run_that_asks
 from belay.orchestration.client import (
     AirflowClient,

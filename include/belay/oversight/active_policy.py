@@ -11,11 +11,12 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind, service
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.changes import policy_changes
 from belay.domain.gates import Verdict
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.capability import ends_human_only
-from belay.domain.state import CapabilityState, OptimizationState, State
+from belay.domain.state import OptimizationState, State
 from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.ledger.errors import LedgerError

@@ -14,10 +14,10 @@ from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.decide import decide
 from belay.domain.events import Choice, VoteCast
+from belay.domain.request_state import DelegationState, RequestState
 from belay.domain.roster import Person
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.containment import covers
-from belay.domain.state import DelegationState, RequestState
 from belay.domain.vocabulary import Rule
 from belay.execution import RefusedError
 from belay.oversight.roster import note_roster

@@ -16,9 +16,10 @@ from belay.domain.answering import who_may_answer
 from belay.domain.capability import SupervisionRule
 from belay.domain.figures import counted
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import Roster
 from belay.domain.rules.requests import tally_of
-from belay.domain.state import RequestState, RequestStatus, State, Status
+from belay.domain.state import State, Status
 
 _REVERSED = {Status.ROLLED_BACK, Status.VETOED, Status.KILLED}
 

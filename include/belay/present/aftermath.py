@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.scope import percent
-from belay.domain.state import RequestState, RequestStatus, State, Status
+from belay.domain.state import State, Status
 
 
 class Standing(StrEnum):

@@ -15,10 +15,11 @@ from belay.domain.actors import ActorKind
 from belay.domain.answering import who_may_answer
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import Roster
 from belay.domain.rules.requests import tally_of
 from belay.domain.scope import percent
-from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Status
+from belay.domain.state import OptimizationState, State, Status
 from belay.present.aftermath import Aftermath, aftermath
 from belay.present.change import VariantChange, change_of
 from belay.present.consequences import Consequences, consequences, people_words

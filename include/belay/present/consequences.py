@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestState
 from belay.domain.scope import FULL_SCOPE, percent
-from belay.domain.state import RequestState
 
 
 @dataclass(frozen=True, slots=True)

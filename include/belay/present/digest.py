@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from belay.domain.events import ProposalJudged
-from belay.domain.evolve import Recorded
 from belay.domain.gates import Estimate
 from belay.domain.proposal import Prediction, Proposal
+from belay.domain.recorded import Recorded
 from belay.domain.roster import Roster
 from belay.domain.stages import Stage
 from belay.domain.state import OptimizationState, Results, State

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from belay.domain.events import Choice
 from belay.domain.oversight import Oversight
-from belay.domain.state import RequestStatus
+from belay.domain.request_state import RequestStatus
 from belay.present.aftermath import words as aftermath_words
 from belay.present.card import Card, VoteLine
 from belay.present.change import change_lines

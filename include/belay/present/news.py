@@ -13,7 +13,7 @@ from typing import Any
 
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.domain.roster import Roster
 from belay.domain.scope import percent
 from belay.domain.state import State

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from belay.domain.request_state import RequestState
 from belay.domain.roster import Roster
-from belay.domain.state import RequestState, State
+from belay.domain.state import State
 from belay.ledger.store import Ledger, LedgerError
 from belay.present.card import Card, build_card
 

@@ -10,8 +10,9 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.events import Choice
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import Person
-from belay.domain.state import RequestState, RequestStatus, State
+from belay.domain.state import State
 from belay.ledger.store import LedgerError
 from belay.oversight import people
 from belay.present.consequences import consequences

@@ -16,8 +16,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from belay.domain.request_state import RequestState
 from belay.domain.roster import Person
-from belay.domain.state import RequestState
 from belay.slack.answers import Answers
 from belay.slack.commands import Commands
 from belay.slack.groups import Groups

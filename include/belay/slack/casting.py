@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from belay.domain.events import Choice
+from belay.domain.request_state import RequestState, RequestStatus, Vote
 from belay.domain.roster import Person
-from belay.domain.state import RequestState, RequestStatus, Status, Vote
+from belay.domain.state import Status
 from belay.domain.text import clean_text
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from slack_bolt.async_app import AsyncAck, AsyncRespond
 
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import Person
 from belay.domain.scope import percent
-from belay.domain.state import RequestState, RequestStatus
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.ledger.store import LedgerError

@@ -33,9 +33,11 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.blocks.basic_components import SlackFile
 
+from belay.domain.capability_state import CapabilityState
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestStatus
 from belay.domain.scope import percent
-from belay.domain.state import CapabilityState, OptimizationState, RequestStatus
+from belay.domain.state import OptimizationState
 from belay.present.aftermath import Standing
 from belay.present.aftermath import words as in_words
 from belay.present.card import Card, Words, agent_name

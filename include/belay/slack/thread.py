@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from belay.domain.events import Choice
-from belay.domain.state import RequestState, RequestStatus
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.present.aftermath import Standing
 from belay.present.card import Card, VoteLine
 from belay.present.layout import details, outcome_words

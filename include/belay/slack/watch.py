@@ -20,7 +20,8 @@ from belay.analysis.shadow import measure_shadows
 from belay.domain.events import LookTaken
 from belay.domain.gates import Gate
 from belay.domain.oversight import Oversight
-from belay.domain.state import OptimizationState, RequestState, RequestStatus
+from belay.domain.request_state import RequestState, RequestStatus
+from belay.domain.state import OptimizationState
 from belay.ledger.store import recorded
 from belay.oversight.active_policy import policies_in_force
 from belay.oversight.alarms import alarms

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from belay.actuation.guard_presence import missing_guard
 from belay.actuation.outbox import waiting
+from belay.domain.capability_state import CapabilityState
 from belay.domain.events import GateJudged, LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
+from belay.domain.request_state import RequestState
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
-from belay.domain.state import CapabilityState, OptimizationState, RequestState, State
+from belay.domain.state import OptimizationState, State
 from belay.execution import in_words
 from belay.gates.next_run import next_run
 from belay.ledger.narrate import narrate
@@ -28,7 +30,7 @@ from belay.web.story import who
 
 if TYPE_CHECKING:
     from belay.domain.capability import CapabilityPolicy
-    from belay.domain.evolve import Recorded
+    from belay.domain.recorded import Recorded
     from belay.policy.load import Policies
     from belay.services import Services
 

@@ -19,9 +19,9 @@ from urllib.parse import unquote
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.roster import AirflowUser
 from belay.domain.run import Run
-from belay.domain.state import RequestState, RequestStatus
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
 from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from belay.domain.actors import ActorKind
 from belay.domain.events import GateJudged, LookTaken
-from belay.domain.evolve import Recorded
+from belay.domain.recorded import Recorded
 from belay.ledger.narrate import narrate
 
 

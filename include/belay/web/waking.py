@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fastapi import HTTPException
 from sqlalchemy.exc import SQLAlchemyError
 
-from belay.domain.state import RequestState, RequestStatus
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.gates.answers import LOOK, run_that_asks
 from belay.ledger.opening import has_begun
 from belay.web.waiting import runs_that_wait, until_settled

@@ -21,7 +21,8 @@ from belay.cli.output import console, plain, say, table, when
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from belay.domain.state import OptimizationState, RequestState, State
+    from belay.domain.request_state import RequestState
+    from belay.domain.state import OptimizationState, State
     from belay.local.world import LocalWorld
     from belay_lab.demo_proposals import Ending
 

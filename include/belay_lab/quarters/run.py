@@ -14,15 +14,17 @@ from belay.cells.documents import to_plain
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.criteria import Standing, judge_record
 from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, PromotionGate, ReviewVerdict, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.record import record_of
+from belay.domain.request_state import RequestState
 from belay.domain.rules.due import due_demotions
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, OptimizationState, RequestState, Status
+from belay.domain.state import OptimizationState, Status
 from belay.gates.promotion_due import next_stage
 from belay.measurement.dispersion import earlier_of
 from belay.review.verdict import verdict_of

@@ -8,7 +8,8 @@ from belay.domain.actors import Actor, service
 from belay.domain.commands import Command
 from belay.domain.decide import decide
 from belay.domain.events import Event
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Draft
+from belay.domain.recorded import Recorded
 from belay.domain.rules.answer import Refusal
 from belay.domain.state import State
 

@@ -12,10 +12,10 @@ from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.capability import ApprovalRule
 from belay.domain.events import Choice, RequestEscalated, RequestReminded
+from belay.domain.request_state import RequestStatus
 from belay.domain.rules.delegation import LONGEST
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage
-from belay.domain.state import RequestStatus
 
 RISK = "risk_owner"
 PAT, OMAR, DIRECTOR = human("pat"), human("omar"), human("dora")

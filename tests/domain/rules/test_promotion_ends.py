@@ -9,9 +9,9 @@ import pytest
 from tests.support.builders import EASY, MAY_LIFT, NORA, OLIVE, VERA, VETO, Rehearsal, a_policy
 
 from belay.domain import commands as c
+from belay.domain.request_state import RequestStatus
 from belay.domain.rules.answer import Refusal
 from belay.domain.stages import Stage
-from belay.domain.state import RequestStatus
 
 WAYS = ["veto", "stop"]
 

@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.capability_state import CapabilityState
 from belay.domain.gates import Gate
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.rules.answer import Answer, Asked, Refusal, unknown_optimization
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.domain.stages import Stage
-from belay.domain.state import (
-    CapabilityState,
-    OptimizationState,
-    RequestState,
-    RequestStatus,
-    State,
-    Status,
-)
+from belay.domain.state import OptimizationState, State, Status
 from belay.domain.vocabulary import Cause, Rule
 
 

@@ -8,6 +8,7 @@ from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.identity import same_people
 from belay.domain.rules.actuation import OPS
 from belay.domain.rules.answer import Answer, Asked, Refusal
@@ -16,7 +17,7 @@ from belay.domain.rules.demotion import demoted
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import DecisionClass
-from belay.domain.state import CapabilityState, State
+from belay.domain.state import State
 from belay.domain.vocabulary import Cause, Rule
 
 

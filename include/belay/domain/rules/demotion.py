@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from belay.domain import commands as c
 from belay.domain import events as e
+from belay.domain.capability_state import CapabilityState
 from belay.domain.oversight import LEAST_OVERSIGHT, Oversight, required_oversight, step_kind
 from belay.domain.rules.actuation import narrow, narrowing
 from belay.domain.rules.answer import Answer, Asked, unknown_capability
 from belay.domain.rules.requests import void_open_requests
 from belay.domain.scope import percent
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, OptimizationState, State, Status
+from belay.domain.state import OptimizationState, State, Status
 from belay.domain.vocabulary import Cause
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.commands import Demote
 from belay.domain.figures import in_percent
 from belay.domain.record import recent_harm
 from belay.domain.stages import Stage
-from belay.domain.state import CapabilityState, State
+from belay.domain.state import State
 from belay.domain.vocabulary import Rule
 
 

@@ -14,13 +14,16 @@ from typing import Any
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
 from belay.domain.capability import CapabilityPolicy
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.capability_state import CapabilityState
+from belay.domain.evolve import Draft
 from belay.domain.gates import Gate, PromotionGate
 from belay.domain.oversight import Oversight, required_oversight, step_kind
+from belay.domain.recorded import Recorded
+from belay.domain.request_state import RequestState, RequestStatus
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.scope import percent
 from belay.domain.stages import lower
-from belay.domain.state import CapabilityState, OptimizationState, RequestState, RequestStatus, Step
+from belay.domain.state import OptimizationState, Step
 
 _GATES = (Gate.ADMIT, Gate.QUALITY, Gate.WINDOW, Gate.REVIEW)
 _PROMOTION_GATES = (

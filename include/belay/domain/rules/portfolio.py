@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.capability_state import CapabilityState
 from belay.domain.metrics import PrimaryRule
 from belay.domain.portfolio import find, next_level
-from belay.domain.state import CapabilityState, OptimizationState
+from belay.domain.state import OptimizationState
 
 
 def level_of_step(

@@ -9,16 +9,18 @@ from __future__ import annotations
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import ActorKind
+from belay.domain.capability_state import CapabilityState, Promotion
 from belay.domain.criteria import Standing, judge_record
 from belay.domain.digest import sha256_of
 from belay.domain.gates import PromotionGate, Verdict
 from belay.domain.oversight import Oversight, OversightRule
 from belay.domain.record import record_of
+from belay.domain.request_state import RequestStatus
 from belay.domain.rules.answer import Answer, Asked, Refusal, unknown_capability
 from belay.domain.rules.requests import deadlines, question_open, void_open_requests
 from belay.domain.rules.roster import conflicted_in
 from belay.domain.stages import Stage, lower
-from belay.domain.state import CapabilityState, Promotion, RequestStatus, State
+from belay.domain.state import State
 from belay.domain.vocabulary import Rule
 
 _ORDER = tuple(PromotionGate)

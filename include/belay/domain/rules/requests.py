@@ -15,9 +15,10 @@ from belay.domain.digest import sha256_of
 from belay.domain.gates import Gate
 from belay.domain.identity import same_people
 from belay.domain.oversight import Oversight, OversightDecision, required_oversight, step_kind
+from belay.domain.request_state import RequestState, RequestStatus, Vote
 from belay.domain.rules.answer import Answer, Asked, Refusal
 from belay.domain.rules.roster import conflicted_in
-from belay.domain.state import OptimizationState, RequestState, RequestStatus, State, Step, Vote
+from belay.domain.state import OptimizationState, State, Step
 from belay.domain.vocabulary import Rule
 
 

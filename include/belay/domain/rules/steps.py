@@ -12,6 +12,7 @@ from belay.domain.capability import CapabilityPolicy
 from belay.domain.digest import canonical_json, sha256_of
 from belay.domain.gates import Gate, ReviewVerdict, Verdict
 from belay.domain.proposal import Proposal, depth_of
+from belay.domain.request_state import RequestStatus
 from belay.domain.rules.actuation import narrow
 from belay.domain.rules.admission import admission
 from belay.domain.rules.answer import (
@@ -24,7 +25,7 @@ from belay.domain.rules.answer import (
 )
 from belay.domain.rules.portfolio import level_of_step
 from belay.domain.rules.requests import question_open, void_open_requests
-from belay.domain.state import OptimizationState, RequestStatus, State, Step
+from belay.domain.state import OptimizationState, State, Step
 from belay.domain.vocabulary import Cause, Rule
 
 _ORDER = tuple(Gate)
