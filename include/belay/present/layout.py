@@ -17,6 +17,9 @@ from belay.present.aftermath import words as aftermath_words
 from belay.present.card import Card, VoteLine
 from belay.present.change import change_lines
 
+ENDS = (".", "!", "?", "”")
+"""What a fact's text may end with, so that no full stop follows."""
+
 
 class Part(StrEnum):
     """What a fact is about: channels set them apart by it."""

@@ -8,7 +8,7 @@ from itertools import groupby
 from belay.domain.oversight import Oversight
 from belay.present.card import Card
 from belay.present.change import cut
-from belay.present.layout import Fact, Part, answers, facts
+from belay.present.layout import ENDS, Fact, Part, answers, facts
 
 SO_FAR = "Answers so far: "
 """How the paragraph begins that changes with every answer."""
@@ -48,4 +48,4 @@ def plain(text: str) -> str:
 
 
 def _paragraph(fact: Fact) -> str:
-    return f"**{plain(fact.label)}:** {plain(fact.text).rstrip('.')}."
+    return f"**{plain(fact.label)}:** {plain(fact.text)}{'' if fact.text.endswith(ENDS) else '.'}"
