@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from belay.domain.actors import service
@@ -34,13 +33,3 @@ def execute(belay: Services, command: Command, *, by: str, key: str = "") -> Out
     if outcome.refusal is not None:
         raise RefusedError(outcome.refusal)
     return outcome
-
-
-def in_words(duration: timedelta) -> str:
-    """Return a duration as people say it: ``3 days``, ``2.5 hours``, ``40 seconds``."""
-    seconds = duration.total_seconds()
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = round(seconds / size, 1)
-            return f"{count:g} {name}" + ("" if count == 1 else "s")
-    return f"{seconds:.0f} seconds"

@@ -19,6 +19,7 @@ from tests.measurement.conftest import CONVERSION, ERRORS, NOW, REVENUE, START, 
 from belay.cells.cells import ALL, Cells, MetricCells, Segment
 from belay.cells.plan import MeasurementPlan, Phase, PlannedMetric, Role
 from belay.cells.reading import Reading
+from belay.domain.figures import signed_percent as relative
 from belay.domain.metrics import Direction, MetricKind, PrimaryRule
 from belay.measurement.decision import decide_effects
 from belay.measurement.effects import Conclusion, Effect
@@ -26,7 +27,7 @@ from belay.measurement.findings import Finding
 from belay.measurement.monitor import monitor
 from belay.measurement.screen import screen
 from belay.measurement.strata import contrast, pieces, quotient
-from belay.measurement.words import amount, interval, relative
+from belay.measurement.words import amount, interval
 
 Floats = NDArray[np.float64]
 MANY_DIGITS = re.compile(r"\d{8,}|\d[\d,]{14,}")

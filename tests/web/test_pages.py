@@ -116,7 +116,7 @@ def test_a_policy_file_that_nobody_adopted_yet_stands_on_the_board(
     page = browse().get("/").text
     assert "policy changed" in page
     assert "belay policy adopt checkout_wording --reason" in page
-    assert "Carla Mendes answers for it" in page, "as the policy in force says"
+    assert "Carla Mendes is accountable" in page, "as the policy in force says"
 
 
 def test_what_is_live_is_shown_even_when_its_policy_file_is_gone(
@@ -219,7 +219,7 @@ def test_what_is_not_there_is_said(browse: Browse, path: str) -> None:
     assert browse().get(path).status_code == 404
     page = browse().get(path, headers={"Accept": "text/html"})
     assert page.status_code == 404
-    assert "Not there" in page.text
+    assert "Not found" in page.text
 
 
 def test_the_story_is_told_in_order_with_its_evidence(browse: Browse, asked: Asked, belay: Services) -> None:
@@ -257,7 +257,7 @@ def test_a_ledger_that_is_away_is_said(browse: Browse, belay: Services, asked: A
         part.unlink()
     page = browse().get("/", headers={"Accept": "text/html"})
     assert page.status_code == 503
-    assert "A part is away" in page.text
+    assert "Temporarily unavailable" in page.text
 
 
 def test_a_step_that_its_window_ended_shows_what_was_seen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from belay.execution import in_words
+from belay.domain.figures import duration
 from belay.ledger.watch import Beat, Watch
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def missing_guard(belay: Services) -> str | None:
         return "no guard has ever looked: start the DAG `guard`, or run `belay guard`"
     if not past:
         return (
-            f"the guard looked {in_words(beats[-1].at - belay.now())} from now: one of two clocks is wrong; "
+            f"the guard looked {duration(beats[-1].at - belay.now())} from now: one of two clocks is wrong; "
             "once they agree, `belay guard --once` looks again"
         )
     return (
-        f"the guard has not looked for {in_words(belay.now() - past[0].at)}: is the DAG `guard` running? "
+        f"the guard has not looked for {duration(belay.now() - past[0].at)}: is the DAG `guard` running? "
         "`belay guard --once` does its work"
     )
 
@@ -57,7 +57,7 @@ def missing_reconcile(belay: Services) -> str | None:
     if not every or any(abs(belay.now() - one.at) <= MISSED * every for one in passes):
         return None  # by hand once is no watch that could be missed
     return (
-        f"nobody has compared flags and ledger for {in_words(abs(belay.now() - passes[0].at))}: is the DAG "
+        f"nobody has compared flags and ledger for {duration(abs(belay.now() - passes[0].at))}: is the DAG "
         "`reconcile` running? `belay reconcile --once` does its work"
     )
 

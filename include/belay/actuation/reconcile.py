@@ -2,7 +2,7 @@
 
 What is served wider than decided is an incident and narrowed at once. What is served narrower is reported:
 showing more again is a person's decision. A widening that was intended and not finished goes through the
-same last door as if its task did it.
+same final check as if its task did it.
 """
 
 from __future__ import annotations

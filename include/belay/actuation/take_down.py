@@ -1,4 +1,4 @@
-"""Take down: flags first, the ledger in the same breath, and neither waits for the other.
+"""Take down: flags first, the ledger at the same time, and neither waits for the other.
 
 Needs no scheduler, no triggerer, no warehouse and no Slack; with the ledger away it goes by what the flag
 system says, epochs included, and the ledger follows later (see ``outbox``).

@@ -2,7 +2,7 @@
 
 Interrupted at any point and run again it ends in the same state: the intent is spent once, applying
 an epoch twice changes nothing, and a late writer's epoch is refused by both the flags and the ledger.
-Whoever applies a widening passes the last door: under the writers' lock the ledger is asked once more.
+Whoever applies a widening passes the final check: under the writers' lock the ledger is asked once more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from belay.services import Services
 
 _PATIENCE = 2.0
-"""Seconds that the last door waits for the ledger."""
+"""Seconds that the final check waits for the ledger."""
 _ROUNDS = 3
 """How often a narrowing that was overtaken is taken up again before somebody has to look."""
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import duration
 from belay.domain.proposal import CONTROL, HOLDOUT
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.state import OptimizationState
-from belay.execution import in_words
 
 if TYPE_CHECKING:
     from belay.cells.cells import Cells
@@ -98,8 +98,8 @@ def read(
     age = now - until
     if age.total_seconds() > policy.max_data_age_seconds:
         raise BlindError(
-            f"the newest data is {in_words(age)} old; the policy allows "
-            f"{in_words(timedelta(seconds=policy.max_data_age_seconds))}"
+            f"the newest data is {duration(age)} old; the policy allows "
+            f"{duration(timedelta(seconds=policy.max_data_age_seconds))}"
         )
     if to_planned_end:
         until = min(until, since + window)

@@ -18,6 +18,7 @@ from scipy.special import bdtr, bdtrc
 
 from belay.cells.plan import PlannedMetric
 from belay.cells.values import Value
+from belay.domain.figures import short_percent
 from belay.domain.metrics import Grain
 
 Floats = NDArray[np.float64]
@@ -90,24 +91,24 @@ def why_spoilt(lacks: Sequence[Lack], early: Lack | None, arm: int, names: Seque
     """
     for lack in lacks:
         worst = max((0, arm), key=lack.share)
-        share = _percent(lack.share(worst))
+        share = short_percent(lack.share(worst))
         said = f"{share} of its values are missing or no finite numbers in {names[worst]}"
         if lack.exceeds(worst, MOST_MISSING):
             return said
         if lack.differs(arm):
             other = arm if worst == 0 else 0
-            return f"{said}, against {_percent(lack.share(other))} in {names[other]}"
+            return f"{said}, against {short_percent(lack.share(other))} in {names[other]}"
     if early is None:
         return None
     worst = max((0, arm), key=early.share)
-    share = _percent(early.share(worst))
+    share = short_percent(early.share(worst))
     said = f"{share} of the outcomes in {names[worst]} are before their unit's first exposure"
     advice = "where its times are whole days, give the metric grain: day"
     if early.exceeds(worst, MOST_EARLY):
         return f"{said}: {advice}"
     if early.differs(arm):
         other = arm if worst == 0 else 0
-        return f"{said}, against {_percent(early.share(other))} in {names[other]}: {advice}"
+        return f"{said}, against {short_percent(early.share(other))} in {names[other]}: {advice}"
     return None
 
 
@@ -115,12 +116,13 @@ def why_unadjusted(lack: Lack, names: Sequence[str]) -> str | None:
     """Return why a covariate is not used: absent for too many units of an arm, or not for as many in each."""
     shares = lack.lacking / np.maximum(lack.units, 1.0)
     worst = int(shares.argmax())
-    said = f"is absent for {_percent(shares[worst])} of the units in {names[worst]}"
+    said = f"is absent for {short_percent(shares[worst])} of the units in {names[worst]}"
     if shares[worst] > MOST_MISSING and lack.lacking[worst] >= LEAST:
         return said
     for arm in range(1, len(names)):
         if lack.differs(arm):
-            return f"{said}, against {_percent(shares[0 if worst else arm])} in {names[0 if worst else arm]}"
+            other = 0 if worst else arm
+            return f"{said}, against {short_percent(shares[other])} in {names[other]}"
     return None
 
 
@@ -172,7 +174,3 @@ def unadjusted_of(
     lacking = units - counted.add(f"h_{values[-1].name}")
     why = why_unadjusted(Lack(units, lacking, units, lacking), arms)
     return f"{planned.metric.title} is not adjusted: {planned.metric.covariate} {why}" if why else None
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

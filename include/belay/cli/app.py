@@ -62,7 +62,7 @@ class _Explaining(TyperGroup):
 app = typer.Typer(
     cls=_Explaining,
     name="belay",
-    help="Lets AI optimise a product on a rope: every change gated, measured, approved and remembered.",
+    help="Lets AI agents change a product in small, checked, reversible steps.",
     epilog=IN_WORDS,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

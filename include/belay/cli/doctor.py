@@ -189,7 +189,7 @@ def _ledger(belay: Services) -> tuple[Answers, str]:
 def _guard(belay: Services) -> tuple[Answers, str]:
     from belay.actuation.guard_presence import missing_guard
     from belay.cli.parts import must_exist
-    from belay.execution import in_words
+    from belay.domain.figures import duration
     from belay.ledger.watch import Watch
 
     must_exist(belay.settings.ledger_url)
@@ -200,7 +200,7 @@ def _guard(belay: Services) -> tuple[Answers, str]:
         return Answers.UNUSED, "no guard has ever looked: run the DAG `guard`, or `belay guard`"
     if blind := belay.ledger.state().blind:
         return Answers.NO, f"it cannot see {', '.join(sorted(blind))}: nothing widens there"
-    return Answers.YES, f"{last.guard} looked {in_words(belay.now() - last.at)} ago"
+    return Answers.YES, f"{last.guard} looked {duration(belay.now() - last.at)} ago"
 
 
 def _warehouse(belay: Services) -> tuple[Answers, str]:
@@ -261,11 +261,11 @@ def _flags(belay: Services) -> tuple[Answers, str]:
 def _stops(belay: Services) -> tuple[Answers, str]:
     """A stop that has not reached both flags and ledger is nothing to overlook."""
     from belay.actuation.outbox import waiting
-    from belay.cli.status import in_words
+    from belay.cli.status import stop_words
 
     stops = waiting(belay.settings.home)
     if stops:
-        return Answers.NO, "; ".join(in_words(note) for note in stops)
+        return Answers.NO, "; ".join(stop_words(note) for note in stops)
     return Answers.YES, "no stop waits for its flags or its ledger entry"
 
 

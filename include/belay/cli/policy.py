@@ -117,8 +117,8 @@ def show(capability: Annotated[str, typer.Argument()], *, json: Json = False) ->
 
 def _waiting_rows(policy: CapabilityPolicy) -> list[tuple[str, str]]:
     """Return what an owner wants to see first: how long is watched, who is asked, how much at once."""
+    from belay.domain.durations import written_duration as lasting
     from belay.domain.scope import percent
-    from belay.policy.durations import written_duration as lasting
 
     window, approval, limits = policy.window, policy.approval, policy.limits
     watched = f"{lasting(window.minimum_seconds)} to {lasting(window.maximum_seconds)} of data time"

@@ -132,8 +132,8 @@ def _print(
     level: float | None,
     live: OptimizationState | None,
 ) -> None:
+    from belay.domain.figures import short_percent, signed_percent
     from belay.domain.scope import percent
-    from belay.measurement.words import relative
 
     chosen = found[measured_at]
     where = f"{percent(measured_at)} of {policy.surface}" + (
@@ -145,19 +145,20 @@ def _print(
         (
             (
                 one.title,
-                f"{'an effect' if one.superior else 'a margin'} of {relative(one.distance).lstrip('+')}",
+                ("an effect of " if one.superior else "a margin of ")
+                + signed_percent(one.distance).lstrip("+"),
                 _number(one.units_needed),
                 _days(one.days_needed),
                 _smallest(one),
                 f"{100 * one.alpha:.2g} %",
-                f"{100 * one.power:.3g} %",
+                short_percent(one.power),
             )
             for one in chosen.metrics
         ),
     )
     say(chosen.sentence)
     if level is not None:
-        say(f"The capability's portfolio gives the next decision a level of {100 * level:.3g} %.")
+        say(f"The capability's portfolio gives the next decision a level of {short_percent(level)}.")
     table(
         "Along the ramp",
         ("measured at", "units", "days", "within the maximum"),
@@ -174,9 +175,9 @@ def _print(
 
 
 def _smallest(one: MetricPower) -> str:
-    from belay.measurement.words import relative
+    from belay.domain.figures import signed_percent
 
-    return "nothing" if math.isinf(one.smallest) else relative(one.smallest).lstrip("+")
+    return "nothing" if math.isinf(one.smallest) else signed_percent(one.smallest).lstrip("+")
 
 
 def _number(value: float) -> str:

@@ -77,7 +77,7 @@ def _show(found: Reconciliation) -> None:
         say(f"stop {stopped.note.stop}: {stopped.sentence}")
     for verb, names in (
         ("narrowing finished", found.narrowed),
-        ("widening finished, through the last door", found.widened),
+        ("widening finished, after the final check", found.widened),
         ("widening had lost and was turned back", found.turned_back),
     ):
         if names:

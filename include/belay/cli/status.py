@@ -34,7 +34,7 @@ def status(*, json: Json = False) -> None:
     stops = waiting(belay.settings.home)
     if not json:  # before the ledger: it may be what a stop waits for
         for note in stops:
-            say(in_words(note), style="bold red")
+            say(stop_words(note), style="bold red")
     must_exist(belay.settings.ledger_url)
     state, missing = belay.ledger.state(), missing_guard(belay)
     if json:
@@ -99,7 +99,7 @@ def status(*, json: Json = False) -> None:
     say(f"{ends} ended; the ledger holds {counted(state.seq, 'entry')}.")
 
 
-def in_words(note: Note) -> str:
+def stop_words(note: Note) -> str:
     """Return what an incomplete stop still misses, for people."""
     return (
         f"STOP of {note.target} by {note.person} at {when(note.pulled_at)} UTC is not complete: the "

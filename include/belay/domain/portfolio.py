@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from belay.domain.figures import short_percent
+
 HORIZON = 10_000
 """Decisions for which the spending sequence is computed; a capability with more has spent it all."""
 DECAY = 1.6
@@ -142,13 +144,9 @@ def standing(decisions: Sequence[Decision], position: int, *, fdr: float) -> Sta
     left = max(earned - spent, 0.0)
     shown = "none shown better" if not winners else f"{winners} shown better"
     sentence = (
-        f"Decision {position + 1} of this capability is tested at {_percent(level)}: "
-        f"{_percent(spent)} of {_percent(earned)} spent on {len(decisions)} "
-        f"decision{'s' * (len(decisions) > 1)} ({shown}), {_percent(left)} left; each winner earns "
-        f"more. In the long run at most {_percent(fdr)} of what is shown better may be no better."
+        f"Decision {position + 1} of this capability is tested at {short_percent(level)}: "
+        f"{short_percent(spent)} of {short_percent(earned)} spent on {len(decisions)} "
+        f"decision{'s' * (len(decisions) > 1)} ({shown}), {short_percent(left)} left; each winner earns "
+        f"more. In the long run at most {short_percent(fdr)} of what is shown better may be no better."
     )
     return Standing(position + 1, level, spent, earned, left, winners, fdr, sentence)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -1,4 +1,4 @@
-"""The people who hold the rope, the roles they hold, and who answers for which agent."""
+"""People, the roles they hold, and who is accountable for which agent."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _authority(entry: Recorded) -> str:
 
 
 def _followed(book: Chronicle, entry: Recorded) -> Iterator[Claim]:
-    """Yield what was taken down in the same breath, or ended."""
+    """Yield what was taken down in the same transaction, or ended."""
     for one in book.breath(entry):
         if one.seq > entry.seq and isinstance(
             one.event, e.NarrowingIntended | e.OptimizationEnded | e.StageDemoted | e.Frozen

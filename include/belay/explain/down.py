@@ -64,7 +64,7 @@ def _ended(book: Chronicle, optimization: str, with_it: tuple[Recorded, ...]) ->
 def _reasons(
     book: Chronicle, entry: Recorded, event: e.NarrowingIntended, with_it: tuple[Recorded, ...]
 ) -> Iterator[Claim]:
-    """Yield what set it off in the same breath; else the last look before it, which may be why."""
+    """Yield what set it off in the same transaction; else the last look before it, which may be why."""
     led = [one for one in with_it if isinstance(one.event, _LED_TO_IT) and _concerns(one, event.optimization)]
     for one in led:
         yield book.claim(_led(book, one), one)

@@ -152,7 +152,7 @@ def _intent(book: Chronicle, entry: Recorded, event: e.ScopeConfirmed) -> tuple[
 
 
 def _ended_by(book: Chronicle, entry: Recorded, event: e.OptimizationEnded) -> tuple[Recorded, Any] | None:
-    """Return what ended an optimization: the narrowing in the same breath, else the step it had reached."""
+    """Return what ended an optimization: a narrowing in the same transaction, else the step reached."""
     for one in book.breath(entry):
         if isinstance(one.event, e.NarrowingIntended) and one.event.optimization == event.optimization:
             return one, None

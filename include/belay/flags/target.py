@@ -100,7 +100,7 @@ class FlagTarget(Protocol):
         Parameters
         ----------
         ask
-            Asked last before the write, while no other writer can write: the last door.
+            Asked last before the write, while no other writer can write: the final check.
 
         Raises
         ------

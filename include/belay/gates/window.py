@@ -12,9 +12,10 @@ from belay.analysis.registered_plan import Registered, registered
 from belay.domain import commands as c
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.events import LookTaken
+from belay.domain.figures import duration
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import OptimizationState
-from belay.execution import execute, in_words
+from belay.execution import execute
 from belay.gates.outcome import GateOutcome, recorded, step_under_way
 from belay.ledger.store import recorded as recorded_entry
 from belay.oversight.active_policy import policy_in_force, policy_moved
@@ -83,7 +84,7 @@ def _judge(
     assert step is not None
     units = f"{reading.cells.smallest_treatment_units:,} units in the smallest treatment"
     over = elapsed >= timedelta(seconds=policy.window.maximum_seconds)
-    so_far = f"look {look}: {in_words(elapsed)} of {in_words(plan.window)}"
+    so_far = f"look {look}: {duration(elapsed)} of {duration(plan.window)}"
     if found.harm_sentence is not None:
         sentence = found.harm_sentence
     elif problem is not None:
@@ -109,12 +110,12 @@ def _judge(
         return Look(None, sentence)
     if early:
         text = (
-            f"decided early, after {in_words(elapsed)} of {in_words(plan.window)}: {units}, {found.decided}"
+            f"decided early, after {duration(elapsed)} of {duration(plan.window)}: {units}, {found.decided}"
         )
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
     if over or enough:
         ending = "the window is over" if found.enough else "the maximum is reached before the minimum sample"
-        text = f"{ending}: {in_words(elapsed)}, {units}, {found.standing}"
+        text = f"{ending}: {duration(elapsed)}, {units}, {found.standing}"
         return _end(belay, known, step.number, Verdict.PASS, text, evidence)
     return Look(None, sentence)
 
@@ -129,7 +130,7 @@ def _last_look(belay: Services, known: OptimizationState, step: int) -> datetime
 
 
 def _not_seen(policy: CapabilityPolicy, problem: str) -> str:
-    maximum = in_words(timedelta(seconds=policy.window.maximum_seconds))
+    maximum = duration(timedelta(seconds=policy.window.maximum_seconds))
     return f"could not see, and the maximum of {maximum} is over: {problem}"
 
 

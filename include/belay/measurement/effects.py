@@ -10,11 +10,12 @@ from typing import Any
 from belay.cells.cells import Segment
 from belay.cells.documents import to_plain
 from belay.cells.plan import Role
+from belay.domain.figures import signed_percent
 from belay.domain.metrics import Direction, PrimaryRule
 from belay.measurement.compare import MAX_UNUSABLE, Comparison
 from belay.measurement.dispersion import Dispersion
 from belay.measurement.findings import Finding
-from belay.measurement.words import amount, interval, relative
+from belay.measurement.words import amount, interval
 
 NEARLY = 0.01
 """Relative difference of values stratified by day from raw ones from which the raw ones are told too."""
@@ -277,12 +278,13 @@ def _sentence(
     worse = conclusion is Conclusion.WORSE
     if silent is not None and not worse:
         return f"{who}: unknown, because {silent}."
-    limit = relative(-planned.margin if comparison.increase_is_good else planned.margin)
+    limit = signed_percent(-planned.margin if comparison.increase_is_good else planned.margin)
+    least = signed_percent(planned.minimum_effect)
     said = {
         Conclusion.WORSE: "shown worse than control",
         Conclusion.SUPERIOR: "shown better than control",
         Conclusion.NON_INFERIOR: f"shown to stay within its margin of {limit}",
-        Conclusion.NO_BENEFIT: f"no benefit of {relative(planned.minimum_effect)} or more is left possible",
+        Conclusion.NO_BENEFIT: f"no benefit of {least} or more is left possible",
         Conclusion.INCONCLUSIVE: (
             f"not shown to stay within its margin of {limit}"
             if planned.rule is PrimaryRule.NON_INFERIOR
@@ -320,4 +322,4 @@ def _change(comparison: Comparison, told: Interval, *, so_far: bool) -> str:
         if dispersion.factor(told.alpha, anytime=told.anytime) > 1 and dispersion.noticed:
             which += f"; daily effects scatter {dispersion.ratio:.1f} times chance over {days}"
     level = f"{100 * (1 - 2 * told.alpha):.3g} % {kind}"
-    return f"{relative(comparison.effect)} ({level} {interval(told.low, told.high)}, {which})"
+    return f"{signed_percent(comparison.effect)} ({level} {interval(told.low, told.high)}, {which})"

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from belay.cells.cells import ALL, Cells
 from belay.cells.plan import MeasurementPlan, PlannedMetric
+from belay.domain.figures import signed_percent
 from belay.measurement.compare import Comparison, compare, pair, sequence
 from belay.measurement.strata import contrast, pieces
 from belay.measurement.tails import chi_square_tail, normal_tail
-from belay.measurement.words import relative
 
 Floats = NDArray[np.float64]
 
@@ -150,8 +150,8 @@ def _over_days(
     if within * pooled >= 0:
         return []
     sentence = (
-        f"{planned.metric.title}: pooled over days {plan.arms[arm]} looks {relative(pooled)}, within "
-        f"days it is {relative(whole.effect)}; the split moved with the base rate: believe the latter."
+        f"{planned.metric.title}: pooled over days {plan.arms[arm]} looks {signed_percent(pooled)}, within "
+        f"days it is {signed_percent(whole.effect)}; the split moved with the base rate: believe the latter."
     )
     return [Reversal(plan.arms[arm], planned.metric.id, "day", sentence)]
 
@@ -170,10 +170,10 @@ def _over_segments(
         if len(effects) < 2 or not _significant(whole):
             continue
         if all(effect * whole.effect < 0 for effect in effects):
-            said = ", ".join(relative(effect) for effect in effects)
+            said = ", ".join(signed_percent(effect) for effect in effects)
             sentence = (
-                f"{planned.metric.title}: {relative(whole.effect)} over all units, but the opposite in every "
-                f"{column} ({said}): the arms hold different mixes of {column}."
+                f"{planned.metric.title}: {signed_percent(whole.effect)} over all units, but the opposite "
+                f"in every {column} ({said}): the arms hold different mixes of {column}."
             )
             found.append(Reversal(plan.arms[arm], planned.metric.id, column, sentence))
     return found

@@ -21,6 +21,7 @@ from belay.cells.documents import to_plain
 from belay.cells.plan import Earlier
 from belay.cells.planning import shares_at
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import signed_percent
 from belay.domain.metrics import MetricKind
 from belay.domain.proposal import CONTROL
 from belay.domain.scope import FULL_SCOPE, percent
@@ -35,7 +36,6 @@ from belay.measurement.sizing import (
     units_and_days,
     units_needed,
 )
-from belay.measurement.words import relative
 
 _DAY = 86_400.0
 
@@ -244,7 +244,7 @@ def _need(
     elif math.isinf(units):
         said = f"{test.metric.title} cannot be compared without units in both arms."
     else:
-        size = relative(test.distance).lstrip("+")
+        size = signed_percent(test.distance).lstrip("+")
         lasts = "never" if math.isinf(days) else f"{days:.1f} days"
         said = f"{test.metric.title} needs {units:,.0f} units ({lasts}) for {what} of {size}"
         said += ", with days as different as in earlier optimizations." if scatter else "."
@@ -296,7 +296,7 @@ def _suggestions(
         said.append(f"a longer window: {days:.1f} days")
     short = [need for need in needs if need.days_needed > maximum and math.isfinite(need.smallest)]
     if short:
-        wishes = ", ".join(f"{need.title} {relative(need.smallest)}" for need in short)
+        wishes = ", ".join(f"{need.title} {signed_percent(need.smallest)}" for need in short)
         said.append(f"a larger effect or margin to tell apart: {wishes}")
     expected = units_after(maximum, arrivals)
     for need, test in zip(needs, tests, strict=True):

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from belay.cells.choice_log import WD, WY, ChoiceLog, N, W, Y
 from belay.cells.documents import to_plain
 from belay.cells.plan import SRM_ALPHA
+from belay.domain.figures import signed_percent
 from belay.domain.metrics import Metric, MetricKind
 from belay.measurement.compare import MAX_UNUSABLE, MIN_EVENTS
 from belay.measurement.tails import normal_quantile, normal_tail
-from belay.measurement.words import amount, interval, relative
+from belay.measurement.words import amount, interval
 
 Floats = NDArray[np.float64]
 
@@ -167,7 +168,7 @@ def shadow_of(
     if silent is None:
         sentence = (
             f"{metric.title}: {amount(figures['value'], metric)} with {name} against "
-            f"{amount(figures['logged'], metric)} as it was, {relative(figures['effect'])} "
+            f"{amount(figures['logged'], metric)} as it was, {signed_percent(figures['effect'])} "
             f"({100 * (1 - 2 * alpha):.3g} % interval {interval(figures['low'], figures['high'])}), from "
             f"{figures['matching']:,} choices made by chance that weigh as much as "
             f"{figures['effective_units']:,.0f} units."

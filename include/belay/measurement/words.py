@@ -33,20 +33,9 @@ def amount(value: float | None, metric: Metric) -> str:
     return f"{figure} {metric.unit}".strip()
 
 
-def relative(value: float | None) -> str:
-    """Return a relative effect: ``+5.2 %``, ``−0.4 %``. What is not zero is not printed as zero."""
-    if value is None or not math.isfinite(value):
-        return "unbounded"
-    if abs(value) >= _LARGE / 100:
-        return f"{'over +' if value > 0 else 'below −'}{_LARGE:,.0f} %"
-    if 1e-6 <= abs(value) < 0.0005:
-        return f"{100 * value:+.1g} %".replace("-", "−")
-    return signed_percent(value)
-
-
 def interval(low: float | None, high: float | None) -> str:
     """Return an interval of relative effects: ``−1.0 % to +4.2 %``."""
-    return f"{relative(low)} to {relative(high)}"
+    return f"{signed_percent(low)} to {signed_percent(high)}"
 
 
 def names(values: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from belay.domain.capability import CapabilityPolicy
-from belay.policy.durations import written_duration
+from belay.domain.durations import written_duration
 
 SHORTEST_SAY = 15 * 60.0
 """Seconds of wall-clock time below which nobody who is at work can be said to have been asked."""

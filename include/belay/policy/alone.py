@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.durations import written_duration
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.domain.stages import Stage
-from belay.policy.durations import written_duration
 
 
 def alone(policy: CapabilityPolicy, stage: Stage) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from belay.domain.autonomy import Criteria
 from belay.domain.calendar import ALWAYS
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.durations import written_duration
 from belay.domain.metrics import Direction, Metric, PrimaryRule
 from belay.domain.oversight import StepKind
 from belay.domain.roster import Roster
 from belay.domain.scope import percent
 from belay.domain.stages import Stage
-from belay.policy.durations import written_duration
 
 
 def describe(policy: CapabilityPolicy, roster: Roster | None = None) -> str:

@@ -8,12 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from belay.domain.calendar import WEEKDAYS
+from belay.domain.durations import seconds_of
 from belay.domain.figures import share_of
 from belay.domain.metrics import Direction, Grain, MetricKind, PrimaryRule
 from belay.domain.oversight import Oversight, StepKind
 from belay.domain.scope import FULL_SCOPE
 from belay.domain.stages import DecisionClass, Stage
-from belay.policy.durations import seconds_of
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 TABLE_COLUMN = r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$"

@@ -94,7 +94,7 @@ def _owner_alone(value: Any) -> Any:
 class AgentFile(Strict):
     """One AI agent."""
 
-    owner: Account | None = Field(None, description="the person who answers for it, by id in people")
+    owner: Account | None = Field(None, description="the person who is accountable for it, by id in people")
     airflow: list[Account] | None = Field(
         None, description="user names in Airflow under which it proposes; by default its name"
     )
@@ -107,7 +107,7 @@ class PeopleFile(Strict):
     people: dict[Account, PersonFile] | None = Field(None, description="person's id to who that is")
     agents: dict[Account, Annotated[AgentFile, BeforeValidator(_owner_alone)]] | None = Field(
         None,
-        description="agent's name to who answers for it and the accounts it acts under, such as "
+        description="agent's name to who is accountable for it and the accounts it acts under, such as "
         "{owner: dana, airflow: [copywriter]}; none listed means that no agent may propose",
     )
     slack_groups: dict[Name, GroupId] | None = Field(

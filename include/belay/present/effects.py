@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from belay.domain.criteria import Standing
-from belay.domain.figures import in_percent, signed_percent, with_interval
+from belay.domain.figures import in_percent, short_percent, signed_percent, with_interval
 from belay.domain.vocabulary import Finding
 
 MARKS: Mapping[str, str] = {
@@ -107,7 +107,7 @@ def _effect(line: Mapping[str, Any], *, several: bool) -> EffectLine:
         effect=relative(effect, line.get("low"), line.get("high")),
         likely="" if effect is None else signed_percent(effect),
         worst="not known" if worst is None else signed_percent(worst),
-        allowed="" if not margin else f"{'+' if _fewer(line) else '−'}{_short(abs(margin))}",
+        allowed="" if not margin else f"{'+' if _fewer(line) else '−'}{short_percent(abs(margin))}",
     )
 
 
@@ -167,8 +167,3 @@ def _unlike_predicted(review: Mapping[str, Any]) -> Iterator[str]:
     expected = with_interval(predicted["effect"], predicted["low"], predicted["high"])
     effect = signed_percent(found["effect"])
     yield f"The agent predicted {expected}; found was {effect}, {side} than predicted"
-
-
-def _short(share: float) -> str:
-    """Return a limit as people write it: 0.2 is ``20 %``, 0.125 is ``12.5 %``."""
-    return f"{100 * share:.4g} %"

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from belay.domain.figures import moment
 from belay.quality.great_expectations_engine import ROWS_QUERY, Question, Result, UnknownExpectationError
 from belay.quality.report import Finding, Severity, Statistic
 from belay.quality.scope import Rows, literal
-from belay.quality.session import Session, in_words, plain
+from belay.quality.session import Session, plain
 from belay.quality.standing import check_freshness, check_split, check_volume
 from belay.quality.suites import CheckSpec, Reads, When
 from belay.warehouse.catalogue import Column, Kind, Relation, read_relation, relation_names
@@ -155,7 +156,7 @@ def _empty(session: Session) -> None:
     sentence = f"{suite.table} has no rows"
     if suite.reads is Reads.EVENTS:
         of = f"surface {scope.surface}" + (f", optimization {scope.optimization}" if scope.live else "")
-        sentence += f" of {of} from {in_words(scope.since)} to {in_words(scope.until)}"
+        sentence += f" of {of} from {moment(scope.since)} to {moment(scope.until)}"
     needed = suite.required is When.ALWAYS or (suite.required is When.LIVE and scope.live)
     finding = Finding.UNKNOWN if needed else Finding.NOT_APPLICABLE
     look_at = f"The loader of {suite.table}, and whether the product was in use then."

@@ -187,7 +187,7 @@ def _snake(name: str) -> str:
 
 def _plain(result: Any) -> Result:
     if raw := _error(result.exception_info or {}):
-        return Result(None, error=in_words(raw), statement=f"{_statement(result)}: {raw}")
+        return Result(None, error=why_unevaluated(raw), statement=f"{_statement(result)}: {raw}")
     observed = dict(result.result or {})
     if impossible := {name: n for name, n in observed.items() if name in _COUNTED and _is_negative(n)}:
         told = f"{_statement(result)}: {impossible}"
@@ -213,7 +213,7 @@ _DRIVER = re.compile(r"\((?:[a-z_0-9]+\.)+([A-Za-z]+)\) (.*)", re.DOTALL)
 _AFTER = re.compile(r" (?:LINE \d+:|\[SQL:|\(Background on|CONTEXT:|HINT:)")
 
 
-def in_words(raw: str) -> str:
+def why_unevaluated(raw: str) -> str:
     """Return for people why an expectation could not be evaluated: the warehouse's own words, or ours.
 
     What the library itself says is about its own classes and counts; it stays in the Data Docs.

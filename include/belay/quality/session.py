@@ -114,8 +114,3 @@ def plain(value: Any) -> Statistic:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)[:200]
-
-
-def in_words(moment: datetime) -> str:
-    """Return a time as people read it."""
-    return f"{moment:%Y-%m-%d %H:%M}"

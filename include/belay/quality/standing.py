@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from belay.cells.plan import SRM_ALPHA
+from belay.domain.figures import moment
 from belay.measurement.srm import srm_test
 from belay.quality.report import Finding, Statistic
 from belay.quality.scope import DAY, Rows
-from belay.quality.session import Session, in_words, plain
+from belay.quality.session import Session, plain
 from belay.warehouse.forms import naive
 
 _FEWEST_DAYS = 2
@@ -32,7 +33,7 @@ def check_freshness(session: Session, rows: Rows, newest: Any) -> None:
     query = rows.between(scope.until - age, scope.until)
     result = session.count_between("freshness", query, {"min_value": 1}, rule.severity)
     last = naive(newest)
-    told = f"the newest event is of {in_words(last)}" if last else "there is no event"
+    told = f"the newest event is of {moment(last)}" if last else "there is no event"
     numbers: dict[str, Statistic] = {
         "newest": last.isoformat() if last else None,
         "rows": plain(result.observed.get("observed_value")),
@@ -45,7 +46,7 @@ def check_freshness(session: Session, rows: Rows, newest: Any) -> None:
     else:
         hours = age / timedelta(hours=1)
         finding = Finding.FAILED
-        sentence = f"no event in the {hours:g} hours before {in_words(scope.until)}; {told}"
+        sentence = f"no event in the {hours:g} hours before {moment(scope.until)}; {told}"
     session.add("freshness", finding, sentence, rule.look_at, numbers, rule.severity)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from belay.domain.durations import seconds_of
 from belay.quality.report import Severity
 
 
@@ -36,14 +36,8 @@ class Reads(StrEnum):
     """All rows."""
 
 
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
 def _duration(value: Any) -> timedelta:
-    match = re.fullmatch(r"([0-9]+)([dhms])", value) if isinstance(value, str) else None
-    if match is None or not int(match[1]):
-        raise ValueError("write a positive whole number and d, h, m or s, such as 12h")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return timedelta(seconds=seconds_of(value))
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from belay.cells.plan import Earlier
 from belay.domain.digest import canonical_json
+from belay.domain.figures import signed_percent
 from belay.domain.scope import percent
 from belay.domain.vocabulary import Finding
 from belay.measurement.dispersion import Dispersion
 from belay.measurement.effects import NEARLY
-from belay.measurement.words import relative as told_relative
 from belay.measurement.words import scale_of
 from belay.review.charts import FEWER, effects_chart, prediction_chart, segments_chart, timeline_chart, to_svg
 from belay.review.verdict import named_segment
@@ -189,7 +189,7 @@ def environment() -> Environment:
 
 def relative(value: float | None) -> str:
     """Return a relative effect as people read it: ``+3.1 %``."""
-    return "unknown" if value is None else told_relative(value)
+    return "unknown" if value is None else signed_percent(value)
 
 
 def limit(line: Mapping[str, Any]) -> str:

@@ -10,13 +10,14 @@ from belay.cells.cells import ALL
 from belay.cells.documents import to_plain
 from belay.cells.plan import MeasurementPlan
 from belay.domain.capability import CapabilityPolicy
+from belay.domain.figures import signed_percent
 from belay.domain.gates import ReviewVerdict, Verdict
 from belay.domain.proposal import CONTROL, Proposal
 from belay.domain.scope import FULL_SCOPE, percent
 from belay.measurement.decision import ArmFindings, Findings
 from belay.measurement.findings import Finding
 from belay.measurement.monitor import Monitoring
-from belay.measurement.words import interval, names, relative
+from belay.measurement.words import interval, names
 
 SCHEMA = 1
 """Version of the review document; it is evidence, so older ones must stay readable."""
@@ -137,7 +138,7 @@ def judge_before_exposure(
     expects = "and does not say by how much"
     if proposal.prediction:
         predicted = proposal.prediction
-        expects = f"by {relative(predicted.effect)} ({interval(predicted.low, predicted.high)})"
+        expects = f"by {signed_percent(predicted.effect)} ({interval(predicted.low, predicted.high)})"
     sentence = (
         f"Nobody has seen it yet. {percent(to_scope)} of {policy.surface} ({people}) would, for about "
         f"{days:.1f} days; the agent expects it to move {policy.primary.metric.title.lower()} {expects}."

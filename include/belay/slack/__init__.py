@@ -1,1 +1,1 @@
-"""People hold the rope in Slack: messages, modals, and the Bolt app that hears the answers."""
+"""People answer in Slack: messages, modals, and the Bolt app that hears the answers."""

@@ -39,7 +39,7 @@ from belay.domain.request_state import RequestStatus
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
 from belay.present.aftermath import Standing
-from belay.present.aftermath import words as in_words
+from belay.present.aftermath import words as aftermath_words
 from belay.present.card import Card, Words, agent_name
 from belay.present.change import change_of
 from belay.present.effects import EffectLine, effect_lines, thoughts
@@ -271,7 +271,7 @@ def _mark(card: Card) -> str:
 def _outcome(card: Card, review_url: str, people: int | None) -> SectionBlock:
     after, lines = card.aftermath, list[str]()
     if after is not None:
-        now = in_words(after, people)
+        now = aftermath_words(after, people)
         since = f", since {_moment(after.since)}" if after.since else ""
         state, _, watched = now.partition("; ")
         lines.append(

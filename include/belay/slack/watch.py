@@ -215,7 +215,7 @@ class Watcher:
         """Return the time left, in words that change seldom; empty when it is settled."""
         if request.status is not RequestStatus.OPEN:
             return ""
-        return in_words(request.expires_at - self.belay.now())
+        return time_left(request.expires_at - self.belay.now())
 
     def _show(self, state: State, request: RequestState, shown: str) -> None:
         found = self.channel.find(request.id)
@@ -353,7 +353,7 @@ class Watcher:
         return evidence_of(self.belay.ledger, evidence, name)
 
 
-def in_words(left: timedelta) -> str:
+def time_left(left: timedelta) -> str:
     """Return a time that is left in words that change rarely at first and every minute at the end."""
     minutes = int(left / timedelta(minutes=1))
     if minutes >= 48 * 60:

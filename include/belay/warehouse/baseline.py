@@ -23,6 +23,7 @@ from sqlalchemy import (
 from belay.cells.baseline import Baseline
 from belay.cells.plan import naive_utc, whole_ms
 from belay.cells.presence import MOST_MISSING, MOST_UNUSABLE
+from belay.domain.figures import short_percent
 from belay.domain.metrics import Metric, MetricKind
 from belay.warehouse.connection import read_rows
 from belay.warehouse.errors import UNREADABLE, WarehouseUnavailableError, first_line
@@ -116,7 +117,7 @@ def _baseline(metric: Metric, row: RowMapping) -> Baseline:
     read = int(row["rows"])
     missing = max(1.0 - int(row[name]) / read for name in ("read_y", "read_d") if name in row)
     if missing > MOST_UNUSABLE:
-        said = f"{100 * missing:.3g} % of its values are missing or no finite numbers"
+        said = f"{short_percent(missing)} of its values are missing or no finite numbers"
         return Baseline(n, math.nan, math.nan, problem=said)
     ratio = metric.kind is MetricKind.RATIO
 

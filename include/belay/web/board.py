@@ -11,13 +11,13 @@ from belay.actuation.guard_presence import missing_guard
 from belay.actuation.outbox import waiting
 from belay.domain.capability_state import CapabilityState
 from belay.domain.events import GateJudged, LookTaken
+from belay.domain.figures import duration
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.request_state import RequestState
 from belay.domain.rules.requests import missing_for_quorum
 from belay.domain.stages import Stage, lower
 from belay.domain.state import OptimizationState, State
-from belay.execution import in_words
 from belay.gates.next_run import next_run
 from belay.ledger.narrate import narrate
 from belay.ledger.store import LedgerError, recorded
@@ -271,7 +271,7 @@ def _request(belay: Services, request: RequestState, state: State) -> dict[str, 
         "facts": [fact._asdict() for fact in facts(card)],
         "expires_at": request.expires_at.isoformat(),
         "seconds_left": left.total_seconds(),
-        "left": in_words(left),
+        "left": duration(left),
     }
 
 

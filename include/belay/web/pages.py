@@ -14,11 +14,12 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from belay.actuation.outbox import waiting
 from belay.domain.events import PromotionStarted, StepStarted
+from belay.domain.figures import duration
 from belay.domain.gates import Gate
 from belay.domain.roster import Person
 from belay.domain.scope import percent
 from belay.domain.state import OptimizationState
-from belay.execution import RefusedError, in_words
+from belay.execution import RefusedError
 from belay.explain.explain import entry_number, explain
 from belay.gates.next_run import next_run
 from belay.ledger.store import LedgerError, recorded
@@ -215,7 +216,7 @@ def templates() -> Environment:
 
 
 def _duration(seconds: float) -> str:
-    return in_words(timedelta(seconds=seconds))
+    return duration(timedelta(seconds=seconds))
 
 
 def _clock(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Changing scope: the last door. Widening asks for its grant; narrowing asks nobody."""
+"""Changing scope: the final check. Widening asks for its grant; narrowing asks nobody."""
 
 from __future__ import annotations
 

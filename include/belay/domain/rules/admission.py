@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from belay.domain.capability import CapabilityPolicy
 from belay.domain.commands import Finding
+from belay.domain.figures import short_percent
 from belay.domain.gates import Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.portfolio import SMALLEST
@@ -137,7 +138,7 @@ def _findings(
     yield _rule(
         Rule.PORTFOLIO,
         level is None or level >= SMALLEST,
-        "its primary test needs no level" if level is None else f"tested at {100 * level:.3g} %",
+        "its primary test needs no level" if level is None else f"tested at {short_percent(level)}",
         f"the error that {capability.id} may make is spent (decisions so far: {len(capability.decisions)}); "
         f"people may raise errors.fdr, now {policy.errors.fdr:g}",
     )

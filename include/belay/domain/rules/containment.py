@@ -62,7 +62,7 @@ def _taken_down(optimization: OptimizationState, reason: str, served: int) -> It
 def turned_back(state: State, target: str, cause: str, reason: str) -> tuple[e.NarrowingIntended, ...]:
     """Return the events that turn the widenings under way in ``target`` back to their confirmed scopes.
 
-    Whatever forbids a widening does so in the same breath for those that were intended and not confirmed.
+    Whatever forbids a widening does so in the same transaction for what was intended and not confirmed.
     """
     return tuple(
         event

@@ -143,7 +143,7 @@ def start_step(state: State, command: c.StartStep, asked: Asked) -> Answer:
 
 
 def judge_gate(state: State, command: c.JudgeGate, _asked: Asked) -> Answer:
-    """Record a verdict, in the order of the gates; harm rolls back in the same breath."""
+    """Record a verdict, in the order of the gates; harm rolls back in the same transaction."""
     optimization, refusal = _step_under_way(state, command.optimization, command.step)
     if refusal or optimization is None or optimization.step is None:
         return refusal or ()

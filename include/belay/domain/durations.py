@@ -21,7 +21,7 @@ def seconds_of(value: Any) -> float:
     match = _DURATION.match(value) if isinstance(value, str) else None
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < seconds <= _LONGEST:
-        raise ValueError("not a duration")
+        raise ValueError("not a duration: write a positive number and d, h, m or s, such as 12h")
     return seconds
 
 
