@@ -54,7 +54,10 @@ STEP = Card(
         VoteLine("Dana Novak", "", Choice.APPROVE, "mine", "cli", AT, False, ("cx_owner",)),
     ),
     tally="1 of 2 approvals; needs a risk_owner",
-    deciders=(Decider("Omar Haddad", "risk_owner", "U0OMAR"), Decider("Kim", "risk_owner, for Omar", None)),
+    deciders=(
+        Decider("Omar Haddad", "risk_owner", "U0OMAR", ("risk_owner",), answered=False),
+        Decider("Kim", "risk_owner, for Omar", None, ("risk_owner",), answered=False),
+    ),
     conflicted=("Dana Novak", "The agent copywriter"),
     groups=("S0RISK",),
     reminded=True,
