@@ -18,8 +18,8 @@ from belay.domain.recorded import Recorded
 from belay.domain.stages import Stage
 from belay.domain.vocabulary import Cause
 from belay.explain import words
+from belay.explain.claims import Claim, Question
 from belay.explain.explain import explain
-from belay.explain.telling import Claim, Question
 from belay.ledger.policies import policy_document
 from belay.ledger.store import Ledger
 

@@ -8,7 +8,7 @@ from belay.domain.actors import service
 from belay.domain.events import GateJudged, LookTaken
 from belay.domain.gates import Gate, Verdict
 from belay.domain.recorded import Recorded
-from belay.explain.telling import Claim
+from belay.explain.claims import Claim
 from belay.web.board import _folded
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)

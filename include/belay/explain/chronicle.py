@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind
 from belay.domain.recorded import Recorded
-from belay.explain.telling import Claim
+from belay.explain.claims import Claim
 
 _E = TypeVar("_E")
 

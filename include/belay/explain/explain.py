@@ -7,17 +7,17 @@ from typing import Any
 
 from belay.domain import events as e
 from belay.domain.recorded import Recorded
-from belay.explain.alone import lone, policy
 from belay.explain.chronicle import Chronicle
-from belay.explain.down import taken_down
+from belay.explain.claims import Explanation, Matter
+from belay.explain.narrowing import narrowing
+from belay.explain.single_entry import policy, single_entry
 from belay.explain.stages import demotion, promotion
 from belay.explain.step import step
-from belay.explain.telling import Explanation, Matter
 
 _MATTERS: dict[type, Callable[[Chronicle, Recorded, Any], Matter]] = {
     e.PolicyAdopted: policy,
     e.StepStarted: step,
-    e.NarrowingIntended: taken_down,
+    e.NarrowingIntended: narrowing,
     e.PromotionStarted: promotion,
     e.StageDemoted: demotion,
 }
@@ -67,7 +67,7 @@ def entry_number(text: str) -> int | None:
 
 def _tell(book: Chronicle, entry: Recorded) -> Matter:
     tells = _MATTERS.get(type(entry.event))
-    return lone(book, entry) if tells is None else tells(book, entry, entry.event)
+    return single_entry(book, entry) if tells is None else tells(book, entry, entry.event)
 
 
 def _about(book: Chronicle, subject: str | int) -> Iterator[Recorded]:
@@ -145,8 +145,8 @@ def _head(book: Chronicle, entry: Recorded) -> Recorded:
 
 def _intent(book: Chronicle, entry: Recorded, event: e.ScopeConfirmed) -> tuple[Recorded, Any] | None:
     of: dict[str, Any] = {"before": entry.seq, "optimization": event.optimization, "epoch": event.epoch}
-    if narrowing := book.last(e.NarrowingIntended, **of):
-        return narrowing
+    if found := book.last(e.NarrowingIntended, **of):
+        return found
     widening = book.last(e.WideningIntended, **of)
     return (_head(book, widening[0]), None) if widening else None
 

@@ -11,10 +11,10 @@ from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.domain.vocabulary import HARM, Rule
 from belay.explain import words
-from belay.explain.asking import answerable, asked
 from belay.explain.chronicle import Chronicle, when
+from belay.explain.claims import Claim, Matter, matter
+from belay.explain.request import answerable, asked
 from belay.explain.step import in_force, read_back, stage
-from belay.explain.telling import Claim, Matter, matter
 from belay.ledger.narrate import narrate
 
 

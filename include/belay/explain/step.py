@@ -12,9 +12,9 @@ from belay.domain.gates import Gate, Verdict
 from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain import words
-from belay.explain.asking import answerable, asked, granted_by_rule, rules
 from belay.explain.chronicle import Chronicle, day, when
-from belay.explain.telling import Claim, Matter, matter
+from belay.explain.claims import Claim, Matter, matter
+from belay.explain.request import answerable, asked, granted_by_rule, rules
 
 
 def step(book: Chronicle, started: Recorded, event: e.StepStarted) -> Matter:

@@ -23,7 +23,7 @@ from belay.slack.modal import REASON_BLOCK, Answer, reason_in, reason_modal
 from belay.slack.telling import answer_in_form, holders, open_form, whisper
 
 if TYPE_CHECKING:
-    from belay.slack.app import Desk
+    from belay.slack.desk import Desk
 
 _VERBS = {APPROVE: "approve", REJECT: "reject", VETO: "veto"}
 _log = logging.getLogger(__name__)

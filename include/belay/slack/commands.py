@@ -22,7 +22,7 @@ from belay.slack.telling import NOBODY, respond_to
 from belay.slack.text import typed, typed_name
 
 if TYPE_CHECKING:
-    from belay.slack.app import Desk
+    from belay.slack.desk import Desk
 
 USAGE = (
     "• `/belay status`: what is live, and what waits for whom\n"

@@ -17,7 +17,8 @@ from slack_bolt.adapter.fastapi.async_handler import AsyncSlackRequestHandler
 from slack_sdk.signature import SignatureVerifier
 
 from belay.services import Services
-from belay.slack.app import Desk, Wake, create_app
+from belay.slack.app import create_app
+from belay.slack.desk import Desk, Wake
 from belay.slack.payload import readable
 from belay.slack.serve import watcher_of
 from belay.slack.settings import SlackSettings

@@ -19,7 +19,7 @@ from belay.slack.telling import NOBODY, answer_in_form, holders, open_form, whis
 from belay.slack.weekly import WOULD
 
 if TYPE_CHECKING:
-    from belay.slack.app import Desk
+    from belay.slack.desk import Desk
 
 _OWN = "Your judgement would not count: you proposed this, or you are accountable for its agent."
 _log = logging.getLogger(__name__)

@@ -10,9 +10,10 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 from belay.ledger.store import LedgerError
 from belay.services import Services
-from belay.slack.app import Desk, Wake, create_app
+from belay.slack.app import create_app
 from belay.slack.channel import SlackChannel
 from belay.slack.client import prompt_client, web_client
+from belay.slack.desk import Desk, Wake
 from belay.slack.message_store import MessageStore
 from belay.slack.settings import SlackSettings
 from belay.slack.watch import Watcher

@@ -9,7 +9,7 @@ from belay.domain.oversight import Oversight
 from belay.domain.recorded import Recorded
 from belay.explain import words
 from belay.explain.chronicle import Chronicle, day, listed, when
-from belay.explain.telling import Claim
+from belay.explain.claims import Claim
 
 _ABOUT_A_REQUEST = (
     e.ReviewOpened,

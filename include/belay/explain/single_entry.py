@@ -11,8 +11,8 @@ from belay.domain.changes import policy_changes
 from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain.chronicle import Chronicle, day, when
+from belay.explain.claims import Claim, Matter, matter
 from belay.explain.step import in_force, proposal, stage
-from belay.explain.telling import Claim, Matter, matter
 from belay.ledger.errors import LedgerError
 from belay.ledger.narrate import narrate
 from belay.ledger.policies import policy_of
@@ -44,7 +44,7 @@ def policy(book: Chronicle, entry: Recorded, event: e.PolicyAdopted) -> Matter:
     )
 
 
-def lone(book: Chronicle, entry: Recorded) -> Matter:
+def single_entry(book: Chronicle, entry: Recorded) -> Matter:
     """Tell an entry that belongs to nothing larger."""
     event = entry.event
     optimization = getattr(event, "optimization", "") or getattr(event, "subject", "")

@@ -9,8 +9,8 @@ from belay.domain.recorded import Recorded
 from belay.domain.scope import percent
 from belay.explain import words
 from belay.explain.chronicle import Chronicle, when
+from belay.explain.claims import Claim, Matter, matter
 from belay.explain.step import in_force, proposal, read_back, stage
-from belay.explain.telling import Claim, Matter, matter
 from belay.ledger.narrate import narrate
 
 _LED_TO_IT = (
@@ -24,7 +24,7 @@ _LED_TO_IT = (
 )
 
 
-def taken_down(book: Chronicle, entry: Recorded, event: e.NarrowingIntended) -> Matter:
+def narrowing(book: Chronicle, entry: Recorded, event: e.NarrowingIntended) -> Matter:
     """Tell a narrowing."""
     capability = book.capability_of(event.optimization)
     with_it = book.breath(entry)
