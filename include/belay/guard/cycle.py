@@ -23,10 +23,11 @@ from belay.domain.commands import (
     RecordInteraction,
     ReportBlind,
     RollBack,
-    Shrink,
+    ShrinkAll,
     SpendHarm,
     TurnHoldback,
 )
+from belay.domain.events import NarrowingIntended
 from belay.domain.rules.due import Facts
 from belay.domain.rules.guarding import due_turn
 from belay.domain.state import State
@@ -279,7 +280,7 @@ def _asked(belay: Services, commands: Sequence[Command]) -> list[Any]:
 
 
 def _changed(
-    belay: Services, cycle: Cycle, commands: Sequence[Shrink | RecordInteraction | TurnHoldback]
+    belay: Services, cycle: Cycle, commands: Sequence[RecordInteraction | TurnHoldback]
 ) -> list[str]:
     """Put commands to the ledger, and carry out what they led to; return whose scope is another now."""
     outcomes = _asked(belay, commands)
@@ -316,7 +317,14 @@ def _report(belay: Services, cycle: Cycle, state: State, problems: Sequence[Prob
 
 
 def _shrink(belay: Services, cycle: Cycle, state: State, live: Sequence[Live], data_time: datetime) -> None:
-    cycle.shrunk += _changed(belay, cycle, judge.shrinks(state, live, data_time))
+    """Narrow what was not seen for too long, in one act: people are told of it once."""
+    wanted = tuple(judge.shrinks(state, live, data_time))
+    if not wanted:
+        return
+    (outcome,) = _asked(belay, [ShrinkAll(wanted)])
+    cycle.shrunk += [event.optimization for event in outcome.events if isinstance(event, NarrowingIntended)]
+    if cycle.shrunk:
+        _settle(belay, cycle, cycle.shrunk)
 
 
 def _pairs(belay: Services, cycle: Cycle, live: list[Live], until: Mapping[str, datetime]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -34,8 +33,6 @@ _TOLD = (
     e.Unfrozen,
 )
 """What is told, the gravest first: that gives a matter its title."""
-_ONE_LOOK = timedelta(minutes=1)
-"""What the guard narrows for blindness within this time of one another is one matter, and not one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +61,13 @@ def news(entries: Iterable[Recorded], state: State, roster: Roster) -> Iterator[
     """Yield what people are to be told of ``entries`` (in the ledger's order), oldest first.
 
     What one command appended is one matter: a demotion with everything that it takes down, a kill switch
-    with everything that it stops.
+    with everything that it stops, what one look of the guard narrows because it cannot see.
     """
     teller = _Teller(state, roster)
-    waiting: list[Recorded] = []
     for _, together in groupby(entries, key=lambda entry: entry.act):
         told = [entry for entry in together if _is_told(entry)]
-        if not told:
-            continue
-        if waiting and not (_for_blindness(told) and told[0].at - waiting[0].at <= _ONE_LOOK):
-            yield teller.tell(waiting)
-            waiting = []
-        if _for_blindness(told):
-            waiting += told
-        else:
+        if told:
             yield teller.tell(told)
-    if waiting:
-        yield teller.tell(waiting)
 
 
 def _is_told(entry: Recorded) -> bool:
@@ -89,14 +76,13 @@ def _is_told(entry: Recorded) -> bool:
     return isinstance(entry.event, _TOLD) and changed
 
 
-def _for_blindness(told: list[Recorded]) -> bool:
-    return all(isinstance(one.event, e.NarrowingIntended) and one.event.cause == Cause.BLIND for one in told)
-
-
 def _why(causes: set[str]) -> str:
     if causes == {Cause.CAUTION}:
         return "as caution: harm so far"
-    return "for harm" if causes <= HARM else f"({', '.join(sorted(causes))})"
+    if causes <= HARM:
+        return "for harm"
+    known = {name: Cause.named(name) for name in sorted(causes)}
+    return f"because of {' and '.join(one.because if one else name for name, one in known.items())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,21 @@ def blind(r: Rehearsal) -> None:
     r.do(c.ReportBlind("outcomes", "all", "late", r.now), GUARD)
 
 
+def test_one_act_shrinks_all_that_was_not_seen_and_what_is_seen_again_stops_no_other() -> None:
+    r = Rehearsal().proposed()
+    r.widened(steps=2)
+    blind(r)
+    unseen, gone, seen = (
+        c.Shrink(name, source, "not seen")
+        for name, source in (("opt-1", "outcomes"), ("opt-9", "outcomes"), ("opt-1", "exposures"))
+    )
+    (narrowed,) = r.do(c.ShrinkAll((gone, seen, unseen)), GUARD)
+    assert isinstance(narrowed, e.NarrowingIntended)
+    assert (narrowed.optimization, narrowed.to_scope, narrowed.cause) == ("opt-1", 100, "blind")
+    r.confirm()
+    assert r.do(c.ShrinkAll((unseen,)), GUARD) == ()
+
+
 @pytest.mark.parametrize(("steps", "left"), [(1, 0), (2, 100), (3, 500)])
 def test_what_was_not_seen_shrinks_to_what_was_shown_harmless(steps: int, left: int) -> None:
     r = Rehearsal().proposed()

@@ -26,6 +26,7 @@ from belay.domain.commands.guarding import (
     ReportBlind,
     ReportSighted,
     Shrink,
+    ShrinkAll,
     SpendHarm,
     Stop,
     Unfreeze,
@@ -88,6 +89,7 @@ __all__ = [
     "RollBack",
     "SettleRequest",
     "Shrink",
+    "ShrinkAll",
     "SpendHarm",
     "StartPromotion",
     "StartStep",
@@ -132,6 +134,7 @@ Command = (
     | ReportBlind
     | ReportSighted
     | Shrink
+    | ShrinkAll
     | RecordHarmless
     | RecordInteraction
     | TurnHoldback

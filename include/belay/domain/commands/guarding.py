@@ -96,6 +96,13 @@ class Shrink:
 
 
 @dataclass(frozen=True, slots=True)
+class ShrinkAll:
+    """Shrink what one look found unseen for too long: one act, however many changes."""
+
+    shrinks: tuple[Shrink, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordHarmless:
     """Record that the guard has shown ``scope`` harmless."""
 

@@ -49,6 +49,12 @@ def shrink(state: State, command: c.Shrink, _asked: Asked) -> Answer:
     return narrow(state, optimization, safe, Cause.BLIND, command.reason, None, outcome=None)
 
 
+def shrink_all(state: State, command: c.ShrinkAll, asked: Asked) -> Answer:
+    """Shrink each as if it came alone; one that the guard sees again changes nothing and stops no other."""
+    answers = [shrink(state, one, asked) for one in command.shrinks]
+    return tuple(event for answer in answers if not isinstance(answer, Refusal) for event in answer)
+
+
 def record_harmless(state: State, command: c.RecordHarmless, _asked: Asked) -> Answer:
     """Record the scope that was shown harmless, once."""
     optimization = state.optimizations.get(command.optimization)
