@@ -396,9 +396,3 @@ VARIABLES: Mapping[str, Variable] = {variable.name: variable for variable in _AL
 
 ELSEWHERE = frozenset({"BELAY_UID", "BELAY_IMAGE", "BELAY_PORT", "BELAY_URL", "BELAY_LOGINS", "BELAY_FAULTS"})
 """What docker-compose.yml and the tests read, and Belay does not."""
-
-
-def table(group: Group) -> str:
-    """Return the table of a group's settings, as docs/cli.md has it."""
-    rows = [f"| `{v.name}` | {v.default} | {v.meaning} |" for v in _ALL if v.group == group]
-    return "\n".join(["| variable | default | what it is |", "| --- | --- | --- |", *rows])

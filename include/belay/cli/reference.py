@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from belay.environment import Group, table
+from belay.environment import VARIABLES, Group
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "cli.md"
 
@@ -45,9 +45,14 @@ def _first_paragraph(text: str) -> str:
     return " ".join(re.split(r"\n\s*\n", text.strip())[0].split()).replace("|", "\\|")
 
 
+def _settings(group: Group) -> str:
+    rows = [f"| `{v.name}` | {v.default} | {v.meaning} |" for v in VARIABLES.values() if v.group == group]
+    return "\n".join(["| variable | default | what it is |", "| --- | --- | --- |", *rows])
+
+
 def parts() -> dict[str, str]:
     """Return every generated part of docs/cli.md by its name."""
-    settings = {f"settings: {group}": table(group) for group in get_args(Group)}
+    settings = {f"settings: {group}": _settings(group) for group in get_args(Group)}
     return {"commands": commands(), **settings}
 
 
