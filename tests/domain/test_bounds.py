@@ -35,3 +35,24 @@ def test_evidence_that_fades_only_loosens_the_bound():
 def test_no_quantile_of_nonsense():
     with pytest.raises(ValueError, match="no beta quantile"):
         beta_quantile(1.5, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("probability", "a", "b"), [(-1e-9, 1, 1), (1 + 1e-9, 1, 1), (0.5, 0, 1), (0.5, 1, 0), (0.5, -1, 1)]
+)
+def test_what_is_no_probability_or_parameter_is_refused(probability: float, a: float, b: float) -> None:
+    with pytest.raises(ValueError, match="no beta quantile"):
+        beta_quantile(probability, a, b)
+
+
+def test_the_ends_of_a_beta_variable() -> None:
+    assert beta_quantile(0, 2, 3) == pytest.approx(0, abs=1e-15)
+    assert beta_quantile(1, 2, 3) > 0.9999
+    assert (beta_share(0, 2, 3), beta_share(1, 2, 3)) == (0, 1)
+    assert (beta_share(-0.1, 2, 3), beta_share(1.1, 2, 3)) == (0, 1)
+    assert (upper_bound(2, 2, 0.9), lower_bound(0, 2, 0.9)) == (1, 0)
+
+
+def test_a_hair_more_hits_than_evidence_is_all_of_it() -> None:
+    assert lower_bound(3, 2, 0.9) == pytest.approx(beta_quantile(0.1, 3, 1))
+    assert upper_bound(3, 2, 0.9) == 1

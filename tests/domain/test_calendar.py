@@ -80,3 +80,17 @@ def test_working_time_adds_up(start, first, second):
     apart = OFFICE.after(OFFICE.after(start, first), second)
     assert abs(whole - apart) < timedelta(seconds=0.001) or not OFFICE.working(min(whole, apart))
     assert whole - start >= timedelta(seconds=first + second) - timedelta(milliseconds=1)
+
+
+def test_holidays_alone_stop_the_clock_for_their_day():
+    calendar = Calendar("open", holidays=(Holiday(date(2026, 3, 6), "a day off"),))
+    assert not calendar.working(FRIDAY_1600)
+    assert calendar.working(FRIDAY_1600 + timedelta(days=1))
+    assert calendar.after(FRIDAY_1600, 3600) == datetime(2026, 3, 7, 1, 0, tzinfo=UTC)
+
+
+def test_working_hours_hold_from_their_first_moment_to_just_before_their_end():
+    opens, closes = datetime(2026, 3, 6, 8, 0, tzinfo=UTC), datetime(2026, 3, 6, 16, 0, tzinfo=UTC)
+    moment = timedelta(microseconds=1)
+    held = [OFFICE.working(at) for at in (opens - moment, opens, closes - moment, closes)]
+    assert held == [False, True, True, False]

@@ -113,3 +113,9 @@ def test_the_standing_says_what_is_spent_and_left() -> None:
 def test_a_bound_that_is_no_rate_is_refused(fdr: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         next_level([], fdr=fdr)
+
+
+def test_a_lowered_promise_is_kept_by_what_comes_before_the_first_winner():
+    spent = [Decision("opt-1", 1, 0.08)]
+    assert next_level(spent, fdr=0.1) == 0
+    assert next_level(spent, fdr=0.2) > 0

@@ -28,7 +28,7 @@ from belay.domain.events import Choice
 from belay.domain.gates import Estimate, Gate, Verdict
 from belay.domain.oversight import Oversight
 from belay.domain.proposal import Prediction
-from belay.domain.record import interval_score, record_of
+from belay.domain.record import Share, interval_score, record_of, shown_together
 from belay.domain.stages import Stage
 from belay.domain.state import Status
 
@@ -291,3 +291,53 @@ def test_unknown_is_not_met_and_a_doubt_is_unknown() -> None:
         "days": Standing.NOT_MET,
         "supervision": Standing.MET,
     }
+
+
+def test_a_proposal_that_as_many_people_liked_as_not_is_not_agreed_on() -> None:
+    r = at(Stage.OBSERVE).proposed()
+    for person, agrees in ((NORA, True), (VERA, False)):
+        r.do(c.JudgeProposal("opt-1", agrees, "so", frozenset({APPROVER}), "cli"), person)
+    assert (record(r).judged, record(r).agreement.hits, record(r).agreement.count) == (1, 0, 1)
+
+
+def test_a_question_that_became_void_without_its_votes_is_no_answer() -> None:
+    r = at(approval=replace(a_policy().approval, quorum=2)).proposed()
+    r.asked()
+    r.do(r.vote(), NORA)
+    r.do(c.RollBack("opt-1", "person", "enough"))
+    assert r.state.requests
+    assert not r.state.open_requests()
+    assert record(r).agreement.count == 0
+
+
+def test_a_question_that_was_granted_and_then_taken_back_was_an_answer() -> None:
+    r = at().proposed()
+    r.asked()
+    r.do(r.vote(), NORA)
+    (request,) = r.state.requests.values()
+    assert (request.status, record(r).agreement.hits, record(r).agreement.count) == ("granted", 1, 1)
+
+
+def test_a_stage_that_begins_now_has_no_days_and_saying_nothing_is_scored_by_its_width() -> None:
+    r = at().proposed(prediction=Prediction(0.05, 0.0, 0.1))
+    assert record(r).days == 0
+    r.started()
+    r.judged(Gate.QUALITY)
+    r.judged(Gate.WINDOW)
+    r.judged(Gate.REVIEW, found=Estimate(0.0, -0.1, 0.1))
+    scored = record(r).calibration
+    assert scored is not None
+    assert scored.naive == pytest.approx(2 * r.policy.primary.minimum_effect)
+    assert (scored.predictions, scored.score, scored.covered) == (1, pytest.approx(0.1), 1)
+
+
+def test_what_nobody_saw_is_no_evidence_and_is_claimed_by_nobody() -> None:
+    r = at().proposed()
+    nothing = Share(0.0, 0.0, 0, None, None, None)
+    found = record(r)
+    assert (found.harm, found.overrides, found.agreement, found.quality) == (nothing,) * 4
+    assert shown_together(r.state, r.state.capabilities["wording"]) == []
+    r.widened()
+    assert [o.id for o in shown_together(r.state, r.state.capabilities["wording"])] == ["opt-1"]
+    other = replace(r.state.capabilities["wording"], holdout=100)
+    assert shown_together(r.state, other) == [], "its units were held out otherwise"

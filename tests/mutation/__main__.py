@@ -39,36 +39,40 @@ FAULTS = re.compile(
 )
 
 
-def annotations(source: str) -> set[int]:
-    """Return the lines of a module on which a `|` belongs to a type, which nothing evaluates."""
+def without_effect(source: str) -> set[int]:
+    """Return the lines that hold types or the heads of functions, which no test can tell apart."""
     lines: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        types = [getattr(node, "annotation", None), getattr(node, "returns", None)]
-        for part in types:
-            if isinstance(part, ast.AST) and isinstance(part, ast.expr):
-                lines.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+        if isinstance(node, ast.AnnAssign):
+            lines.update(range(node.annotation.lineno, (node.annotation.end_lineno or 0) + 1))
+        if isinstance(node, ast.FunctionDef):
+            lines.update(range(node.lineno, node.body[0].lineno))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            lines.add(node.lineno)
     return lines
 
 
-def is_fault(mutation: MutationSpec, typed: dict[Path, set[int]]) -> bool:
+def is_fault(mutation: MutationSpec, idle: dict[Path, set[int]]) -> bool:
     """Return whether a mutation is one that a test could notice."""
     if not FAULTS.fullmatch(mutation.operator_name):
         return False
     path = Path(mutation.module_path)
-    if path not in typed:
-        typed[path] = annotations(path.read_text())
-    return "_BitOr_" not in mutation.operator_name or mutation.start_pos[0] not in typed[path]
+    if path not in idle:
+        idle[path] = without_effect(path.read_text())
+    # A default or a decorator is in a head too, and is told apart: it is a number or a boolean.
+    types = re.search("_BitOr_|_Mul_|_Div_|AddNot", mutation.operator_name)
+    return types is None or mutation.start_pos[0] not in idle[path]
 
 
 def draw(session: WorkDB, size: int, seed: int) -> None:
     """Leave a random sample of the mutants to be judged, and mark all others as skipped."""
-    typed: dict[Path, set[int]] = {}
+    idle: dict[Path, set[int]] = {}
 
     def place(item: WorkItem) -> tuple[str, tuple[int, int], str, int]:
         mutation = item.mutations[0]
         return str(mutation.module_path), mutation.start_pos, mutation.operator_name, mutation.occurrence
 
-    candidates = sorted((i for i in session.work_items if is_fault(i.mutations[0], typed)), key=place)
+    candidates = sorted((i for i in session.work_items if is_fault(i.mutations[0], idle)), key=place)
     drawn = {item.job_id for item in random.Random(seed).sample(candidates, min(size, len(candidates)))}
     skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output="not in the sample")
     session.set_multiple_results([i.job_id for i in session.work_items if i.job_id not in drawn], skipped)

@@ -28,14 +28,16 @@ from belay.domain.autonomy import DAY, DemotionRule
 from belay.domain.calendar import Calendar, FreezePeriod
 from belay.domain.capability import ApprovalRule
 from belay.domain.events import Choice
-from belay.domain.gates import Estimate, Gate, Verdict
+from belay.domain.evolve import Recorded, evolve
+from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
+from belay.domain.metrics import PrimaryRule
 from belay.domain.proposal import Variant
 from belay.domain.rules.actuation import widening_stands
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.delegation import LONGEST
 from belay.domain.rules.due import Facts, due_demotions
 from belay.domain.scope import HoldbackRule, Ramp
-from belay.domain.stages import Stage
+from belay.domain.stages import DecisionClass, Stage
 from belay.domain.state import Status
 
 GUARD = service("guard")
@@ -665,3 +667,231 @@ def test_a_period_freezes_its_first_and_its_last_day(day: int, *, frozen: bool) 
     sale = Calendar(freezes=(FreezePeriod(first, first + timedelta(days=1), "sale"),))
     said = sale.freeze_at(r.now + timedelta(days=day - 2))
     assert (said is not None) is frozen
+
+
+# -- what a blindness, a missing hold-back and a quorum of nobody leave as it is -------------------
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_what_cannot_shrink_any_more_keeps_its_question(steps: int) -> None:
+    r = Rehearsal(SUGGEST).proposed()
+    r.widened(steps=steps)
+    r.do(c.RecordHarmless("opt-1", r.optimization().scope, "fine"), GUARD)
+    r.asked()
+    blind(r)
+    assert r.do(c.Shrink("opt-1", "outcomes", "not seen"), GUARD) == ()
+    assert r.request().status == "open"
+
+
+def test_without_a_hold_back_no_turn_is_due() -> None:
+    r = Rehearsal().proposed()
+    r.widened(steps=4)
+    assert r.optimization().status == "completed"
+    assert r.do(c.TurnHoldback("opt-1", r.now + timedelta(days=99)), GUARD) == ()
+
+
+@pytest.mark.parametrize(("quorum", "needed"), [(0, 1), (1, 1), (2, 2), (3, 3)])
+def test_a_reminder_says_how_many_approvals_it_takes(quorum: int, needed: int) -> None:
+    r = Rehearsal(replace(PATIENT, approval=replace(PATIENT.approval, quorum=quorum))).proposed()
+    r.asked()
+    r.tick(1800)
+    (reminded,) = r.do(c.SettleRequest(r.request().id))
+    assert isinstance(reminded, e.RequestReminded)
+    assert reminded.missing[0] == f"0 of {needed} approvals"
+    more = {1: "", 2: " and one more", 3: " and 2 more"}[needed]
+    assert reminded.missing[1] == f"needs a {APPROVER}{more}"
+
+
+@pytest.mark.parametrize(("known", "named"), [(1, 1), (5, 5), (6, 5)])
+def test_what_is_known_of_a_surface_is_named_up_to_five(known: int, named: int) -> None:
+    r = Rehearsal()
+    for number in range(known):
+        r.adopt(a_policy(id=f"words-{number}"))
+    answer = r.ask(c.AdoptPolicy(a_policy(id="another"), "a file"), GUARD)
+    assert isinstance(answer, Refusal)
+    assert answer.rule == "people-adopt"
+    assert answer.message.count("words-") == named
+
+
+# -- what the state makes of it --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "field"), [("harm", "harmed_at"), ("guard", "harmed_at"), ("caution", "cautioned_at")]
+)
+def test_what_nobody_saw_did_no_harm(cause: str, field: str) -> None:
+    r = Rehearsal().proposed()
+    r.intended()
+    r.do(c.RollBack("opt-1", cause, "it would hurt"))
+    assert getattr(r.optimization().results, field) is None
+    seen = Rehearsal().proposed()
+    seen.widened()
+    seen.do(c.RollBack("opt-1", cause, "it hurts"))
+    assert getattr(seen.optimization().results, field) == seen.now
+
+
+@pytest.mark.parametrize(("to_scope", "held_back"), [(10_000, 200), (9_999, 0), (0, 0)])
+def test_a_narrowing_ends_the_hold_back_and_writing_the_same_again_keeps_it(
+    to_scope: int, held_back: int
+) -> None:
+    r = Rehearsal(a_policy(holdback=HoldbackRule(200, 7200, 3600))).proposed()
+    r.widened(steps=4)
+    r.do(c.RollBack("opt-1", "reconcile", "served under a later epoch", to_scope=to_scope, above=9))
+    pending = r.optimization().pending
+    assert pending is not None
+    assert (pending.to_scope, pending.holdback, pending.rotation) == (to_scope, held_back, 0)
+    assert pending.epoch == 10
+    r.confirm()
+    assert (r.optimization().holdback, r.optimization().phases[-1].holdback) == (held_back, held_back)
+
+
+def test_only_a_review_that_passes_shows_a_scope_harmless() -> None:
+    r = Rehearsal().proposed()
+    r.widened()
+    r.started()
+    shown = []
+    for gate in (Gate.QUALITY, Gate.WINDOW, Gate.REVIEW):
+        r.judged(gate)
+        shown.append(r.optimization().shown_harmless)
+    assert shown == [0, 0, 100]
+    held = Rehearsal().proposed()
+    held.widened()
+    held.started()
+    held.judged(Gate.QUALITY)
+    held.judged(Gate.WINDOW)
+    held.judged(Gate.REVIEW, Verdict.HOLD)
+    assert held.optimization().shown_harmless == 0
+
+
+def test_a_winner_that_is_known_late_keeps_what_began_meanwhile() -> None:
+    better = replace(a_policy().primary, rule=PrimaryRule.SUPERIOR, margin=0.0)
+    r = Rehearsal(a_policy(primary=better)).proposed()
+    r.widened()
+    r.started()
+    r.judged(Gate.QUALITY)
+    r.judged(Gate.WINDOW)
+    r.policy = replace(r.policy, surface="basket", digest="b" * 64)
+    r.adopt()
+    r.do(c.Propose(a_proposal("opt-2"), r.policy), BOT)
+    r.widened("opt-2")
+    r.started("opt-2")
+    r.judged(Gate.REVIEW, Verdict.HOLD)
+    begun = [one.optimization for one in r.state.capabilities["wording"].decisions]
+    assert begun == ["opt-1", "opt-2"]
+
+
+def test_a_stop_goes_on_to_every_capability_that_it_covers() -> None:
+    r = Rehearsal()
+    r.adopt(a_policy(id="a-first", surface="basket"))
+    r.adopt(a_policy(id="b-second", surface="checkout"))
+    r.do(c.Stop("stop-1", "surface:checkout", "look", "cli", r.now), NORA)
+    stages = {known.id: known.stage for known in r.state.capabilities.values()}
+    assert stages == {"a-first": Stage.SUPERVISED, "b-second": Stage.OBSERVE}
+
+
+def test_what_a_turn_showed_is_recorded_once_and_of_a_change_that_is_known() -> None:
+    r = Rehearsal().proposed()
+    found = Estimate(0.1, 0.0, 0.2)
+    assert r.refused(c.RecordRealised("opt-9", 0, found, "better"), GUARD) == "unknown-optimization"
+    assert r.refused(c.RecordRealised("opt-1", 0, Estimate(0.3, 0.0, 0.2), "no"), GUARD) == "interval"
+    assert len(r.do(c.RecordRealised("opt-1", 0, found, "better"), GUARD)) == 1
+    assert r.do(c.RecordRealised("opt-1", 0, found, "better"), GUARD) == ()
+    assert len(r.do(c.RecordRealised("opt-1", 1, found, "better"), GUARD)) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "named"), [("owner", "an owner"), ("lead", "a lead"), ("Editor", "an Editor")]
+)
+def test_a_role_has_its_article(role: str, named: str) -> None:
+    approval = replace(PATIENT.approval, roles=(role,))
+    r = Rehearsal(replace(PATIENT, approval=approval)).proposed()
+    r.asked()
+    r.tick(1800)
+    (reminded,) = r.do(c.SettleRequest(r.request().id))
+    assert isinstance(reminded, e.RequestReminded)
+    assert reminded.missing[1] == f"needs {named}"
+
+
+# -- policies, promotions and words ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (DecisionClass.HUMAN_ONLY, DecisionClass.BOUNDED, True),
+        (DecisionClass.HUMAN_ONLY, DecisionClass.HUMAN_ONLY, False),
+        (DecisionClass.BOUNDED, DecisionClass.HUMAN_ONLY, False),
+        (DecisionClass.BOUNDED, DecisionClass.REVERSIBLE, False),
+    ],
+)
+def test_a_service_that_would_give_ai_what_is_peoples_is_kept(
+    before: DecisionClass, after: DecisionClass, *, kept: bool
+) -> None:
+    r = Rehearsal(a_policy(decision_class=before)).adopt()
+    other = a_policy(decision_class=after, title="Other words")
+    answer = r.ask(c.AdoptPolicy(other, "a file"), GUARD)
+    assert isinstance(answer, Refusal)
+    assert (answer.rule, answer.kept) == ("people-change-policy", kept)
+    assert f"from {r.policy.digest[:12]} to {other.digest[:12]})" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("roles", "quorum", "asked"),
+    [((), 3, ((APPROVER,), 2)), (("lead",), 3, (("lead",), 3)), (("lead",), 0, (("lead",), 1))],
+)
+def test_who_answers_for_a_promotion(
+    roles: tuple[str, ...], quorum: int, asked: tuple[tuple[str, ...], int]
+) -> None:
+    policy = a_policy(initial_stage=Stage.SUGGEST, autonomy=replace(EASY, roles=roles, quorum=quorum))
+    r = Rehearsal(replace(policy, approval=replace(policy.approval, quorum=2))).adopt()
+    run = r.promotion_reviewed(Stage.SUPERVISED)
+    r.do(c.RequestPromotion("wording", run, r.policy))
+    assert (r.request().roles, r.request().quorum) == asked
+
+
+def test_what_harm_so_far_took_down_is_resumed_by_people_and_climbs_on_by_the_table() -> None:
+    r = Rehearsal(a_policy(initial_stage=Stage.BOUNDED)).proposed()
+    r.widened()
+    r.do(c.RollBack("opt-1", "caution", "harm so far"))
+    r.confirm()
+    r.asked()
+    assert r.request().oversight == "approve", "without it, the canary would be informed about"
+    r.do(r.vote(), NORA)
+    step = r.optimization().step
+    assert step is not None
+    r.do(c.IntendWidening("opt-1", step.number))
+    r.confirm()
+    r.asked()
+    assert (r.request().from_scope, r.request().oversight) == (100, "notice")
+
+
+def test_what_a_request_asks_for_is_said_as_a_move() -> None:
+    r = Rehearsal(SUGGEST).proposed()
+    r.asked()
+    step = r.request()
+    assert (step.move, step.subject, step.veto_target, step.promotes) == (
+        "0 % → 1 %",
+        "opt-1",
+        "opt-1",
+        False,
+    )
+    r, name = promotion("open")
+    up = r.request()
+    assert (up.move, up.subject, up.veto_target) == ("suggest → supervised", "wording", name)
+    r = Rehearsal().adopt()
+    run = r.promotion_reviewed(Stage.SUPERVISED)
+    r.do(c.RequestPromotion("wording", run, r.policy))
+    assert r.request().move == "keep supervised"
+
+
+def test_a_verdict_on_another_run_of_a_promotion_changes_nothing() -> None:
+    r = Rehearsal(SUGGEST).adopt()
+    verdict = e.PromotionJudged("wording", "other", PromotionGate.QUALITY, Verdict.PASS, "fine", None)
+
+    def folded() -> bool:
+        after = evolve(r.state, Recorded(r.state.seq + 1, r.now, GUARD, verdict))
+        return after.capabilities == r.state.capabilities
+
+    assert folded(), "nothing is under way"
+    r.do(c.StartPromotion("wording", Stage.SUPERVISED, "run", r.policy))
+    assert folded(), "another one is"
