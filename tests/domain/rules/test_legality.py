@@ -9,8 +9,9 @@ from tests.support.builders import GATE, Rehearsal, a_policy
 
 from belay.domain import commands as c
 from belay.domain import events as e
-from belay.domain.evolve import Draft, Recorded
+from belay.domain.evolve import Draft
 from belay.domain.oversight import Oversight
+from belay.domain.recorded import Recorded
 from belay.domain.rules.legality import Legality
 from belay.domain.scope import HoldbackRule
 from belay.domain.stages import Stage

@@ -28,10 +28,11 @@ from belay.domain.autonomy import DAY, DemotionRule
 from belay.domain.calendar import Calendar, FreezePeriod
 from belay.domain.capability import ApprovalRule
 from belay.domain.events import Choice
-from belay.domain.evolve import Recorded, evolve
+from belay.domain.evolve import evolve
 from belay.domain.gates import Estimate, Gate, PromotionGate, Verdict
 from belay.domain.metrics import PrimaryRule
 from belay.domain.proposal import Variant
+from belay.domain.recorded import Recorded
 from belay.domain.rules.actuation import widening_stands
 from belay.domain.rules.answer import Refusal
 from belay.domain.rules.delegation import LONGEST
