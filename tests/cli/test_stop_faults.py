@@ -19,7 +19,7 @@ from tests.support.live import make_live
 from belay.actuation import outbox
 from belay.actuation import take_down as stopping
 from belay.domain.events import KillSwitchPulled
-from belay.flags import flagd
+from belay.flags import flagd, flagd_format
 from belay.ledger.verify import verify
 from belay.oversight.stop import stop as pull
 from belay.services import Services
@@ -63,7 +63,7 @@ def a_device(path: Path) -> None:
 
 
 def deep(path: Path) -> None:
-    levels = flagd._DEEPEST + 100
+    levels = flagd_format._DEEPEST + 100
     path.write_text('{"flags": {"theirs": ' + "[" * levels + "]" * levels + "}}")
 
 

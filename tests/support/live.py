@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from belay.actuation.writer import served_flag
@@ -79,7 +80,9 @@ def append_anyway(belay: Services, events: Sequence[e.Event], *, asked: bool = T
     ledger = belay.ledger
     batch = Batch(ledger.state(), ledger.head()[1])
     widened = {event.grant for event in events if isinstance(event, e.WideningIntended)}
-    for event in events:
+    for told in events:
+        # As if under an earlier policy, whose ramp may have been another.
+        event = replace(told, policy="earlier") if isinstance(told, e.StepStarted) else told
         if asked and isinstance(event, e.OversightGranted) and event.grant in widened:
             continue
         if asked and isinstance(event, e.WideningIntended):
