@@ -81,8 +81,7 @@ def append_anyway(belay: Services, events: Sequence[e.Event], *, asked: bool = T
     batch = Batch(ledger.state(), ledger.head()[1])
     widened = {event.grant for event in events if isinstance(event, e.WideningIntended)}
     for told in events:
-        # As if under an earlier policy, whose ramp may have been another.
-        event = replace(told, policy="earlier") if isinstance(told, e.StepStarted) else told
+        event = _of_a_ramp(belay, batch.state, told) if isinstance(told, e.StepStarted) else told
         if asked and isinstance(event, e.OversightGranted) and event.grant in widened:
             continue
         if asked and isinstance(event, e.WideningIntended):
@@ -91,6 +90,12 @@ def append_anyway(belay: Services, events: Sequence[e.Event], *, asked: bool = T
         batch.add([event], service("test"), belay.now(), "")
     with ledger.engine.execution_options(belay_writes=True).begin() as connection:
         batch.write(connection)
+
+
+def _of_a_ramp(belay: Services, state: State, step: e.StepStarted) -> e.StepStarted:
+    """Return ``step``, of an earlier policy where today's ramp has no such step."""
+    ramp = belay.policy(state.optimizations[step.optimization].capability).ramp
+    return step if ramp.step_after(step.from_scope) == step.to_scope else replace(step, policy="earlier")
 
 
 def _granted(belay: Services, state: State, event: e.WideningIntended) -> Iterator[tuple[Actor, e.Event]]:
