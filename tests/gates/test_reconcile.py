@@ -171,7 +171,7 @@ def test_a_widening_that_stands_is_finished_once(belay: Services) -> None:
 
 
 def test_a_widening_that_lost_is_turned_back(belay: Services) -> None:
-    """A freeze that was written by an older Belay did not turn it back in the same breath."""
+    """A freeze that was written by an older Belay did not turn it back in the same transaction."""
     from belay.domain.events import Frozen
 
     on_its_way(belay)

@@ -1,4 +1,4 @@
-"""The last door: widening, narrowing, veto, and what the flags were read to show."""
+"""The final check: widening, narrowing, veto, and what the flags were read to show."""
 
 from __future__ import annotations
 
