@@ -102,8 +102,8 @@ mutate: $(STAMP)  ## change the rules at 600 random places: does a fast test not
 nightly: $(STAMP)  ## every test with many more random cases and faults, then the benchmarks
 	HYPOTHESIS_PROFILE=nightly $(MAKE) test
 	HYPOTHESIS_PROFILE=nightly BELAY_FAULTS=5 $(MAKE) long
-	$(MAKE) mutate
 	@set -e; for file in benchmarks/*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(PY) "$$file"; done
+	$(MAKE) mutate
 
 # A file that is there is kept, so that running this twice changes no password.
 secrets:  ## make the passwords and keys of docker-compose.yml in ./secrets

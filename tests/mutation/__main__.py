@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--size", type=int, default=600, help="how many mutants to draw")
     parser.add_argument("--seed", type=int, default=20261201, help="of the draw")
-    parser.add_argument("--floor", type=float, default=0.97, help="the share to be killed")
+    parser.add_argument("--floor", type=float, default=0.8, help="the share to be killed")
     parser.add_argument("--workers", type=int, default=2, help="how many are judged at once")
     parser.add_argument("--go-on", action="store_true", help="judge what a run that was stopped left")
     parser.add_argument("--report", action="store_true", help="print what was judged, and judge nothing")

@@ -896,3 +896,22 @@ def test_a_verdict_on_another_run_of_a_promotion_changes_nothing() -> None:
     assert folded(), "nothing is under way"
     r.do(c.StartPromotion("wording", Stage.SUPERVISED, "run", r.policy))
     assert folded(), "another one is"
+
+
+def test_the_horizon_of_a_hold_back_counts_from_its_first_turn() -> None:
+    r = Rehearsal(a_policy(holdback=HoldbackRule(200, 7200, 3600))).proposed()
+    r.widened(steps=4)
+    start = r.now
+    r.tick(3600)
+    assert len(r.do(c.TurnHoldback("opt-1", r.now), GUARD)) == 1
+    r.confirm()
+    (ended,) = r.do(c.TurnHoldback("opt-1", start + timedelta(seconds=7200)), GUARD)
+    assert isinstance(ended, e.HoldbackIntended)
+    assert (ended.share, ended.rotation) == (0, 1)
+
+
+@pytest.mark.parametrize(("steps", "held_back"), [(1, 0), (3, 0), (4, 200)])
+def test_nobody_is_held_back_before_the_top(steps: int, held_back: int) -> None:
+    r = Rehearsal(a_policy(holdback=HoldbackRule(200, 7200, 3600))).proposed()
+    r.widened(steps=steps)
+    assert [phase.holdback for phase in r.optimization().phases] == [*[0] * (steps - 1), held_back]
