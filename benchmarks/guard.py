@@ -57,6 +57,7 @@ def policies(folder: Path, surfaces: int) -> None:
             "owner": "dana",
             "surface": f"surface{number}",
             "decision_class": "reversible",
+            "initial_stage": "supervised",
             "primary": {"metric": "m0", "minimum_effect": 0.05},
             "guardrails": dict.fromkeys(names[1:], 0.2),
             "segments": ["device"],

@@ -156,7 +156,12 @@ def _settings(home: Path) -> dict[str, str]:
     people.write_text(yaml.safe_dump(roster))
     file = policies / f"{CAPABILITY}.yaml"
     policy = yaml.safe_load(file.read_text())
-    policy["limits"] = {"max_live": 1000, "changes_per_day": 10_000, "max_open_requests": 10_000}
+    policy["limits"] = {
+        "max_live": 1000,
+        "changes_per_day": 10_000,
+        "max_open_requests": 10_000,
+        "proposals_per_day": 10_000,
+    }
     policy["supervision"] = {"max_pending_each": 10_000}
     file.write_text(yaml.safe_dump(policy))
     return {"BELAY_HOME": str(home), "BELAY_POLICIES": str(policies)}
