@@ -237,7 +237,9 @@ def load(tmp_path: Path) -> Iterator[Callable[..., sa.Engine]]:
 
 
 def _fits(values: pd.Series[Any], wanted: Any) -> bool:
-    return isinstance(wanted, sa.DateTime | sa.Boolean) or pd.api.types.is_numeric_dtype(values)
+    if isinstance(wanted, sa.DateTime):  # moments with a zone, and times as text, keep their own type
+        return values.dtype.kind == "M" and getattr(values.dtype, "tz", None) is None
+    return isinstance(wanted, sa.Boolean) or pd.api.types.is_numeric_dtype(values)
 
 
 def _duckdb(tables: Tables, folder: Path) -> str:

@@ -37,6 +37,9 @@ exposures = st.tuples(keys, st.one_of(st.none(), st.sampled_from(UNITS)), minute
 outcomes = st.tuples(keys, units, minutes, lags, values, st.sampled_from(["checkout"] * 5 + ["search"]))
 """Each event may be delivered again: ``again`` names one, how much later it says it happened, and arrived."""
 again = st.tuples(st.integers(0, 40), st.sampled_from([0, 0, 3]), st.sampled_from([5, 700]))
+zones = st.sampled_from([None, "UTC", "Asia/Tokyo", "America/New_York"])
+"""How the warehouse stores times: as naive UTC, or as moments of a zone."""
+TIMES = ("event_time", "ingested_at")
 unit_rows = st.lists(st.tuples(st.sampled_from(UNITS), st.sampled_from([4.0, 9.0])), max_size=4)
 
 
@@ -55,6 +58,19 @@ def delivered(rows: pd.DataFrame, extra: list[tuple[int, int, int]]) -> pd.DataF
 def times(minute: pd.Series[Any], lag: pd.Series[Any]) -> dict[str, Any]:
     at = pd.to_datetime(START) + pd.to_timedelta(minute, unit="m")
     return {"event_time": at.astype("datetime64[us]"), "ingested_at": (at + pd.to_timedelta(lag, unit="m"))}
+
+
+def aware(tables: Tables, zone: str | None, dialect: str) -> Tables:
+    """Return the same times as moments of ``zone``, as a warehouse stores them; as they are when None."""
+    if zone is None:
+        return tables
+
+    def moments(rows: pd.DataFrame) -> pd.DataFrame:
+        at = {c: rows[c].dt.tz_localize("UTC").dt.tz_convert(zone) for c in TIMES if c in rows}
+        text = {c: values.map(lambda moment: moment.isoformat()) for c, values in at.items()}
+        return rows.assign(**(text if dialect == "sqlite" else at))
+
+    return {name: moments(rows) for name, rows in tables.items()}
 
 
 @st.composite
@@ -144,12 +160,12 @@ def test_every_reader_reads_what_counting_by_hand_gives(
     url = request.getfixturevalue("postgres_url") if dialect == "postgresql" else None
 
     @settings(
-        max_examples=EXAMPLES[profiles.name()],
+        max_examples=EXAMPLES.get(profiles.name(), 10),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
     )
-    @given(worlds().filter(settled))
-    def agree(tables: Tables) -> None:
-        engine = load(tables, dialect, url)
+    @given(worlds().filter(settled), zones)
+    def agree(tables: Tables, zone: str | None) -> None:
+        engine = load(aware(tables, zone, dialect), dialect, url)
         once = counted_once(tables)
         window = read_cells(engine, plan, UNTIL)
         guard = read_fleet(engine, [Sight(plan, UNTIL)]).cells[0]
