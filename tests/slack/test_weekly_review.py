@@ -100,6 +100,19 @@ def told(slack, user, action, ts):
 # -- from the click to the ledger and back -----------------------------------------------------------
 
 
+def test_the_list_keeps_the_ledgers_head_of_when_it_was_posted(slack, belay, served):
+    """Outside the ledger, and in the form that `belay ledger verify --since` takes; no later look moves it."""
+    proposed(belay)
+    number, digest = belay.ledger.head()
+    message = list_of(slack)
+    assert f"belay ledger verify --since {number}:{digest}" in words(message)
+    judged(belay, NAME)
+    later = slack.until(
+        "it tells the judgement", lambda: "reads like us" in words(lists(slack)[0]) and lists(slack)[0]
+    )
+    assert f"--since {number}:{digest}" in words(later)
+
+
 def test_a_click_and_a_reason_become_a_judgement_and_the_list_tells_it(slack, belay, served):
     name = proposed(belay)
     message = list_of(slack)
@@ -225,12 +238,16 @@ def test_the_slash_command_stays(slack, belay, served):
 
 def test_the_list_is_posted_once_whoever_watches(slack, belay, settings):
     assert watcher_of(belay, settings).tick() == [], "nothing waits"
-    name = proposed(belay)
+    name, head = proposed(belay), belay.ledger.head()
     watcher = watcher_of(belay, settings)
     (week,) = watcher.tick()
     assert watcher.tick() == []
     assert watcher_of(belay, settings).tick() == [week], "another one finds it, and brings it up to date"
-    assert list_of(slack)["metadata"]["event_payload"] == {"name": week, "listed": name}
+    assert list_of(slack)["metadata"]["event_payload"] == {
+        "name": week,
+        "listed": name,
+        "head": "{}:{}".format(*head),
+    }
     judged(belay, name)
     assert watcher.tick() == [week]
     assert buttons(list_of(slack)) == []

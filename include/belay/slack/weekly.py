@@ -36,6 +36,10 @@ JUDGING = f"^({WOULD}|{WOULD_NOT}):[0-9]{{1,2}}$"
 MOST_WAITING, MOST_CLOSED = 10, 6
 """How many a message shows that wait, and that it showed before: together they keep to Slack's 50 blocks."""
 
+_HEAD = (
+    "The ledger then ended with {0}. To find a past that was rewritten since: belay ledger verify --since {0}"
+)
+
 
 def on_the_list(state: State, before: Sequence[str], *, newest: bool) -> list[OptimizationState]:
     """Return what a list shows, in the order in which it was proposed.
@@ -55,7 +59,9 @@ def on_the_list(state: State, before: Sequence[str], *, newest: bool) -> list[Op
     return sorted(shown, key=lambda one: one.proposed_at)
 
 
-def weekly_message(entries: Sequence[Listed], *, waiting: int, pages: str, newest: bool) -> dict[str, Any]:
+def weekly_message(
+    entries: Sequence[Listed], *, waiting: int, pages: str, newest: bool, head: str = ""
+) -> dict[str, Any]:
     """Return text and blocks of the weekly review.
 
     Parameters
@@ -68,6 +74,8 @@ def weekly_message(entries: Sequence[Listed], *, waiting: int, pages: str, newes
         Address of Belay's pages.
     newest
         Whether there is no newer list; an older one has no buttons any more.
+    head
+        Number and hash of the ledger's last entry when the list was posted; empty where that is not known.
     """
     title = "What AI would have done: would you?"
     open_ones = [entry for entry in entries if not entry.closed]
@@ -83,6 +91,8 @@ def weekly_message(entries: Sequence[Listed], *, waiting: int, pages: str, newes
             blocks.append(_buttons(entry, number))
     if newest and open_ones:
         blocks += [DividerBlock(), _how_else(waiting - len(open_ones))]
+    if head:
+        blocks.append(ContextBlock(elements=[PlainTextObject(text=_HEAD.format(head))]))
     lines = [f"• {entry.optimization}: {entry.title}" for entry in open_ones]
     return {
         "text": mrkdwn("\n".join([title, said, *lines]), 3900),
