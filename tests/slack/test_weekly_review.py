@@ -101,7 +101,7 @@ def told(slack, user, action, ts):
 
 
 def test_the_list_keeps_the_ledgers_head_of_when_it_was_posted(slack, belay, served):
-    """Outside the ledger, and in the form that `belay ledger verify --since` takes; no later look moves it."""
+    """Outside the ledger, in the form that `belay ledger verify --since` takes; no later look moves it."""
     proposed(belay)
     number, digest = belay.ledger.head()
     message = list_of(slack)

@@ -313,7 +313,7 @@ class Watcher:
         on_it = on_the_list(state, before, newest=newest)
         roster, ledger = self.belay.roster(), self.belay.ledger
         entries = [listed(state, one, roster, ledger.history(optimization=one.id)) for one in on_it]
-        # The head as it was when the list was first posted: what Slack keeps, nobody who holds the ledger rewrites.
+        # As it was when the list was first posted: what Slack keeps, nobody who holds the ledger rewrites.
         head = str(found.payload.get("head") or "") if found else "{}:{}".format(*ledger.head())
         message = weekly_message(entries, waiting=waiting, pages=self._pages, newest=newest, head=head)
         names = " ".join(one.id for one in on_it) if newest else ""
