@@ -90,9 +90,9 @@ def test_a_surface_is_stopped_and_not_vetoed(belay: Services) -> None:
 
 
 def test_kill_switch_veto_and_roll_back_are_told_apart(belay: Services) -> None:
-    from belay.web.pages import _environment
+    from belay.web.pages import templates
 
-    tags = _environment().from_string(
+    tags = templates().from_string(
         '{% import "parts.html" as parts %}'
         '{{ parts.tag("killed") }}{{ parts.tag("vetoed") }}{{ parts.tag("rolled_back") }}'
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.schema import CreateTable
 
 from belay.ledger.errors import LedgerError, explained
@@ -199,7 +199,14 @@ def _ready(engine: sa.Engine | None) -> sa.Engine:
             )
         else:
             return engine
-    memory = sa.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    # One connection, which is the database: whoever uses it has it alone, or two threads' results mix.
+    memory = sa.create_engine(
+        "sqlite://",
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
     _metadata.create_all(memory)
     return memory
 
