@@ -140,6 +140,28 @@ def test_the_test_of_absence_holds_its_level_and_finds_a_tenth() -> None:
     assert found >= 400
 
 
+def test_who_comes_back_may_have_done_much_before_it_is_first_exposed(
+    load: Callable[..., Engine], make_plan: Callable[..., MeasurementPlan]
+) -> None:
+    """Two thirds of what people did lies on the days before, and half of the day itself: the times are sound."""
+    tables, _ = shop(units=4000)
+    exposed = tables["exposures"].event_time
+    tables["exposures"]["event_time"] = exposed + pd.Timedelta("2D")
+    tables["exposures"]["ingested_at"] = tables["exposures"].event_time + pd.Timedelta("9s")
+    after = tables["outcomes"].assign(event_time=tables["exposures"].event_time + pd.Timedelta("1s"))
+    earlier = [
+        after.assign(event_id=after.event_id + f"-{back}", event_time=after.event_time - pd.Timedelta(back))
+        for back in ("2D", "1D", "2s")
+    ]
+    tables["outcomes"] = pd.concat([after, *earlier], ignore_index=True)
+    tables["outcomes"]["ingested_at"] = tables["outcomes"].event_time + pd.Timedelta("9s")
+    plan = make_plan(metrics=one(CONVERSION), segments=())
+    for cells, effect in measured(load(tables), plan):
+        assert cells.hidden is None
+        assert effect.silent is None
+        assert cells.reading.early_outcomes > 5000
+
+
 def test_outcomes_before_the_first_exposure_are_counted_and_whole_days_are_told_apart(
     load: Callable[..., Engine], make_plan: Callable[..., MeasurementPlan]
 ) -> None:

@@ -29,8 +29,10 @@ MOST_UNUSABLE = 0.01
 """Share of an arm's values above which, missing or broken, nothing is shown harmless or sized."""
 MOST_MISSING = 0.5
 """Share of an arm's values (or covariates) without which the rest cannot stand for all."""
-MOST_EARLY = 0.25
-"""Share of an arm's outcomes before the unit's first exposure above which the times are not believed."""
+MOST_EARLY = 0.9
+"""Share of an arm's outcomes before the unit's first exposure above which the times are not believed: of all its
+outcomes, or of those on the day of that exposure. Who comes back has done much before; but not nearly all of
+the very day on which it is first exposed, unless its times are cut to days."""
 LEAST = 25
 """Units of an arm that must lack something before a share of them says anything."""
 
@@ -77,7 +79,7 @@ def _divides(lacking: Floats, units: Floats) -> float:
     return min(1.0, 2.0 * min(below, above))
 
 
-def why_spoilt(lacks: Sequence[Lack], early: Lack | None, arm: int, names: Sequence[str]) -> str | None:
+def why_spoilt(lacks: Sequence[Lack], early: Sequence[Lack], arm: int, names: Sequence[str]) -> str | None:
     """Return why a metric cannot be compared between treatment ``arm`` and control, or None.
 
     Parameters
@@ -85,7 +87,7 @@ def why_spoilt(lacks: Sequence[Lack], early: Lack | None, arm: int, names: Seque
     lacks
         Of its values: numerator, then denominator.
     early
-        Of its outcomes before the first exposure; None where days are counted.
+        Of its outcomes before the first exposure, in all and on that day; none where days are counted.
     names
         The arms.
     """
@@ -98,17 +100,16 @@ def why_spoilt(lacks: Sequence[Lack], early: Lack | None, arm: int, names: Seque
         if lack.differs(arm):
             other = arm if worst == 0 else 0
             return f"{said}, against {short_percent(lack.share(other))} in {names[other]}"
-    if early is None:
-        return None
-    worst = max((0, arm), key=early.share)
-    share = short_percent(early.share(worst))
-    said = f"{share} of the outcomes in {names[worst]} are before their unit's first exposure"
     advice = "where its times are whole days, give the metric grain: day"
-    if early.exceeds(worst, MOST_EARLY):
-        return f"{said}: {advice}"
-    if early.differs(arm):
-        other = arm if worst == 0 else 0
-        return f"{said}, against {short_percent(early.share(other))} in {names[other]}: {advice}"
+    for lack, which in zip(early, ("the outcomes", "the outcomes of that day")):
+        worst = max((0, arm), key=lack.share)
+        share = short_percent(lack.share(worst))
+        said = f"{share} of {which} in {names[worst]} are before their unit's first exposure"
+        if lack.exceeds(worst, MOST_EARLY):
+            return f"{said}: {advice}"
+        if lack.differs(arm):
+            other = arm if worst == 0 else 0
+            return f"{said}, against {short_percent(lack.share(other))} in {names[other]}: {advice}"
     return None
 
 
@@ -147,10 +148,13 @@ class Counted:
         units, lacking, read, void = (self.add(f"{kind}_{value}") for kind in ("ua", "um", "sa", "sm"))
         return Lack(units, lacking, read, void)
 
-    def early(self, source: str) -> Lack:
-        """Return whose outcomes lie before the first exposure."""
-        before, after = self.add(f"sb_{source}"), self.add(f"sr_{source}")
-        return Lack(self.add("n"), self.add(f"ub_{source}"), before + after, before)
+    def early(self, source: str) -> tuple[Lack, Lack]:
+        """Return whose outcomes lie before the first exposure: of all of them, and of those on its day."""
+        return self._early(source, ""), self._early(source, "d")
+
+    def _early(self, source: str, mark: str) -> Lack:
+        before, after = self.add(f"s{mark}b_{source}"), self.add(f"s{mark}r_{source}")
+        return Lack(self.add("n"), self.add(f"u{mark}b_{source}"), before + after, before)
 
 
 def presence_of(
@@ -158,7 +162,7 @@ def presence_of(
 ) -> dict[str, Any]:
     """Return by arm which share of a metric's values is unusable, and why it cannot be compared."""
     lacks = [lack for value in values if value.part != "x" and (lack := counted.lack(value.name)) is not None]
-    early = counted.early(planned.metric.source) if planned.metric.grain is Grain.TIME else None
+    early = counted.early(planned.metric.source) if planned.metric.grain is Grain.TIME else ()
     shares = [max((lack.share(arm) for lack in lacks), default=0.0) for arm in range(len(arms))]
     spoilt = [why_spoilt(lacks, early, arm, arms) for arm in range(1, len(arms))]
     return {"unusable": tuple(max(shares[0], share) for share in shares), "spoilt": (None, *spoilt)}

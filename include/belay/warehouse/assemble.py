@@ -140,7 +140,7 @@ def assemble(
             **presence_of(counted, planned, values, plan.arms),
         )
     dates = tuple(zero + timedelta(days=day) for day in days)
-    early = sum(int(counted.early(source).void.sum()) for source in sources_of(plan))
+    early = sum(int(counted.early(source)[0].void.sum()) for source in sources_of(plan))
     reading = replace(reading, early_outcomes=early, unadjusted=tuple(dict.fromkeys(notes)))
     return Cells(until, plan.arms, dates, segments, units, metrics, reading)
 

@@ -60,8 +60,11 @@ def outcome_columns(
             if name in watched:
                 columns.append(func.count(case((inside, 1))).label(f"a_{name}"))
                 columns.append(func.count(case((and_(inside, value.is_(None)), 1))).label(f"m_{name}"))
+    same_day = and_(since_zero >= day, since_zero < day + literal(DAY_MS, BigInteger))
     columns.append(func.count(case((exposed, 1))).label("after"))
     columns.append((func.count() - func.count(case((exposed, 1)))).label("before"))
+    columns.append(func.count(case((and_(same_day, exposed), 1))).label("day_after"))
+    columns.append(func.count(case((and_(same_day, ~exposed), 1))).label("day_before"))
     return columns
 
 
@@ -95,13 +98,13 @@ def value_columns(
 
 
 def early_columns(tables: Mapping[str, FromClause]) -> list[ColumnElement[Any]]:
-    """Return how many of a unit's outcome events came before its first exposure, and from then on."""
+    """Return how many of a unit's outcome events came before its first exposure and after, in all and that day."""
     return [
         outcomes.c[kind].label(f"{kind}_{source}") for source, outcomes in tables.items() for kind in EARLY
     ]
 
 
-EARLY = ("before", "after")
+EARLY = ("before", "after", "day_before", "day_after")
 
 
 def cell_columns(
@@ -137,18 +140,19 @@ def cell_columns(
                     func.sum(void).label(f"sm_{value.name}"),
                 ]
     for source in sources:
-        before, after = units.c[f"before_{source}"], units.c[f"after_{source}"]
-        columns += [
-            func.count(case((before > 0, 1))).label(f"ub_{source}"),
-            func.sum(before).label(f"sb_{source}"),
-            func.sum(after).label(f"sr_{source}"),
-        ]
+        for mark, day in (("", ""), ("d", "day_")):
+            before, after = units.c[f"{day}before_{source}"], units.c[f"{day}after_{source}"]
+            columns += [
+                func.count(case((before > 0, 1))).label(f"u{mark}b_{source}"),
+                func.sum(before).label(f"s{mark}b_{source}"),
+                func.sum(after).label(f"s{mark}r_{source}"),
+            ]
     return columns
 
 
 def early_counts(source: str) -> tuple[str, ...]:
     """Return the columns that say which outcomes of a table came before the first exposure."""
-    return tuple(f"{kind}_{source}" for kind in ("ub", "sb", "sr"))
+    return tuple(f"{kind}_{source}" for kind in ("ub", "sb", "sr", "udb", "sdb", "sdr"))
 
 
 def counts_of(value: str) -> tuple[str, ...]:
