@@ -143,7 +143,7 @@ def test_the_test_of_absence_holds_its_level_and_finds_a_tenth() -> None:
 def test_who_comes_back_may_have_done_much_before_it_is_first_exposed(
     load: Callable[..., Engine], make_plan: Callable[..., MeasurementPlan]
 ) -> None:
-    """Two thirds of what people did lies on the days before, and half of the day itself: the times are sound."""
+    """Half of what people did lies on the days before, and half of that day's too: the times are sound."""
     tables, _ = shop(units=4000)
     exposed = tables["exposures"].event_time
     tables["exposures"]["event_time"] = exposed + pd.Timedelta("2D")

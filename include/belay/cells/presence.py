@@ -101,7 +101,7 @@ def why_spoilt(lacks: Sequence[Lack], early: Sequence[Lack], arm: int, names: Se
             other = arm if worst == 0 else 0
             return f"{said}, against {short_percent(lack.share(other))} in {names[other]}"
     advice = "where its times are whole days, give the metric grain: day"
-    for lack, which in zip(early, ("the outcomes", "the outcomes of that day")):
+    for lack, which in zip(early, ("the outcomes", "the outcomes of that day"), strict=False):
         worst = max((0, arm), key=lack.share)
         share = short_percent(lack.share(worst))
         said = f"{share} of {which} in {names[worst]} are before their unit's first exposure"

@@ -98,7 +98,7 @@ def value_columns(
 
 
 def early_columns(tables: Mapping[str, FromClause]) -> list[ColumnElement[Any]]:
-    """Return how many of a unit's outcome events came before its first exposure and after, in all and that day."""
+    """Return how many of a unit's outcomes came before its first exposure and after, in all and that day."""
     return [
         outcomes.c[kind].label(f"{kind}_{source}") for source, outcomes in tables.items() for kind in EARLY
     ]
