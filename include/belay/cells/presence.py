@@ -30,7 +30,7 @@ MOST_UNUSABLE = 0.01
 MOST_MISSING = 0.5
 """Share of an arm's values (or covariates) without which the rest cannot stand for all."""
 MOST_EARLY = 0.9
-"""Share of an arm's outcomes before the unit's first exposure above which the times are not believed: of all its
+"""Share of an arm's outcomes before the first exposure above which the times are not believed: of all its
 outcomes, or of those on the day of that exposure. Who comes back has done much before; but not nearly all of
 the very day on which it is first exposed, unless its times are cut to days."""
 LEAST = 25
