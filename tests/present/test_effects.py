@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from belay.domain.figures import signed_percent
 from belay.present.effects import effect_lines, thoughts
 
 SUPPORT = {
@@ -68,7 +69,7 @@ def test_the_worst_end_is_the_one_on_the_side_of_harm(low, width, direction):
     line = CONVERSION | {"direction": direction, "effect": low + width / 2, "low": low, "high": low + width}
     (shown,) = effect_lines({"metrics": [line]})
     worst = low if direction == "increase" else low + width
-    assert shown.worst == f"{100 * worst:+.1f} %".replace("-", "−")
+    assert shown.worst == signed_percent(worst)
     assert shown.allowed == ("−20 %" if direction == "increase" else "+20 %")
 
 
