@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +57,13 @@ def places(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> dict[tuple[str, str], Warehouse]:
     """The same sound rows in every warehouse, their times stored as every type."""
+
+    def server() -> str:
+        return str(request.getfixturevalue("postgres_url"))
+
     found = {}
     for kind in KINDS:
         for held in ALIKE:
-            server: Callable[[], str] = lambda: request.getfixturevalue("postgres_url")
             warehouse = Warehouse(kind, tmp_path_factory.mktemp(f"{kind}-{held}"), server)
             warehouse.fill(sound_rows())
             form = (TIMES[kind] | BY_DAY[kind]).get(held)

@@ -41,11 +41,13 @@ class Asked:
 
     def __init__(self, world: World, slack: Slack, optimization: str) -> None:
         self._world, self._slack, self._optimization = world, slack, optimization
+        self._name: str | None = None
 
     def request(self) -> RequestState | None:
+        """Return the first request that was seen, also when the next step is under way already."""
         known = self._world.optimization(self._optimization)
-        name = known and known.step and known.step.request
-        return self._world.belay.ledger.state().requests[name] if name else None
+        self._name = self._name or (known.step.request if known and known.step else None)
+        return self._world.belay.ledger.state().requests[self._name] if self._name else None
 
     def messages(self) -> list[dict[str, Any]]:
         asked = self.request()
