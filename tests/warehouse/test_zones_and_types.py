@@ -18,7 +18,11 @@ from sqlalchemy.engine import make_url
 from tests.conftest import has_postgres
 from tests.measurement.conftest import shop
 
-ZONES = ("UTC", "Asia/Tokyo", "America/New_York")
+ZONES = (
+    "Asia/Tokyo",
+    pytest.param("UTC", marks=pytest.mark.long),
+    pytest.param("America/New_York", marks=pytest.mark.long),
+)
 TYPES = ("timestamp", "timestamptz", "date", "seconds", "milliseconds")
 TIMES = ("event_time", "ingested_at")
 WAREHOUSES = ("duckdb", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
