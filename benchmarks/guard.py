@@ -110,7 +110,7 @@ def go_live(belay, live: int) -> None:  # type: ignore[no-untyped-def]
     """Write the ledger as if every change had climbed to where it is."""
     from tests.support.live import append_anyway
 
-    from belay.actuation.writer import served_flag
+    from belay.actuation.flag_writer import served_flag
     from belay.domain import events as e
     from belay.domain.actors import agent
     from belay.domain.proposal import Proposal, Variant

@@ -68,7 +68,7 @@ class _Started:
 
 
 def _wake_runs() -> None:
-    from belay.web.waking import Waker
+    from belay.web.waker import Waker
     from belay.web.wiring import services
 
     Waker(services()).run()
@@ -88,7 +88,7 @@ def _slack_app() -> Any:
     if not settings.signing_secret:
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     from belay.slack.http import create_http_app
-    from belay.web.waking import wake_in_process
+    from belay.web.waker import wake_in_process
     from belay.web.wiring import services
 
     belay = services()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PROPOSALS
 
-from belay.actuation.writer import roll_back
+from belay.actuation.flag_writer import roll_back
 from belay.domain import commands as c
 from belay.domain.gates import Gate, Verdict
 from belay.domain.state import ScopePhase, State, Status

@@ -96,7 +96,7 @@ def test_airflow_that_is_away_is_found(belay, home: Path, request_id: str, monke
 def test_flags_that_say_something_else_than_the_ledger_are_found(
     belay, home: Path, services, request_id: str
 ) -> None:
-    from belay.actuation.writer import served_flag
+    from belay.actuation.flag_writer import served_flag
 
     known = services.ledger.state().optimizations["checkout-delivery-date"]
     services.flags.apply(served_flag(known, 5000, 99))

@@ -19,7 +19,7 @@ import yaml
 from tests.support.live import append_anyway
 from tests.support.world import World, running
 
-from belay.actuation.writer import served_flag
+from belay.actuation.flag_writer import served_flag
 from belay.cells.plan import Sight
 from belay.clock import data_now
 from belay.domain import commands as c

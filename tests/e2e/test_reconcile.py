@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.support.live import make_live
 
-from belay.actuation.writer import served_flag
+from belay.actuation.flag_writer import served_flag
 from belay.domain.events import ServedWider
 from belay.ledger.verify import verify
 

@@ -219,7 +219,7 @@ ACTS: dict[str, Callable[..., Any]] = {
     "approval": _gate("belay.gates.approval.approval"),
     "vote": _vote,
     "widen": _gate("belay.gates.widen.widen"),
-    "settle": _gate("belay.actuation.writer.settle_scope"),
+    "settle": _gate("belay.actuation.flag_writer.settle_scope"),
     "stop": _stop,
     "veto": _veto,
     "freeze": _freeze,

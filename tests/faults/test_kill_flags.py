@@ -16,7 +16,7 @@ from tests.faults.dying import TIMES, End, Snapshot, Trouble, run
 from tests.support.live import make_live, on_its_way
 
 from belay.actuation import outbox
-from belay.actuation.writer import served_flag
+from belay.actuation.flag_writer import served_flag
 from belay.domain.events import WideningIntended
 from belay.ledger.verify import verify
 from belay.services import Services

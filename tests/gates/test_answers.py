@@ -8,7 +8,7 @@ from tests.support.waiting import NAME, RUN, waiting_for_an_answer
 from belay.domain.roster import AirflowUser
 from belay.domain.state import Status
 from belay.execution import RefusedError
-from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
+from belay.gates.airflow_answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import approval
 from belay.gates.widen import widen
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import yaml
 from tests.support import profiles
 
-from belay.actuation.writer import settle_scope
+from belay.actuation.flag_writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.events import Choice, CommandRefused, OversightGranted, RequestClosed, VoteCast
 from belay.domain.gates import Gate, Verdict
@@ -26,7 +26,7 @@ from belay.domain.roster import AirflowUser
 from belay.domain.run import Run
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
-from belay.gates.answers import APPROVE, REJECT, VETO, record_answer
+from belay.gates.airflow_answers import APPROVE, REJECT, VETO, record_answer
 from belay.gates.approval import approval
 from belay.gates.intake import parse_proposal
 from belay.gates.widen import widen

@@ -75,7 +75,7 @@ def test_the_holdout_through_the_shop(world) -> None:
     assert document["findings"]["split"]["finding"] == "harmless"
 
     # Another optimization of the capability holds out the same units.
-    from belay.actuation.writer import roll_back
+    from belay.actuation.flag_writer import roll_back
 
     roll_back(world.belay, "checkout-good", cause="replaced", reason="the next one's turn")
     world.propose("checkout-next")

@@ -9,9 +9,9 @@ import pytest
 from tests.support.live import make_live, on_its_way
 
 from belay.actuation import outbox
+from belay.actuation.flag_writer import served_flag, settle_narrowings, settle_scope
 from belay.actuation.reconcile import Kind, reconcile
 from belay.actuation.take_down import complete_all
-from belay.actuation.writer import served_flag, settle_narrowings, settle_scope
 from belay.flags.target import FlagsUnavailable
 from belay.oversight.stop import stop
 from belay.services import Services

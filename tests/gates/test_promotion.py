@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from belay.actuation.writer import settle_scope
+from belay.actuation.flag_writer import settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import human, service
 from belay.domain.answering import roster_finding

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.support.live import append_anyway, make_live, on_its_way
 
+from belay.actuation.flag_writer import roll_back, served_flag
 from belay.actuation.guard_presence import missing_guard
 from belay.actuation.reconcile import Kind, reconcile
-from belay.actuation.writer import roll_back, served_flag
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.events import ServedWider, WideningIntended

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tests.support.live import make_live, on_its_way
 
+from belay.actuation import flag_writer as widening
 from belay.actuation import outbox
 from belay.actuation import take_down as stopping
-from belay.actuation import writer as widening
+from belay.actuation.flag_writer import settle_narrowings, settle_scope
 from belay.actuation.take_down import Stopped, complete_all
-from belay.actuation.writer import settle_narrowings, settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.events import KillSwitchPulled
@@ -245,7 +245,7 @@ def test_a_first_exposure_is_kept_out_too(belay: Services) -> None:
     with closing(sqlite3.connect(belay.settings.home / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         pull(belay, "surface:checkout")
-    from belay.actuation.writer import _last_door, served_flag
+    from belay.actuation.flag_writer import _last_door, served_flag
 
     wanted = served_flag(belay.ledger.state().optimizations["checkout-wording-0"], 100, 1)
     with pytest.raises(RefusedError, match="was stopped by nora"):

@@ -20,9 +20,9 @@ from belay.domain.request_state import RequestState
 from belay.domain.roster import Person, Roster
 from belay.domain.rules.due import due_demotions
 from belay.domain.stages import Stage
-from belay.gates.answers import request_of_run, run_that_asks
+from belay.gates.airflow_answers import request_of_run, run_that_asks
 from belay.gates.promotion_due import due_findings
-from belay.orchestration.wake import wake
+from belay.orchestration.resume import wake
 from belay.oversight.supervision import by_person
 from belay.present.card import build_card
 

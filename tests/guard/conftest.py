@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.support.live import append_anyway
 
-from belay.actuation.writer import served_flag
+from belay.actuation.flag_writer import served_flag
 from belay.domain import events as e
 from belay.domain.actors import agent
 from belay.domain.proposal import Proposal, Variant

@@ -171,7 +171,7 @@ def tables(belay: Services) -> dict[tuple[str, str], str]:
 
 def test_a_grant_in_the_tables_alone_widens_nothing(belay: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """As somebody writes it who knows the form: the rules would take it for a grant."""
-    monkeypatch.setattr("belay.actuation.writer.require_guard", lambda _belay: None)
+    monkeypatch.setattr("belay.actuation.flag_writer.require_guard", lambda _belay: None)
     name = "checkout-wording-1"
     digest = belay.policy("checkout_wording").digest
     passed = [

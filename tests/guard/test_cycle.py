@@ -179,7 +179,7 @@ def test_everything_freezes_when_the_harm_budget_is_spent(world: Watched) -> Non
 
 
 def test_the_harm_of_a_gate_freezes_when_nothing_is_live_any_more(world: Watched) -> None:
-    from belay.actuation.writer import roll_back
+    from belay.actuation.flag_writer import roll_back
 
     world.live("bad")
     world.run(30)

@@ -14,8 +14,8 @@ from slack_sdk import WebClient
 from tests.guard.conftest import Watched
 from tests.support.live import append_anyway
 
+from belay.actuation.flag_writer import roll_back, served_flag
 from belay.actuation.guard_presence import GuardMissing
-from belay.actuation.writer import roll_back, served_flag
 from belay.domain import events as e
 from belay.domain.gates import Gate, Verdict
 from belay.domain.oversight import Oversight

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import yaml
 from tests.support.live import append_anyway
 
-from belay.actuation.writer import roll_back, served_flag
+from belay.actuation.flag_writer import roll_back, served_flag
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import agent, human, service

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from belay.measurement.asos import PAPER, asos_table2, streams
 from belay.measurement.srm import chi_square
+from belay_lab.asos import PAPER, asos_table2, streams
 
 pytestmark = pytest.mark.data
 

@@ -17,12 +17,12 @@ from belay.domain.request_state import RequestStatus
 from belay.domain.stages import Stage
 from belay.oversight import people
 from belay.slack import telling
-from belay.slack.casting import cast
 from belay.slack.commands import Commands
 from belay.slack.desk import Desk
 from belay.slack.message import APPROVE, VETO
 from belay.slack.modal import REASON_BLOCK, Answer
 from belay.slack.serve import watcher_of
+from belay.slack.votes import cast
 
 WORDS = "a <!channel> & *bold* <https://evil.example|link>"
 ESCAPED = "a &lt;!channel&gt; &amp; *bold* &lt;https://evil.example|link&gt;"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from belay.actuation.writer import served_flag
+from belay.actuation.flag_writer import served_flag
 from belay.domain import events as e
 from belay.domain.actors import Actor, agent, human, service
 from belay.domain.digest import sha256_of

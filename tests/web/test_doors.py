@@ -18,7 +18,7 @@ from belay.domain.roster import AirflowUser
 from belay.domain.run import Run
 from belay.execution import RefusedError, execute
 from belay.gates.admit import propose
-from belay.gates.answers import APPROVE, LOOK, REJECT, VETO, record_answer
+from belay.gates.airflow_answers import APPROVE, LOOK, REJECT, VETO, record_answer
 from belay.gates.intake import parse_proposal
 from belay.services import Services
 from belay.settings import Settings
@@ -149,7 +149,7 @@ def test_every_command_that_asks_who_somebody_is_is_in_the_table() -> None:
 def test_every_verb_of_slack_every_option_and_every_dag_is_in_the_table(base: Path) -> None:
     from types import SimpleNamespace
 
-    from belay.gates import answers
+    from belay.gates import airflow_answers as answers
     from belay.slack.commands import Commands
 
     belay = opened(base)
@@ -290,8 +290,8 @@ def test_in_slack(through, door: str) -> None:
 
 @pytest.mark.parametrize("choice", ["approve", "reject", "veto"])
 def test_the_buttons_in_slack(through, choice: str) -> None:
-    from belay.slack.casting import cast
     from belay.slack.modal import Answer
+    from belay.slack.votes import cast
 
     def enter(belay: Services, who: str) -> None:
         request = request_of(belay)

@@ -15,9 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from belay.actuation import outbox
+from belay.actuation.flag_writer import changed_by_hand, settle_narrowings, settle_scope
 from belay.actuation.guard_presence import GuardMissing
 from belay.actuation.take_down import Stopped, complete_all
-from belay.actuation.writer import changed_by_hand, settle_narrowings, settle_scope
 from belay.domain import commands as c
 from belay.domain.actors import Actor, service
 from belay.domain.scope import percent

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from belay.actuation import outbox
+from belay.actuation.flag_writer import settle_narrowings
 from belay.actuation.outbox import Note
 from belay.actuation.targets import ALL
 from belay.actuation.time_limit import within
-from belay.actuation.writer import settle_narrowings
 from belay.domain.actors import human
 from belay.domain.commands import Stop
 from belay.domain.rules.containment import covers

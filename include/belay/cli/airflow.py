@@ -97,7 +97,7 @@ def answer(
     UnavailableError
         When the answer was given and the run has not recorded it in time.
     """
-    from belay.gates.answers import run_that_asks
+    from belay.gates.airflow_answers import run_that_asks
     from belay.orchestration.client import NotAskedError
 
     run = run_that_asks(belay.ledger.state(), request)

@@ -41,7 +41,7 @@ def serve() -> None:
     import asyncio
 
     from belay.cli.airflow import session
-    from belay.orchestration.wake import wake
+    from belay.orchestration.resume import wake
     from belay.slack.serve import serve as run
 
     settings, belay = _settings(), opened()

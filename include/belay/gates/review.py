@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from belay.actuation.writer import settle_scope
+from belay.actuation.flag_writer import settle_scope
 from belay.analysis.reading import BlindError, read
 from belay.analysis.registered_plan import portfolio_of, registered
 from belay.domain import commands as c

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from belay.actuation.flag_writer import require_entry, settle_scope
 from belay.actuation.guard_presence import require_guard
-from belay.actuation.writer import require_entry, settle_scope
 from belay.domain import commands as c
 from belay.domain.state import OptimizationState
 from belay.execution import execute

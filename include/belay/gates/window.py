@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from belay.actuation.writer import settle_scope
+from belay.actuation.flag_writer import settle_scope
 from belay.analysis.reading import BlindError, Reading, live_since, read
 from belay.analysis.registered_plan import Registered, registered
 from belay.domain import commands as c

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from belay.actuation.flag_writer import confirm_served, settle_narrowings
 from belay.actuation.guard_presence import is_recent
-from belay.actuation.writer import confirm_served, settle_narrowings
 from belay.cells.cells import Cells
 from belay.cells.plan import Sight
 from belay.domain.actors import service

@@ -81,7 +81,7 @@ class SlackApprovalSensor(BaseSensorOperator):
         """Record an answer from Required Actions. The web server did so already where Belay's plugin runs."""
         from belay.domain.roster import AirflowUser
         from belay.execution import RefusedError
-        from belay.gates.answers import LOOK, SHOWN, record_answer
+        from belay.gates.airflow_answers import LOOK, SHOWN, record_answer
 
         user, chosen = event.get("responded_by_user"), event.get("chosen_options")
         if not user or not chosen or chosen[0] == LOOK:
@@ -98,7 +98,7 @@ class SlackApprovalSensor(BaseSensorOperator):
         self, context: Context, status: ApprovalStatus | PromotionStatus, request: RequestState
     ) -> None:
         from belay.domain.oversight import Oversight
-        from belay.gates.answers import APPROVE, LOOK, REJECT, VETO
+        from belay.gates.airflow_answers import APPROVE, LOOK, REJECT, VETO
         from belay.present.markdown import subject_line
 
         self._insist_on_a_fresh_page(context, request)
@@ -166,7 +166,7 @@ class PromotionApprovalSensor(SlackApprovalSensor):
 
 def _form(request: RequestState) -> dict[str, Param]:
     """Return the fields of an answer. Airflow hides constant ones and sends them back."""
-    from belay.gates.answers import SHOWN
+    from belay.gates.airflow_answers import SHOWN
 
     return {
         "reason": Param("", type="string", title="Reason", description="Kept in the ledger."),

@@ -15,7 +15,7 @@ import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
 from belay.domain.run import Run
-from belay.gates.answers import LOOK, SHOWN
+from belay.gates.airflow_answers import LOOK, SHOWN
 from belay.orchestration.names import API, APPROVAL_TASK
 
 _SECONDS = 30

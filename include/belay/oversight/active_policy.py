@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from belay.actuation.writer import settle_narrowings
+from belay.actuation.flag_writer import settle_narrowings
 from belay.domain import commands as c
 from belay.domain import events as e
 from belay.domain.actors import Actor, ActorKind, service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from belay.actuation.writer import settle_narrowings
+from belay.actuation.flag_writer import settle_narrowings
 from belay.domain.commands import Demote
 from belay.domain.rules.due import Facts, due_demotions
 from belay.execution import execute

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from belay.actuation.flag_writer import settle_narrowings
 from belay.actuation.targets import ALL, known_groups, meant
-from belay.actuation.writer import settle_narrowings
 from belay.domain import commands as c
 from belay.domain.actors import human
 from belay.domain.decide import decide

@@ -16,11 +16,11 @@ from belay.domain.state import State
 from belay.ledger.store import LedgerError
 from belay.oversight import people
 from belay.present.consequences import consequences
-from belay.slack.casting import Said, cast, first_answer
-from belay.slack.casting import again as answered_again
 from belay.slack.message import APPROVE, REJECT, VETO
 from belay.slack.modal import REASON_BLOCK, Answer, reason_in, reason_modal
 from belay.slack.telling import answer_in_form, holders, open_form, whisper
+from belay.slack.votes import Said, cast, first_answer
+from belay.slack.votes import again as answered_again
 
 if TYPE_CHECKING:
     from belay.slack.desk import Desk

@@ -17,9 +17,9 @@ from belay.flags.target import FlagsUnavailable
 from belay.ledger.store import LedgerError
 from belay.oversight import people
 from belay.oversight.alarms import alarms
-from belay.slack.casting import judge
 from belay.slack.telling import NOBODY, respond_to
 from belay.slack.text import typed, typed_name
+from belay.slack.votes import judge
 
 if TYPE_CHECKING:
     from belay.slack.desk import Desk

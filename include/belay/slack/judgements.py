@@ -13,9 +13,9 @@ from belay.domain.state import OptimizationState
 from belay.execution import RefusedError
 from belay.ledger.store import LedgerError
 from belay.present.digest import why_closed
-from belay.slack.casting import Said, judge
 from belay.slack.modal import REASON_BLOCK, Judging, judging_modal, reason_in
 from belay.slack.telling import NOBODY, answer_in_form, holders, open_form, whisper
+from belay.slack.votes import Said, judge
 from belay.slack.weekly import WOULD
 
 if TYPE_CHECKING:

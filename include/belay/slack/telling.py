@@ -15,9 +15,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from belay.domain.roster import Roster
-from belay.slack.casting import Said
 from belay.slack.client import AWAY
 from belay.slack.text import harmless, mrkdwn
+from belay.slack.votes import Said
 
 NOBODY = "You are nobody of the roster: ask whoever keeps _people.yaml to enter your Slack id."
 _USED = frozenset({"exchanged_trigger_id", "trigger_exchanged"})

@@ -25,9 +25,9 @@ from belay.ledger.store import LedgerError
 from belay.oversight import people
 from belay.oversight.stop import stop
 from belay.services import PolicyBrokenError
+from belay.web.airflow_runs import start_run, wake_run
 from belay.web.auth import PersonDep, ProposerDep, answerer, reader
 from belay.web.board import MOST_PAGES, board
-from belay.web.wake import start_run, wake_run
 from belay.web.wiring import BelayDep
 
 _LONGEST_ANSWER = 2000

@@ -24,7 +24,7 @@ from belay.domain.roster import AirflowUser
 from belay.domain.run import Run
 from belay.execution import RefusedError
 from belay.flags.target import FlagsUnavailable
-from belay.gates.answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
+from belay.gates.airflow_answers import APPROVE, LOOK, REJECT, SHOWN, VETO, record_answer, request_of_run
 from belay.ledger.store import LedgerError
 from belay.orchestration.names import API
 from belay.present.markdown import progress

@@ -70,8 +70,8 @@ def asos(
     as_json: Json = False,
 ) -> None:
     """78 experiments of ASOS as sufficient statistics: do our formulas find what the paper found?"""
-    from belay.measurement.asos import PAPER, asos_table2
     from belay.settings import Settings
+    from belay_lab.asos import PAPER, asos_table2
 
     if not table2:
         raise BadInputError("there is one table to reproduce: --table2")

@@ -12,9 +12,9 @@ import pytest
 from tests.slack.conftest import ask, belay  # noqa: F401 - a fixture
 
 from belay.domain.events import Choice
-from belay.gates.answers import run_that_asks
+from belay.gates.airflow_answers import run_that_asks
 from belay.oversight import people
-from belay.web.waking import Waker
+from belay.web.waker import Waker
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -29,9 +29,9 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 from sqlalchemy import insert, select, text, update
 
-from belay.gates.answers import LOOK
+from belay.gates.airflow_answers import LOOK
 from belay.web.waiting import runs_that_wait
-from belay.web.waking import look_again
+from belay.web.waker import look_again
 
 initdb()
 TASK = ("rollout__wording", "opt__step1", "approval")
@@ -146,7 +146,7 @@ def test_an_answer_between_two_looks_and_before_parking_wakes_once_it_is_parked(
 def test_a_run_that_was_woken_in_vain_is_woken_again(belay, parked, monkeypatch) -> None:  # noqa: F811
     request, run = answered(belay)
     parked.runs, now = [run], [100.0]
-    monkeypatch.setattr("belay.web.waking.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("belay.web.waker.time.monotonic", lambda: now[0])
     waker = Waker(belay, parked.wake, parked)
     assert waker.look() == [request.id]
     now[0] += 29

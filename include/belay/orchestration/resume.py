@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from belay.domain.request_state import RequestState
-from belay.gates.answers import run_that_asks
+from belay.gates.airflow_answers import run_that_asks
 from belay.orchestration.client import (
     AirflowClient,
     AirflowRefusedError,

@@ -60,7 +60,7 @@ def sent_to(port: int | None, **headers: str) -> Request:
 def test_the_run_is_woken_here_in_the_name_of_who_answered(
     belay: Services, asked: Asked, airflow: HTTPServer
 ) -> None:
-    from belay.web.wake import wake_run
+    from belay.web.airflow_runs import wake_run
 
     request = asked()
     assert wake_run(belay, request, sent_to(airflow.server_port), "approve", "fine")
@@ -77,7 +77,7 @@ def test_the_run_is_woken_here_in_the_name_of_who_answered(
 
 
 def test_the_token_is_the_one_airflow_goes_by(belay: Services, asked: Asked, airflow: HTTPServer) -> None:
-    from belay.web.wake import wake_run
+    from belay.web.airflow_runs import wake_run
 
     request = sent_to(airflow.server_port, authorization="bearer from-header")
     assert wake_run(belay, asked(), request, "reject", "no")
@@ -88,13 +88,13 @@ def test_the_token_is_the_one_airflow_goes_by(belay: Services, asked: Asked, air
 
 @pytest.mark.parametrize("port", [1, None])
 def test_nobody_there_is_no_harm(belay: Services, asked: Asked, port: int | None) -> None:
-    from belay.web.wake import wake_run
+    from belay.web.airflow_runs import wake_run
 
     assert not wake_run(belay, asked(), sent_to(port), "approve", "fine")
 
 
 def test_airflow_says_no(belay: Services, asked: Asked, airflow: HTTPServer) -> None:
-    from belay.web.wake import wake_run
+    from belay.web.airflow_runs import wake_run
 
     airflow.RequestHandlerClass.status = 409  # type: ignore[attr-defined]
     assert not wake_run(belay, asked(), sent_to(airflow.server_port), "approve", "fine")

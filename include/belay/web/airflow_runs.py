@@ -9,7 +9,7 @@ from fastapi import Request
 from belay.domain.request_state import RequestState
 from belay.domain.run import Run
 from belay.domain.state import OptimizationState
-from belay.gates.answers import APPROVE, REJECT, run_that_asks
+from belay.gates.airflow_answers import APPROVE, REJECT, run_that_asks
 from belay.orchestration.client import (
     AirflowClient,
     AirflowRefusedError,

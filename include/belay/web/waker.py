@@ -20,7 +20,7 @@ from fastapi import HTTPException
 from sqlalchemy.exc import SQLAlchemyError
 
 from belay.domain.request_state import RequestState, RequestStatus
-from belay.gates.answers import LOOK, run_that_asks
+from belay.gates.airflow_answers import LOOK, run_that_asks
 from belay.ledger.opening import has_begun
 from belay.web.waiting import runs_that_wait, until_settled
 
