@@ -36,6 +36,26 @@ class FlagTargetContract:
             assert served is not None
             assert (served.scope, served.epoch) == (scope, epoch)
 
+    def test_every_field_comes_back(self, target: FlagTarget, make_flag: MakeFlag) -> None:
+        """Whom it is shown to, who is held out, by which salt, and which ledger decided it: all of it counts."""
+        whole = make_flag(
+            scope=10_000,
+            epoch=3,
+            holdout=500,
+            holdout_salt="checkout_wording",
+            audience={"country": "SE"},
+            holdback=200,
+            rotation=3,
+            ledger="4f21ab",
+        )
+        target.apply(whole)
+        served = target.read(whole.key)
+        assert served == whole
+        assert served is not None
+        assert served.ledger == whole.ledger, "equality leaves the ledger out"
+        assert served.intact
+        assert served.audience == whole.audience
+
     @pytest.mark.parametrize("change", [{"epoch": 1}, {"scope": 500}, {"holdout": 5}, {"surface": "home"}])
     def test_a_late_writer_is_refused(
         self, target: FlagTarget, make_flag: MakeFlag, change: dict[str, object]

@@ -33,7 +33,7 @@ def open_target(setting: str) -> FlagTarget:
 def _own(setting: str, module: str, function: str = "", argument: str = "") -> FlagTarget:
     try:
         made: FlagTarget = getattr(importlib.import_module(module), function)(argument)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(
             f"BELAY_FLAGS={setting!r}: {error}; it has to be python:MODULE:FUNCTION:ARGUMENT, importable "
             "wherever Belay runs"
