@@ -37,7 +37,7 @@ class FlagTargetContract:
             assert (served.scope, served.epoch) == (scope, epoch)
 
     def test_every_field_comes_back(self, target: FlagTarget, make_flag: MakeFlag) -> None:
-        """Whom it is shown to, who is held out, by which salt, and which ledger decided it: all of it counts."""
+        """Whom it is shown to, who is held out by which salt, which ledger decided it: all of it counts."""
         whole = make_flag(
             scope=10_000,
             epoch=3,
