@@ -20,7 +20,7 @@ from belay.domain.state import Status
 from belay.execution import execute
 from belay.ledger.store import LedgerError
 from belay.ledger.verify import verify
-from belay.ledger.watch import Beat, Watch
+from belay.ledger.watch import RECONCILE, Beat, Watch
 from belay.services import Services
 from belay.settings import Settings
 
@@ -158,6 +158,12 @@ def test_narrowings_that_stayed_behind_are_finished(belay: Services) -> None:
     assert len(reconcile(belay).narrowed) == 3
     assert served(belay) == 0
     as_decided(belay)
+
+
+def test_who_compared_is_known_also_where_a_widening_was_finished(belay: Services) -> None:
+    on_its_way(belay)
+    assert reconcile(belay, name="airflow", every=60).widened == (NAME,)
+    assert [one.guard for one in Watch(belay.ledger.engine).passes()] == [f"{RECONCILE}airflow"]
 
 
 def test_a_widening_that_stands_is_finished_once(belay: Services) -> None:

@@ -145,12 +145,12 @@ def reconcile(
     problems += [note.problem for note in outbox.waiting(belay.settings.home) if note.via == "unknown"]
     narrowed = trying(lambda: settle_narrowings(belay)) or []
     widened, turned_back = [], []
-    for name in _widenings(belay.ledger.state()):
+    for optimization in _widenings(belay.ledger.state()):
         try:
-            if trying(partial(settle_scope, belay, name)) is not None:
-                widened.append(name)
+            if trying(partial(settle_scope, belay, optimization)) is not None:
+                widened.append(optimization)
         except RefusedError:
-            turned_back.append(name)
+            turned_back.append(optimization)
     compared: tuple[int, list[Difference]] = trying(lambda: _compare(belay, accept=accept)) or (0, [])
     found = compared[1]
     if any(difference.mended for difference in found):
