@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from belay.orchestration.repeated_dag import repeated_dag
 from belay.orchestration.runtime import services
 
 if TYPE_CHECKING:
@@ -64,19 +65,14 @@ class GuardOperator(BaseOperator):
 
 def build_guard_dag(every: timedelta) -> DAG:
     """Return the DAG ``guard``, which runs ``every`` so often."""
-    with DAG(
-        dag_id=DAG_ID,
+    with repeated_dag(
+        DAG_ID,
+        every,
         dag_display_name="Guard",
         description="Watches everything live; narrows what does harm, and what cannot be seen for too long.",
         doc_md=_DOC,
-        schedule=every,
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
         dagrun_timeout=max(5 * every, timedelta(minutes=5)),
-        is_paused_upon_creation=False,
         tags={"belay", "guard"},
-        default_args={"owner": "belay", "retries": 0},
     ) as dag:
         # First in the queue: a busy Airflow delays everything else before the watch.
         GuardOperator(task_id="guard", execution_timeout=timedelta(minutes=3), priority_weight=1000)

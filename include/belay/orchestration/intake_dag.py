@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -10,6 +10,7 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from belay.domain.run import Run
+from belay.orchestration.repeated_dag import repeated_dag
 from belay.orchestration.runtime import services
 
 if TYPE_CHECKING:
@@ -59,18 +60,13 @@ class WaitingOperator(BaseOperator):
 
 def build_intake_dag(every: timedelta) -> DAG:
     """Return the DAG ``intake``, which runs ``every`` so often."""
-    with DAG(
-        dag_id=DAG_ID,
+    with repeated_dag(
+        DAG_ID,
+        every,
         dag_display_name="Intake",
         description="Starts the first run of what was proposed.",
         doc_md=_DOC,
-        schedule=every,
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
         tags={"belay"},
-        default_args={"owner": "belay", "retries": 0},
     ) as dag:
         waiting = WaitingOperator(task_id="waiting", execution_timeout=timedelta(minutes=2))
         TriggerDagRunOperator.partial(task_id="start", skip_when_already_exists=True).expand_kwargs(

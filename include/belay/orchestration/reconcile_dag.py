@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from belay.orchestration.repeated_dag import repeated_dag
 from belay.orchestration.runtime import services
 
 if TYPE_CHECKING:
@@ -54,18 +55,13 @@ class ReconcileOperator(BaseOperator):
 
 def build_reconcile_dag(every: timedelta) -> DAG:
     """Return the DAG ``reconcile``, which runs ``every`` so often."""
-    with DAG(
-        dag_id=DAG_ID,
+    with repeated_dag(
+        DAG_ID,
+        every,
         dag_display_name="Reconcile flags and ledger",
         description="Compares what is served with what was decided; narrows, and never widens.",
         doc_md=_DOC,
-        schedule=every,
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
         tags={"belay", "guard"},
-        default_args={"owner": "belay", "retries": 0},
     ) as dag:
         ReconcileOperator(task_id="reconcile", every=every, execution_timeout=timedelta(minutes=5))
     return dag
